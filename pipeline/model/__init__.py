@@ -1,0 +1,51 @@
+"""The nouns every room shares: readings, findings, actions, receipts, stages, lanes, and the marks on the verbs."""
+
+from pipeline.model.actions import Action, Outcome, Plan, Promise, Receipt, Risk, digest, late
+from pipeline.model.errors import (
+    AppleFailure,
+    Interrupted,
+    PipelineError,
+    Refused,
+    UsageFault,
+)
+from pipeline.model.findings import Finding, Location, Severity, error, note, unseen, warning
+from pipeline.model.lanes import Declaration, Lane, Platform
+from pipeline.model.marks import CheckMark, check, performer, probe
+from pipeline.model.readings import Reading, Source, weakest
+from pipeline.model.stages import Scope, Stage, nothing
+
+__all__ = [
+    "Action",
+    "AppleFailure",
+    "CheckMark",
+    "Declaration",
+    "Finding",
+    "Interrupted",
+    "Lane",
+    "Location",
+    "Outcome",
+    "PipelineError",
+    "Plan",
+    "Platform",
+    "Promise",
+    "Reading",
+    "Receipt",
+    "Refused",
+    "Risk",
+    "Scope",
+    "Severity",
+    "Source",
+    "Stage",
+    "UsageFault",
+    "check",
+    "digest",
+    "error",
+    "late",
+    "note",
+    "nothing",
+    "performer",
+    "probe",
+    "unseen",
+    "warning",
+    "weakest",
+]

@@ -1,0 +1,42 @@
+"""A stage names, in one value, what is judged, what is proposed, and what proves that it worked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from types import ModuleType
+from typing import Any
+
+from pipeline.model.actions import Action
+
+
+class Scope(StrEnum):
+    """LANE: once per platform lane. APP: once per app."""
+
+    LANE = "LANE"
+    APP = "APP"
+
+
+def nothing() -> Iterable[Action]:
+    """The plan of a stage that only judges."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row of a table of contents.
+
+    `checks` may name modules, which stand for all their @check functions in order of definition. `proofs` are checks
+    on facts observed afresh after the actions, repeated until they hold or `patience` is used up.
+    """
+
+    name: str
+    after: tuple[str, ...] = ()
+    scope: Scope = Scope.LANE
+    checks: tuple[ModuleType | Callable[..., Any], ...] = ()
+    plan: Callable[..., Iterable[Action]] = nothing
+    proofs: tuple[Callable[..., Any], ...] = ()
+    patience: timedelta = timedelta(0)
+    title: str = ""

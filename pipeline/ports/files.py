@@ -1,0 +1,96 @@
+"""The app's files, read-only: one listing of the tree, and bounded reads with errors a person can act on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.model import Source, UsageFault
+
+SKIPPED = frozenset(
+    {".git", ".hg", ".svn", "node_modules", "DerivedData", ".build", ".venv", "venv", "__pycache__", ".runs", "Carthage"}
+)
+"""Folders that hold no source of the app: version control, dependencies' checkouts, build output."""
+
+READ_LIMIT = 256 * 1024 * 1024
+TREE_LIMIT = 300_000
+
+
+class Unreadable(UsageFault):
+    """A file that is there cannot be read, or is too large to be what its name says."""
+
+
+class Files(Protocol):
+    """Paths are relative to the app's root with forward slashes; absolute paths are accepted."""
+
+    source: Source
+    root: Path
+
+    def tree(self) -> tuple[str, ...]:
+        """All files below the root, sorted; see SKIPPED for what is left out. Links to folders are not followed."""
+        ...
+
+    def exists(self, path: str | Path) -> bool:
+        """Whether there is a file or folder."""
+        ...
+
+    def read(self, path: str | Path, limit: int = READ_LIMIT) -> bytes:
+        """The bytes. Raises FileNotFoundError when there is no such file, Unreadable for anything else."""
+        ...
+
+
+class LiveFiles:
+    """The file system of this machine."""
+
+    source = Source.LIVE
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._tree: tuple[str, ...] | None = None
+
+    def tree(self) -> tuple[str, ...]:
+        if self._tree is None:
+            found: list[str] = []
+            pending = [""]
+            while pending:
+                folder = pending.pop()
+                try:
+                    entries = list(os.scandir(self.root / folder))
+                except OSError:
+                    continue
+                for entry in entries:
+                    path = f"{folder}/{entry.name}" if folder else entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        if entry.name not in SKIPPED:
+                            pending.append(path)
+                    else:
+                        found.append(path)
+                if len(found) > TREE_LIMIT:
+                    raise UsageFault(
+                        f"{self.root} holds more than {TREE_LIMIT:,} files",
+                        why="an app's folder is expected, not a whole disk",
+                        remedy="name the folder that holds the Xcode project with --app",
+                    )
+            self._tree = tuple(sorted(found))
+        return self._tree
+
+    def exists(self, path: str | Path) -> bool:
+        return os.path.exists(self.root / path)
+
+    def read(self, path: str | Path, limit: int = READ_LIMIT) -> bytes:
+        full = self.root / path
+        try:
+            with open(full, "rb") as file:
+                data = file.read(limit + 1)
+        except FileNotFoundError:
+            raise
+        except OSError as fault:
+            raise Unreadable(
+                f"{path} cannot be read",
+                why=fault.strerror or str(fault),
+                remedy="check the file's permissions and that it is not a folder or a loop of links",
+            ) from fault
+        if len(data) > limit:
+            raise Unreadable(f"{path} is larger than {limit:,} bytes", remedy="check that this is the file you meant")
+        return data

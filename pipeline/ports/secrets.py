@@ -1,0 +1,69 @@
+"""Secrets: fetched by name, never printed, and removed from any text that leaves the process."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from pipeline.model import Source
+
+
+class Secrets(Protocol):
+    """Looks secrets up by the name of their environment variable."""
+
+    source: Source
+
+    def get(self, name: str) -> str | None:
+        """The secret, or None when there is none."""
+        ...
+
+    def redact(self, text: str) -> str:
+        """The text with every secret that was fetched, and everything that looks like a token, replaced by [secret]."""
+        ...
+
+
+_LOOKS_SECRET = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"
+    r"|\bgh[pousr]_[A-Za-z0-9]{20,}\b",
+    re.DOTALL,
+)
+
+
+class EnvironmentSecrets:
+    """Secrets from environment variables; NAME_FILE names a file that holds the secret of NAME."""
+
+    source = Source.LIVE
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self._fetched: set[str] = set()
+
+    def get(self, name: str) -> str | None:
+        value = self._environment.get(name)
+        if not value:
+            path = self._environment.get(f"{name}_FILE")
+            if path:
+                try:
+                    with open(path, encoding="utf-8") as file:
+                        value = file.read().strip()
+                except OSError:
+                    value = None
+        if value:
+            self._fetched.add(value)
+        return value or None
+
+    def redact(self, text: str) -> str:
+        for value in sorted(self._fetched, key=len, reverse=True):
+            text = text.replace(value, "[secret]")
+            for line in value.splitlines():
+                if len(line) >= 16:
+                    text = text.replace(line, "[secret]")
+        return _LOOKS_SECRET.sub("[secret]", text)
+
+
+class NoSecrets(EnvironmentSecrets):
+    """A theatre without credentials."""
+
+    def __init__(self) -> None:
+        super().__init__({})
