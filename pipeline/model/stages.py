@@ -29,7 +29,8 @@ class Stage:
     """One row of a table of contents.
 
     `checks` may name modules, which stand for all their @check functions in order of definition. `proofs` are checks
-    on facts observed afresh after the actions, repeated until they hold or `patience` is used up.
+    on facts observed afresh after the actions, repeated until they hold or `patience` is used up. `needless` is asked
+    first: the text it returns says why there is nothing to judge or to do here; an empty text means that there is.
     """
 
     name: str
@@ -40,3 +41,4 @@ class Stage:
     proofs: tuple[Callable[..., Any], ...] = ()
     patience: timedelta = timedelta(0)
     title: str = ""
+    needless: Callable[..., str] | None = None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from pipeline.model import Source
+from pipeline.model import Interrupted, Source
 
 
 class Clock(Protocol):
@@ -25,18 +25,20 @@ class Clock(Protocol):
 
 
 class LiveClock:
-    """The machine's clock."""
+    """The machine's clock. Waiting ends with Interrupted when the person asks to stop."""
 
     source = Source.LIVE
 
-    def __init__(self) -> None:
+    def __init__(self, stop: threading.Event | None = None) -> None:
         self.deadline: datetime | None = None
+        self._stop = stop or threading.Event()
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(max(0.0, seconds))
+        if self._stop.wait(max(0.0, seconds)):
+            raise Interrupted("stopped while waiting", why="you asked to stop", remedy="`invoke resume` goes on waiting")
 
 
 class BriskClock:

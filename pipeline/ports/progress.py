@@ -27,9 +27,13 @@ class ToldProgress:
 
     source = Source.LIVE
 
-    def __init__(self, listener: Callable[[str, float, float, str], None]) -> None:
-        self._listener = listener
+    def __init__(self, listener: Callable[[str, float, float, str], None] | None = None) -> None:
+        self._listener = listener or _nobody
         self._text = ""
+
+    def for_action(self, listener: Callable[[str, float, float, str], None]) -> ToldProgress:
+        """The progress of one action; the engine calls this before it hands the port to a performer."""
+        return ToldProgress(listener)
 
     def amount(self, done: float, total: float, unit: str = "bytes") -> None:
         self._listener(self._text, done, total, unit)
@@ -37,3 +41,7 @@ class ToldProgress:
     def say(self, text: str) -> None:
         self._text = text
         self._listener(text, 0, 0, "")
+
+
+def _nobody(text: str, done: float, total: float, unit: str) -> None:
+    """Nobody listens."""

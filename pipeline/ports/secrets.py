@@ -54,12 +54,15 @@ class EnvironmentSecrets:
         return value or None
 
     def redact(self, text: str) -> str:
-        for value in sorted(self._fetched, key=len, reverse=True):
+        fetched = sorted(self._fetched, key=len, reverse=True)
+        for value in fetched:
             text = text.replace(value, "[secret]")
+        text = _LOOKS_SECRET.sub("[secret]", text)
+        for value in fetched:
             for line in value.splitlines():
                 if len(line) >= 16:
                     text = text.replace(line, "[secret]")
-        return _LOOKS_SECRET.sub("[secret]", text)
+        return text
 
 
 class NoSecrets(EnvironmentSecrets):

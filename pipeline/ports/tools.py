@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.model import Source
+from pipeline.model import AppleFailure, Source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,3 +42,79 @@ class Tools(Protocol):
     def find(self, name: str) -> str | None:
         """Where the tool is, or None."""
         ...
+
+
+class LiveTools:
+    """The tools of this machine. Secrets never go on a command line: hand them over as standard input or in `env`."""
+
+    source = Source.LIVE
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str = "",
+        timeout: float = 3600.0,
+    ) -> Completed:
+        import os
+        import subprocess
+
+        try:
+            done = subprocess.run(
+                list(argv),
+                cwd=cwd,
+                env={**os.environ, **env} if env else None,
+                input=stdin.encode(),
+                capture_output=True,
+                timeout=timeout,
+                check=False,
+            )
+        except FileNotFoundError:
+            return Completed(tuple(argv), 127, "", f"{argv[0]}: command not found")
+        except PermissionError as fault:
+            return Completed(tuple(argv), 126, "", f"{argv[0]}: {fault.strerror}")
+        except subprocess.TimeoutExpired as fault:
+            raise AppleFailure(
+                f"{argv[0]} did not finish within {timeout:.0f} s",
+                why="it may wait for a dialog or for the network",
+                remedy="run it by hand to see what it waits for",
+                ambiguous=True,
+            ) from fault
+        return Completed(
+            tuple(argv), done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+        )
+
+    def find(self, name: str) -> str | None:
+        import shutil
+
+        return shutil.which(name)
+
+
+Performance = Callable[[Sequence[str], "Path | None", Mapping[str, str], str], tuple[int, str, str]]
+"""(argv, cwd, env, stdin) -> (returncode, stdout, stderr): a machine inside the process."""
+
+
+class PlayedTools:
+    """Tools that are played by a simulated machine; nothing is started on this one."""
+
+    source = Source.SIMULATED
+
+    def __init__(self, performance: Performance, find: Callable[[str], str | None]) -> None:
+        self._performance = performance
+        self._find = find
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str = "",
+        timeout: float = 3600.0,  # noqa: ARG002 - a simulated tool takes no time
+    ) -> Completed:
+        return Completed(tuple(argv), *self._performance(argv, cwd, env or {}, stdin))
+
+    def find(self, name: str) -> str | None:
+        return self._find(name)

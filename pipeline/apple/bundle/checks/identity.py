@@ -1,0 +1,74 @@
+"""Is the exported product readable, and is it the app that this project describes?"""
+
+from collections.abc import Iterator
+
+from pipeline.apple.bundle.facts import BuiltApp, Export, ExportedApp
+from pipeline.apple.xcode.facts import TargetInfo
+from pipeline.model import Declaration, Finding, Reading, check, error, unseen
+
+EXPORT_AGAIN = "export again from an archive of this checkout"
+_SHOWN = 5
+
+
+@check("BUND001", "the exported product can be read and holds one app")
+def product_holds_one_app(export: Export, app: Reading[ExportedApp]) -> Iterator[Finding]:
+    """Apple takes an .ipa with one app in Payload, or a .pkg with one app in its payload."""
+    remedy = "export again; give the .ipa or .pkg that Xcode exported, not a zip of the folder around it"
+    if not export.exists:
+        yield error("there is no exported product", subject=export.path, remedy=remedy)
+        return
+    problems = (export.problem,) if export.problem else app.value.problems if app.value else (app.why,)
+    for problem in problems[:_SHOWN]:
+        yield error(f"the product is not whole: {problem}", subject=export.path, remedy=remedy)
+
+
+@check("BUND002", "the product's bundle identifier is the project's")
+def bundle_identifier_is_the_projects(
+    app: ExportedApp, project: TargetInfo, declared: Declaration
+) -> Iterator[Finding]:
+    """App Store Connect refuses a build whose identifier is not that of the app record."""
+    yield from differing_identifier(app, project, declared, EXPORT_AGAIN)
+
+
+@check("BUND003", "the product's version and build are the project's")
+def version_and_build_are_the_projects(
+    app: ExportedApp, project: TargetInfo, declared: Declaration
+) -> Iterator[Finding]:
+    """A product of an older commit carries an older version or build."""
+    yield from differing_versions(app, project, declared, EXPORT_AGAIN)
+
+
+def differing_identifier(app: BuiltApp, project: TargetInfo, declared: Declaration, remedy: str) -> Iterator[Finding]:
+    """Compare CFBundleIdentifier with what is declared, else with what the project decides."""
+    where = "config" if declared.bundle_id else "the project"
+    wanted = declared.bundle_id or project.text("CFBundleIdentifier")
+    if not wanted:
+        yield unseen("neither config nor the project tells a bundle identifier to compare with", subject=app.place)
+    elif app.bundle_id != wanted:
+        yield error(
+            f"the bundle identifier is {app.bundle_id or 'missing'}, {where} says {wanted}",
+            subject=app.place,
+            at=None if declared.bundle_id else project.place("CFBundleIdentifier"),
+            remedy=remedy,
+            apple="ITMS-90055",
+        )
+
+
+def differing_versions(app: BuiltApp, project: TargetInfo, declared: Declaration, remedy: str) -> Iterator[Finding]:
+    """Compare version and build with what is declared, else with what the project decides."""
+    for what, key, found, said, apple in (
+        ("version", "CFBundleShortVersionString", app.version, declared.version, "ITMS-90057"),
+        ("build", "CFBundleVersion", app.build, declared.build, "ITMS-90056"),
+    ):
+        wanted = said or project.text(key)
+        if not found:
+            yield error(f"{key} is missing", subject=app.place, remedy=f"set {key} and {remedy}", apple=apple)
+        elif not wanted:
+            yield unseen(f"neither config nor the project tells a {what} to compare with", subject=app.place)
+        elif found != wanted:
+            yield error(
+                f"the {what} is {found}, {'config' if said else 'the project'} says {wanted}",
+                subject=app.place,
+                at=None if said else project.place(key),
+                remedy=remedy,
+            )

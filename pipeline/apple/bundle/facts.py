@@ -1,0 +1,216 @@
+"""What can be known about an archive or an export: what it holds, who signed it, and whether it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pipeline.apple.bundle.macho import Slice
+from pipeline.apple.signing.certificates import NEVER, Certificate
+from pipeline.apple.signing.profiles import ProvisioningProfile
+
+
+@dataclass(frozen=True)
+class ProductOnDisk:
+    """Where a product is, or will be. `problem` says why what lies there is not whole; identity is empty then.
+
+    Attributes:
+        path: absolute path as text.
+        given: whether it was named on the command line, so that nothing may be made in its place.
+        uuids: LC_UUIDs of the main executable: the same in an archive and in what was exported from it.
+    """
+
+    path: str = ""
+    exists: bool = False
+    given: bool = False
+    bundle_id: str = ""
+    version: str = ""
+    build: str = ""
+    uuids: tuple[str, ...] = ()
+    problem: str = ""
+
+    def holds(self, bundle_id: str, version: str, build: str) -> bool:
+        """Whether it is there, whole, and has this identity."""
+        found = (self.bundle_id, self.version, self.build)
+        return self.exists and not self.problem and found == (bundle_id, version, build)
+
+    def __str__(self) -> str:
+        if not self.exists:
+            return f"none yet ({self.path})"
+        return self.problem or f"{self.bundle_id} {self.version} ({self.build}), {self.path}"
+
+
+@dataclass(frozen=True)
+class Archive(ProductOnDisk):
+    """The .xcarchive of a lane."""
+
+
+@dataclass(frozen=True)
+class Export(ProductOnDisk):
+    """The .ipa or .pkg of a lane."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A code signature after it was verified.
+
+    Attributes:
+        present: whether there is one; an unsigned bundle has all other fields empty.
+        identifier: the signing identifier, usually the bundle identifier.
+        runtime: whether the hardened runtime is on.
+        trusted: whether the chain ends in a trusted root; `reason` says why not, `missing` names an absent issuer.
+        flaws: what does not hold (pages, slots, resources, CMS), each a sentence.
+        unseen: what could not be verified, each a phrase.
+        cdhashes: identities of the signed code, lower-case hex.
+    """
+
+    present: bool = False
+    adhoc: bool = False
+    identifier: str = ""
+    team_id: str = ""
+    runtime: bool = False
+    certificate: Certificate | None = None
+    trusted: bool = False
+    reason: str = ""
+    missing: str = ""
+    signed_at: datetime | None = None
+    flaws: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    cdhashes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.present:
+            return "not signed"
+        if self.certificate is None:
+            return "signed ad hoc" if self.adhoc else "signature unreadable"
+        return self.certificate.subject_name
+
+
+@dataclass(frozen=True)
+class Executable:
+    """One Mach-O file. `path` is inside the product; `bundle` is the place of the bundle that it is the program of."""
+
+    path: str = ""
+    bundle: str = ""
+    slices: tuple[Slice, ...] = ()
+    signature: Signature = field(default_factory=Signature)
+    entitlements: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """arm64, x86_64, …"""
+        return tuple(part.architecture for part in self.slices)
+
+    @property
+    def is_stub(self) -> bool:
+        """Whether it is Apple's own stub of a watch app, which stays signed by Apple."""
+        return "/_WatchKitStub/" in self.path
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is a program of its own and no library."""
+        return any(part.file_type == "executable" for part in self.slices)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle inside a product. `place` is its folder inside the product; `info` is its Info.plist.
+
+    `profile_path` says where a profile is embedded; `profile` is None without one, or when it cannot be read.
+    """
+
+    place: str = ""
+    bundle_id: str = ""
+    version: str = ""
+    build: str = ""
+    package_type: str = ""
+    info: Mapping[str, Any] = field(default_factory=dict)
+    entitlements: Mapping[str, Any] = field(default_factory=dict)
+    signature: Signature = field(default_factory=Signature)
+    profile: ProvisioningProfile | None = None
+    profile_path: str = ""
+
+    @property
+    def is_app(self) -> bool:
+        """Whether it is an app or app extension: a program with identity, entitlements and a profile of its own."""
+        return self.place.endswith((".app", ".appex"))
+
+    @property
+    def uses_cloudkit(self) -> bool:
+        """Whether its signature asks for CloudKit."""
+        services = self.claims("com.apple.developer.icloud-services")
+        return any(service in ("CloudKit", "CloudKit-Anonymous", "*") for service in services)
+
+    def claims(self, key: str) -> tuple[str, ...]:
+        """The strings of a signed entitlement; a lone string counts as a list of one."""
+        value = self.entitlements.get(key)
+        if isinstance(value, str):
+            return (value,)
+        return tuple(item for item in value if isinstance(item, str)) if isinstance(value, (list, tuple)) else ()
+
+
+@dataclass(frozen=True)
+class Installer:
+    """Who signed a .pkg. `holds`: the signature fits the package's table of contents."""
+
+    certificate: Certificate | None = None
+    holds: bool = False
+    trusted: bool = False
+    reason: str = ""
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class BuiltApp(Bundle):
+    """An app as it was built: the bundle itself, what it holds, and the file it comes in.
+
+    Attributes:
+        path: where the product lies, absolute, as text.
+        kind: "xcarchive", "ipa" or "pkg".
+        size: bytes of the file; of all files together for an archive.
+        sha256: of the file, lower-case hex; empty for an archive, which is a folder.
+        platform: as App Store Connect spells it (IOS, MAC_OS, TV_OS, VISION_OS); empty when nothing tells.
+        apps: places of all apps at the top of the product: a sound one has exactly one.
+        executables: all Mach-O files, the app's main executable first.
+        installer: who signed the .pkg; None when nobody did or when it is none.
+        problems: what kept the product, or a part of it, from being read.
+        at: when it was read (aware, UTC).
+    """
+
+    path: str = ""
+    kind: str = ""
+    size: int = 0
+    sha256: str = ""
+    platform: str = ""
+    minimum_os: str = ""
+    name: str = ""
+    apps: tuple[str, ...] = ()
+    nested: tuple[Bundle, ...] = ()
+    executables: tuple[Executable, ...] = ()
+    installer: Installer | None = None
+    problems: tuple[str, ...] = ()
+    at: datetime = NEVER
+
+    @property
+    def bundles(self) -> Iterator[Bundle]:
+        """The app itself, then everything nested in it."""
+        yield self
+        yield from self.nested
+
+    def __str__(self) -> str:
+        if not self.bundle_id:
+            return f"{self.kind}, {self.size:,} bytes: {self.problems[0] if self.problems else 'no app'}"
+        named = f"{self.name} {self.version} ({self.build})"
+        return f"{named}, {self.kind}, {self.size:,} bytes, {self.signature}"
+
+
+@dataclass(frozen=True)
+class ArchivedApp(BuiltApp):
+    """The app in the lane's .xcarchive."""
+
+
+@dataclass(frozen=True)
+class ExportedApp(BuiltApp):
+    """The app in the lane's .ipa or .pkg."""

@@ -1,0 +1,15 @@
+"""What a reader says about bytes that are not what they claim to be."""
+
+from __future__ import annotations
+
+
+class Malformed(ValueError):
+    """The bytes break the rules of their format, or lie about themselves. The text is meant for a person."""
+
+
+class Unsupported(Malformed):
+    """The bytes may be right, but this reader does not know that variant of the format."""
+
+
+class Excessive(Malformed):
+    """Reading on would need more memory or time than an app's product can honestly ask for."""

@@ -1,0 +1,464 @@
+"""Installer packages: xar archives whose Payload is a compressed cpio archive.
+
+Layouts: xar's header and table of contents as in Apple's xar; cpio "odc" and "newc" as in POSIX pax and cpio(5); pbzx
+as Apple's installer writes it (magic, flags, then blocks of flags, length and xz or raw data).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+import os
+import stat
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
+
+from pipeline.apple.bundle.containers import (
+    BLOCK,
+    LONGEST_LINK,
+    MOST_BYTES,
+    MOST_FILES,
+    Artifact,
+    Entry,
+    checked_path,
+    leads_outside,
+)
+from pipeline.apple.bundle.faults import Excessive, Malformed, Unsupported
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+MOST_TOC_BYTES = 32 * 1024 * 1024
+MOST_GROWTH = 1100
+_CHECKSUMS = {"sha1": 20, "sha256": 32, "sha512": 64, "md5": 16}
+
+
+@dataclass(frozen=True)
+class InstallerSignature:
+    """Who signed a package. Certificates are DER, the signer's first.
+
+    `holds` says whether the signature fits the table of contents.
+    """
+
+    certificates: tuple[bytes, ...] = field(repr=False)
+    holds: bool
+
+
+@dataclass(frozen=True)
+class _Member:
+    path: str
+    offset: int
+    length: int
+    size: int
+    encoding: str
+
+
+class Xar:
+    """The table of contents of a xar archive. Raises Malformed when a length lies or the checksum differs."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self._size = size
+        header = file.read(28)
+        if len(header) < 28 or header[:4] != b"xar!":
+            raise Malformed("the package is no xar archive")
+        width = int.from_bytes(header[4:6], "big")
+        packed = int.from_bytes(header[8:16], "big")
+        length = int.from_bytes(header[16:24], "big")
+        if width < 28 or width + packed > size or length > MOST_TOC_BYTES:
+            raise Malformed("the package's header claims an impossible table of contents")
+        self._heap = width + packed
+        file.seek(width)
+        raw = file.read(packed)
+        self._toc = _parse(_inflate(raw, length))
+        self.checksum = self._checked(raw)
+        self.members = {member.path: member for member in self._members()}
+
+    def _checked(self, raw: bytes) -> bytes:
+        told = self._toc.find("checksum")
+        style = (told.get("style") or "").lower().replace("-", "") if told is not None else ""
+        if told is None or style not in _CHECKSUMS:
+            raise Unsupported("the package's table of contents has no checksum that is known here")
+        held = self._heap_bytes(_number(told, "offset"), _number(told, "size"), 128)
+        if held != hashlib.new(style, raw, usedforsecurity=False).digest():
+            raise Malformed("the package's table of contents changed after it was made (checksum differs)")
+        self.style = style
+        return held
+
+    def _heap_bytes(self, offset: int, length: int, limit: int) -> bytes:
+        if length > limit or self._heap + offset + length > self._size:
+            raise Malformed("the package's table of contents points outside the file")
+        self._file.seek(self._heap + offset)
+        return self._file.read(length)
+
+    def _members(self) -> Iterator[_Member]:
+        pending = [("", element) for element in self._toc.findall("file")]
+        seen = 0
+        while pending:
+            folder, element = pending.pop()
+            seen += 1
+            if seen > MOST_FILES:
+                raise Excessive(f"the package lists more than {MOST_FILES:,} files")
+            path = checked_path(folder + (element.findtext("name") or "").strip())
+            pending.extend((path + "/", inner) for inner in element.findall("file"))
+            data = element.find("data")
+            if data is not None:
+                encoding = data.find("encoding")
+                style = encoding.get("style", "") if encoding is not None else ""
+                member = _Member(path, _number(data, "offset"), _number(data, "length"), _number(data, "size"), style)
+                if self._heap + member.offset + member.length > self._size:
+                    raise Malformed(f"{path} lies outside the package")
+                yield member
+
+    def raw_blocks(self, member: _Member) -> Iterator[bytes]:
+        """A member's bytes with xar's own encoding undone, in blocks of about 1 MiB."""
+        blocks = _section(self._file, self._heap + member.offset, member.length)
+        if member.encoding == "application/x-gzip":
+            return _inflated(blocks, zlib.decompressobj())
+        if member.encoding == "application/x-bzip2":
+            import bz2
+
+            return _unpacked_by(bz2.BZ2Decompressor(), blocks)
+        if member.encoding in ("application/octet-stream", ""):
+            return blocks
+        raise Unsupported(f"{member.path} is packed as {member.encoding}")
+
+    def small(self, member: _Member, limit: int) -> bytes:
+        """A member of at most `limit` bytes."""
+        if member.size > limit:
+            raise Excessive(f"{member.path} is larger than {limit:,} bytes")
+        found = b""
+        for block in self.raw_blocks(member):
+            found += block
+            if len(found) > limit:
+                raise Excessive(f"{member.path} is larger than {limit:,} bytes")
+        return found
+
+    def signature(self) -> InstallerSignature | None:
+        """Who signed the table of contents; None when nobody did."""
+        told = self._toc.find("signature")
+        if told is None:
+            return None
+        certificates = []
+        for element in told.iter():
+            if element.tag.rpartition("}")[2] == "X509Certificate":
+                try:
+                    certificates.append(base64.b64decode("".join((element.text or "").split()), validate=True))
+                except (binascii.Error, ValueError) as fault:
+                    raise Malformed("the package's signature holds a certificate that is no base64") from fault
+            if len(certificates) > 16:
+                raise Excessive("the package's signature carries more than 16 certificates")
+        if not certificates:
+            raise Malformed("the package's signature carries no certificate")
+        signature = self._heap_bytes(_number(told, "offset"), _number(told, "size"), 8192)
+        holds = _rsa_holds(certificates[0], signature, self.checksum, self.style)
+        return InstallerSignature(tuple(certificates), holds)
+
+
+def _rsa_holds(certificate: bytes, signature: bytes, checksum: bytes, style: str) -> bool:
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
+
+    known: dict[str, hashes.HashAlgorithm] = {
+        "sha1": hashes.SHA1(),  # noqa: S303 (what old packages were signed with)
+        "sha256": hashes.SHA256(),
+        "sha512": hashes.SHA512(),
+    }
+    algorithm = known.get(style)
+    try:
+        key = x509.load_der_x509_certificate(certificate).public_key()
+        if algorithm is None or not isinstance(key, rsa.RSAPublicKey):
+            return False
+        # Apple's xar signs the checksum as a digest; other signers hash the checksum once more. Both bind the contents.
+        for wanted in (utils.Prehashed(algorithm), algorithm):
+            try:
+                key.verify(signature, checksum, padding.PKCS1v15(), wanted)
+            except InvalidSignature:
+                continue
+            return True
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return False
+
+
+def _parse(toc: bytes) -> Element:
+    from xml.etree import ElementTree as ET
+
+    if b"<!DOCTYPE" in toc or b"<!ENTITY" in toc:
+        raise Malformed("the package's table of contents declares entities")
+    try:
+        top = ET.fromstring(toc)  # noqa: S314 (entities are refused above, the size is bounded)
+    except (ET.ParseError, ValueError, LookupError) as fault:
+        raise Malformed("the package's table of contents is no XML") from fault
+    found = top.find("toc")
+    if found is None:
+        raise Malformed("the package has no table of contents")
+    return found
+
+
+def _inflate(raw: bytes, length: int) -> bytes:
+    unpacker = zlib.decompressobj()
+    try:
+        data = unpacker.decompress(raw, length + 1)
+    except zlib.error as fault:
+        raise Malformed("the package's table of contents cannot be unpacked") from fault
+    if len(data) != length:
+        raise Malformed("the package's table of contents is not as long as declared")
+    return data
+
+
+def _number(element: Element, name: str) -> int:
+    text = (element.findtext(name) or "").strip()
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise Malformed(f"the package's table of contents has an odd {name} {text[:40]!r}")
+    return int(text)
+
+
+def _section(file: BinaryIO, offset: int, length: int) -> Iterator[bytes]:
+    while length:
+        file.seek(offset)
+        block = file.read(min(BLOCK, length))
+        if not block:
+            raise Malformed("the package is cut short")
+        offset += len(block)
+        length -= len(block)
+        yield block
+
+
+def _inflated(blocks: Iterator[bytes], unpacker: zlib._Decompress) -> Iterator[bytes]:
+    try:
+        for block in blocks:
+            rest = block
+            while rest and not unpacker.eof:
+                out = unpacker.decompress(rest, BLOCK)
+                rest = unpacker.unconsumed_tail
+                if out:
+                    yield out
+        # The last bytes may be held back although all input was taken.
+        while not unpacker.eof and (out := unpacker.decompress(b"", BLOCK)):
+            yield out
+        if not unpacker.eof:
+            raise Malformed("compressed data in the package is cut short")
+    except zlib.error as fault:
+        raise Malformed("compressed data in the package is damaged") from fault
+
+
+def _unpacked_by(unpacker: object, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """What a bz2 or lzma decompressor makes of the blocks."""
+    import lzma
+
+    decompress = cast("Callable[[bytes, int], bytes]", unpacker.decompress)  # type: ignore[attr-defined]
+    try:
+        for block in blocks:
+            out = decompress(block, BLOCK)
+            while out:
+                yield out
+                out = b"" if _is_done(unpacker) else decompress(b"", BLOCK)
+    except (OSError, EOFError, lzma.LZMAError) as fault:
+        raise Malformed("compressed data in the package is damaged") from fault
+    if not getattr(unpacker, "eof", False):
+        raise Malformed("compressed data in the package is cut short")
+
+
+def _is_done(unpacker: object) -> bool:
+    return bool(getattr(unpacker, "eof", False)) or bool(getattr(unpacker, "needs_input", False))
+
+
+class _Bytes:
+    """Reads exact amounts from blocks."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._held = bytearray()
+
+    def take(self, count: int) -> bytes:
+        """Exactly so many bytes. Raises Malformed at the end."""
+        while len(self._held) < count:
+            block = next(self._blocks, b"")
+            if not block:
+                raise Malformed("the package's payload is cut short")
+            self._held += block
+        taken = bytes(self._held[:count])
+        del self._held[:count]
+        return taken
+
+    def peek(self, count: int) -> bytes:
+        """Up to so many bytes without taking them."""
+        while len(self._held) < count and (block := next(self._blocks, b"")):
+            self._held += block
+        return bytes(self._held[:count])
+
+    def rest(self) -> Iterator[bytes]:
+        """Everything that is left."""
+        if self._held:
+            yield bytes(self._held)
+            self._held.clear()
+        yield from self._blocks
+
+
+def _payload_blocks(raw: Iterator[bytes]) -> Iterator[bytes]:
+    data = _Bytes(raw)
+    magic = data.peek(6)
+    if magic[:2] == b"\x1f\x8b":
+        return _inflated(data.rest(), zlib.decompressobj(31))
+    if magic[:4] == b"pbzx":
+        return _pbzx(data)
+    if magic in (b"070707", b"070701", b"070702"):
+        return data.rest()
+    raise Unsupported("the package's payload is neither gzip, pbzx nor plain cpio")
+
+
+def _pbzx(data: _Bytes) -> Iterator[bytes]:
+    import lzma
+
+    head = data.take(12)
+    flags = int.from_bytes(head[4:12], "big")
+    while flags & 0x01000000:
+        block = data.take(16)
+        flags, length = int.from_bytes(block[:8], "big"), int.from_bytes(block[8:], "big")
+        if length > 64 * BLOCK:
+            raise Excessive("a block of the package's payload claims more than 64 MiB")
+        content = data.take(length)
+        if content[:6] == b"\xfd7zXZ\0":
+            yield from _unpacked_by(lzma.LZMADecompressor(memlimit=256 * BLOCK), iter([content]))
+        else:
+            yield content
+
+
+@dataclass(frozen=True)
+class _Record:
+    name: str
+    mode: int
+    size: int
+
+
+def _odc(data: _Bytes) -> tuple[_Record, int]:
+    head = data.take(76)
+    mode, name_size, size = (_digits(head[a:b], 8) for a, b in ((18, 24), (59, 65), (65, 76)))
+    return _Record(_name(data, name_size), mode, size), 0
+
+
+def _newc(data: _Bytes) -> tuple[_Record, int]:
+    head = data.take(110)
+    mode, size, name_size = (_digits(head[a:b], 16) for a, b in ((14, 22), (54, 62), (94, 102)))
+    name = _name(data, name_size)
+    data.take(-(110 + name_size) % 4)
+    return _Record(name, mode, size), -size % 4
+
+
+def _digits(text: bytes, base: int) -> int:
+    try:
+        # int() would also take signs, spaces and underscores.
+        return int(text if text.isalnum() else b"", base)
+    except ValueError as fault:
+        raise Malformed("the package's payload has a broken cpio header") from fault
+
+
+def _name(data: _Bytes, size: int) -> str:
+    if not 1 <= size <= 4096:
+        raise Malformed("the package's payload has a path of impossible length")
+    return data.take(size).rstrip(b"\0").decode("utf-8", "surrogateescape")
+
+
+class PackageArtifact(Artifact):
+    """A .pkg. Its payloads are unpacked once into an unnamed temporary file, which the files are then read from."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("pkg", path)
+        self._file: BinaryIO = path.open("rb")
+        self._copy = cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=8 * BLOCK))  # noqa: SIM115
+        self._places: dict[str, int] = {}
+        try:
+            size = self._file.seek(0, os.SEEK_END)
+            self._file.seek(0)
+            self._xar = Xar(self._file, size)
+            self.signature = self._xar.signature()
+            self._unpack(size)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._file.close()
+        self._copy.close()
+
+    def _unpack(self, size: int) -> None:
+        found: dict[str, Entry] = {}
+        limit = min(MOST_BYTES, MOST_GROWTH * (size + BLOCK))
+        payloads = [m for m in self._xar.members.values() if m.path.rpartition("/")[2] == "Payload"]
+        for member in sorted(payloads, key=lambda member: member.path):
+            data = _Bytes(_payload_blocks(self._xar.raw_blocks(member)))
+            for record, padding in _records(data):
+                self._keep(found, record, data, limit)
+                data.take(padding)
+        self.entries = found
+
+    def _keep(self, found: dict[str, Entry], record: _Record, data: _Bytes, limit: int) -> None:
+        if record.name in (".", "./") or stat.S_ISDIR(record.mode):
+            data.take(record.size)
+            return
+        path = checked_path(record.name)
+        if path in found:
+            raise Malformed(f"{path} is in the package twice")
+        start = self._copy.tell()
+        if len(found) >= MOST_FILES or start + record.size > limit:
+            raise Excessive("the package would unpack to more than an app can be: a bomb")
+        if stat.S_ISLNK(record.mode):
+            if record.size > LONGEST_LINK:
+                raise Malformed(f"{path} links to a path of impossible length")
+            found[path] = Entry(path, 0, data.take(record.size).decode("utf-8", "surrogateescape"), record.mode)
+            if leads_outside(found[path]):
+                self.problems.append(f"{path} links to {found[path].link!r}, outside the product")
+            return
+        left = record.size
+        while left:
+            left -= self._copy.write(data.take(min(left, BLOCK)))
+        self._places[path] = start
+        found[path] = Entry(path, record.size, mode=record.mode)
+
+    def stream(self, path: str) -> IO[bytes]:
+        if path not in self._places:
+            raise Malformed(f"{path} is not there")
+        return cast("IO[bytes]", _Window(self._copy, self._places[path], self.entries[path].size))
+
+
+def _records(data: _Bytes) -> Iterator[tuple[_Record, int]]:
+    while True:
+        magic = data.peek(6)
+        if magic == b"070707":
+            record, padding = _odc(data)
+        elif magic in (b"070701", b"070702"):
+            record, padding = _newc(data)
+        else:
+            raise Malformed("the package's payload is no cpio archive")
+        if record.name == "TRAILER!!!":
+            return
+        yield record, padding
+
+
+class _Window(io.RawIOBase):
+    """A stretch of another file, read from its beginning to its end."""
+
+    def __init__(self, file: BinaryIO, start: int, length: int) -> None:
+        super().__init__()
+        self._file = file
+        self._at = start
+        self._end = start + length
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = self._end - self._at
+        self._file.seek(self._at)
+        data = self._file.read(left if size is None or size < 0 else min(size, left))
+        self._at += len(data)
+        return data

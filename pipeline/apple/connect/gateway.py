@@ -1,0 +1,104 @@
+"""App Store Connect, observed and acted upon."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.apple.bundle.facts import ExportedApp
+from pipeline.apple.connect import records
+from pipeline.apple.connect.actions import UploadBuild
+from pipeline.apple.connect.client import Connect
+from pipeline.apple.connect.delivery import Delivery
+from pipeline.apple.connect.documents import resources
+from pipeline.apple.connect.facts import (
+    AcceptedContent,
+    AppRecord,
+    Builds,
+    BuildUploads,
+    ReleaseTarget,
+    StoreVersions,
+)
+from pipeline.apple.connect.parcel import compared
+from pipeline.apple.xcode.facts import TargetSettings
+from pipeline.model import Lane, Reading, performer, probe
+from pipeline.ports.clock import Clock
+from pipeline.ports.http import Http
+from pipeline.ports.progress import Progress
+
+NO_APP = "App Store Connect has no app with the bundle id {}"
+
+
+@probe
+def release_target(
+    app: Reading[ExportedApp], settings: Reading[TargetSettings], lane: Lane
+) -> Reading[ReleaseTarget] | ReleaseTarget:
+    """What is being released: as the exported app says; until there is one, as the project's settings say."""
+    if app.value is not None:
+        made = app.value
+        if not (made.bundle_id and made.version and made.build):
+            return Reading.unknown(ReleaseTarget, "the exported app does not say its bundle id, version and build")
+        return ReleaseTarget(made.bundle_id, made.version, made.build, str(lane.platform))
+    if settings.value is None:
+        return Reading.unknown(ReleaseTarget, settings.why)
+    planned = settings.value
+    values = {
+        "PRODUCT_BUNDLE_IDENTIFIER": planned.bundle_id,
+        "MARKETING_VERSION": planned.marketing_version,
+        "CURRENT_PROJECT_VERSION": planned.build_number,
+    }
+    open_ = [name for name, value in values.items() if not value or value.undefined]
+    if open_:
+        return Reading.unknown(ReleaseTarget, f"the project does not decide {' and '.join(open_)}")
+    return ReleaseTarget(
+        str(planned.bundle_id), str(planned.marketing_version), str(planned.build_number), str(lane.platform)
+    )
+
+
+@probe
+def app_record(http: Http, target: ReleaseTarget) -> AppRecord:
+    """The app's record."""
+    return records.app_record(Connect(http), target.bundle_id)
+
+
+@probe
+def build_uploads(http: Http, record: AppRecord, target: ReleaseTarget) -> Reading[BuildUploads] | BuildUploads:
+    """The uploads with our build number."""
+    if not record.exists:
+        return Reading.unknown(BuildUploads, NO_APP.format(record.bundle_id))
+    return records.build_uploads(Connect(http), record.id, target.platform, target.build)
+
+
+@probe
+def builds(http: Http, record: AppRecord, target: ReleaseTarget) -> Reading[Builds] | Builds:
+    """The builds that ours has to fit in with."""
+    if not record.exists:
+        return Reading.unknown(Builds, NO_APP.format(record.bundle_id))
+    return records.builds(Connect(http), record.id, target.platform, target.version)
+
+
+@probe
+def store_versions(http: Http, record: AppRecord, target: ReleaseTarget) -> Reading[StoreVersions] | StoreVersions:
+    """The versions in the App Store."""
+    if not record.exists:
+        return Reading.unknown(StoreVersions, NO_APP.format(record.bundle_id))
+    return records.store_versions(Connect(http), record.id, target.platform)
+
+
+@probe
+def accepted_content(http: Http, target: ReleaseTarget, uploads: BuildUploads, app: ExportedApp) -> AcceptedContent:
+    """The exported file against the one that Apple accepted under its numbers."""
+    upload = next((one for one in uploads.of(target.version, target.build) if one.accepted), None)
+    if upload is None:
+        return AcceptedContent(None)
+    file = upload.file
+    if file is None:
+        listed = resources(Connect(http).get(f"/v1/buildUploads/{upload.id}/buildUploadFiles", limit="200"))
+        assets = (records.uploaded_file(item) for item in listed if item.text("assetType") == "ASSET")
+        file = next(assets, None)
+    return compared(file, Path(app.path), app.size)
+
+
+@performer
+def upload_build(action: UploadBuild, http: Http, clock: Clock, progress: Progress) -> Mapping[str, Any]:
+    """Put the build on App Store Connect; see `Delivery.deliver` for the result and the errors."""
+    return Delivery(action, http, clock, progress).deliver()

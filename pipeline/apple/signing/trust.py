@@ -1,0 +1,196 @@
+"""A signature is worth what its chain ends in: walk from a certificate to a pinned root, checking every link."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache
+
+from pipeline.apple.signing.certificates import Certificate, read_certificate
+from pipeline.apple.signing.der import Envelope, envelope
+from pipeline.apple.signing.faults import SigningFault
+from pipeline.apple.signing.roots import ROOTS
+
+MOST_CERTIFICATES = 64
+"""How many of the certificates that come with a signature are looked at; Apple's bring three or four."""
+MOST_LINKS = 32
+"""How many signatures one walk checks before it gives up, so that a web of cross-signed authorities ends."""
+MOST_KEY_BITS = 8192
+
+RSA_PKCS1 = "RSA"
+ECDSA = "ECDSA"
+
+ALGORITHMS: Mapping[str, tuple[str, str]] = {
+    "2a864886f70d010105": (RSA_PKCS1, "sha1"),
+    "2a864886f70d01010b": (RSA_PKCS1, "sha256"),
+    "2a864886f70d01010c": (RSA_PKCS1, "sha384"),
+    "2a864886f70d01010d": (RSA_PKCS1, "sha512"),
+    "2a8648ce3d040302": (ECDSA, "sha256"),
+    "2a8648ce3d040303": (ECDSA, "sha384"),
+    "2a8648ce3d040304": (ECDSA, "sha512"),
+}
+"""Signature algorithms of Apple's certificates by their OID's content in hex; SHA-1 because its oldest links use it."""
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """The roots that are trusted: SHA-256 of the DER, lower-case hex, to a name for people.
+
+    `certificates` holds the DER of roots that chains usually leave out, so that the last link can be checked.
+    """
+
+    roots: Mapping[str, str] = field(default_factory=dict)
+    certificates: tuple[bytes, ...] = ()
+
+    def including(self, name: str, der: bytes) -> Anchors:
+        """These anchors and one more root."""
+        return replace(
+            self,
+            roots={**self.roots, hashlib.sha256(der).hexdigest(): name},
+            certificates=(*self.certificates, der),
+        )
+
+
+APPLE_ROOTS = Anchors(
+    {sha256: name for name, sha256, _ in ROOTS}, tuple(binascii.a2b_base64(der) for _, _, der in ROOTS)
+)
+"""Apple Root CA, G2 and G3."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """From a leaf towards a root: all the way when `trusted`, otherwise as far as it goes, with the reason.
+
+    `missing` names an issuer that was not at hand: then nothing is disproved, but nothing is known either.
+    """
+
+    certificates: tuple[Certificate, ...] = ()
+    trusted: bool = False
+    reason: str = ""
+    missing: str = ""
+    anchor: str = ""
+    """Name of the root it ends in, when trusted."""
+
+
+def walk(leaf: bytes, others: Iterable[bytes], anchors: Anchors, at: datetime) -> Chain:
+    """Follow issuers from `leaf` (DER or PEM) through `others` to one of `anchors`, everything valid at `at` (aware).
+
+    Every link is checked: the signature (RSA PKCS #1 v1.5 with SHA-1 or SHA-2, ECDSA with SHA-2), the issuer's basic
+    constraints, key usage and path length, and the validity of both. Revocation is not: it needs Apple's servers.
+
+    Raises:
+        SigningFault: the leaf is no certificate. Others that cannot be read are passed over.
+    """
+    pool = _by_subject(others, anchors)
+    paths: list[tuple[Certificate, ...]] = [(read_certificate(leaf),)]
+    best: Chain | None = None
+    for _ in range(MOST_LINKS):
+        if not paths:
+            break
+        path = paths.pop()
+        tip = path[-1]
+        if not tip.valid_at(at):
+            verdict = Chain(path, reason=_out_of_date(tip, at))
+        elif name := anchors.roots.get(tip.sha256):
+            return Chain(path, trusted=True, anchor=name)
+        else:
+            issuers, verdict = _issuers(path, pool)
+            paths.extend((*path, issuer) for issuer in reversed(issuers))
+            if issuers:
+                continue
+        if best is None or len(verdict.certificates) > len(best.certificates):
+            best = verdict
+    return best or Chain(reason=f"its issuers are too entangled: {MOST_LINKS} links were followed without an end")
+
+
+def _by_subject(others: Iterable[bytes], anchors: Anchors) -> dict[bytes, list[Envelope]]:
+    pool: dict[bytes, list[Envelope]] = {}
+    for number, der in enumerate((*anchors.certificates, *others)):
+        if number >= MOST_CERTIFICATES + len(anchors.certificates):
+            break
+        try:
+            shape = envelope(der)
+        except SigningFault:
+            continue
+        same_name = pool.setdefault(shape.subject, [])
+        if shape not in same_name:
+            same_name.append(shape)
+    return pool
+
+
+def _issuers(path: tuple[Certificate, ...], pool: Mapping[bytes, list[Envelope]]) -> tuple[list[Certificate], Chain]:
+    """The authorities that issued the tip of a path and, for the case that there are none, the verdict."""
+    tip = path[-1]
+    shape = envelope(tip.der)
+    if shape.issuer == shape.subject:
+        return [], Chain(path, reason=f"it ends in “{tip.subject_name}”, which is not a trusted root")
+    candidates = pool.get(shape.issuer, [])
+    if not candidates:
+        missing = f"{tip.issuer_name} ({tip.issuer_unit})" if tip.issuer_unit else tip.issuer_name
+        return [], Chain(path, reason=f"the certificate of the issuer “{missing}” is missing", missing=missing)
+    if shape.algorithm not in ALGORITHMS:
+        return [], Chain(path, reason=f"“{tip.subject_name}” is signed with an algorithm that Apple does not use")
+    found: list[Certificate] = []
+    verdict = Chain(path, reason=f"“{tip.subject_name}” was not signed with the key of “{tip.issuer_name}”")
+    for candidate in candidates:
+        if not _link_holds(shape, candidate):
+            continue
+        try:
+            issuer = read_certificate(candidate.der)
+        except SigningFault:
+            continue
+        below = len(path) - 1
+        if not issuer.authority or (issuer.path_length is not None and issuer.path_length < below):
+            verdict = Chain(path, reason=f"“{issuer.subject_name}” may not issue “{tip.subject_name}”")
+        elif issuer not in path:
+            found.append(issuer)
+    return found, verdict
+
+
+@lru_cache(maxsize=256)
+def _link_holds(child: Envelope, issuer: Envelope) -> bool:
+    family, digest = ALGORITHMS[child.algorithm]
+    return signature_holds(issuer.public_key, family, digest, child.signature, child.signed)
+
+
+def signature_holds(public_key: bytes, family: str, digest: str, signature: bytes, message: bytes) -> bool:
+    """Whether `signature` over `message` was made with the private half of `public_key`.
+
+    Args:
+        public_key: a DER SubjectPublicKeyInfo.
+        family: RSA_PKCS1 or ECDSA.
+        digest: "sha1", "sha256", "sha384" or "sha512".
+        signature: PKCS #1 v1.5, or a DER ECDSA-Sig-Value.
+        message: what was signed.
+    """
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    made_with: dict[str, hashes.HashAlgorithm] = {
+        "sha1": hashes.SHA1(),  # noqa: S303 -- Apple's oldest links are made with it
+        "sha256": hashes.SHA256(),
+        "sha384": hashes.SHA384(),
+        "sha512": hashes.SHA512(),
+    }
+    try:
+        key = load_der_public_key(public_key)
+        if isinstance(key, rsa.RSAPublicKey) and family == RSA_PKCS1 and key.key_size <= MOST_KEY_BITS:
+            key.verify(signature, message, padding.PKCS1v15(), made_with[digest])
+        elif isinstance(key, ec.EllipticCurvePublicKey) and family == ECDSA:
+            key.verify(signature, message, ec.ECDSA(made_with[digest]))
+        else:
+            return False
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+    return True
+
+
+def _out_of_date(certificate: Certificate, at: datetime) -> str:
+    if at < certificate.not_before:
+        return f"“{certificate.subject_name}” was not valid before {certificate.not_before:%Y-%m-%d}"
+    return f"“{certificate.subject_name}” expired on {certificate.not_after:%Y-%m-%d}"

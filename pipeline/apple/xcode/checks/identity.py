@@ -1,0 +1,193 @@
+"""Judges who the app says it is: identifiers, versions, and the settings that lose against others."""
+
+import re
+from collections.abc import Iterator
+
+from pipeline.apple.xcode.facts import ProjectProblems, Shadowed, TargetInfo, TargetSettings, Value
+from pipeline.model import Declaration, Finding, Lane, Location, check, error, unseen, warning
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
+_VERSIONS = (
+    ("CFBundleShortVersionString", "MARKETING_VERSION"),
+    ("CFBundleVersion", "CURRENT_PROJECT_VERSION"),
+)
+
+
+@check("PROJ001", "bundle identifiers agree")
+def bundle_identifiers_agree(
+    settings: TargetSettings, info: TargetInfo, declared: Declaration
+) -> Iterator[Finding]:
+    setting = settings.bundle_id
+    literal = Value(info.text("CFBundleIdentifier"), info.place("CFBundleIdentifier"))
+    if literal and setting and literal.text != setting.text:
+        yield error(
+            f"the Info.plist says {literal}, PRODUCT_BUNDLE_IDENTIFIER says {setting}{_at(setting.location)}",
+            subject=literal.text,
+            at=literal.location,
+            remedy="write $(PRODUCT_BUNDLE_IDENTIFIER) in the Info.plist, and one identifier in the settings",
+            apple="90055",
+        )
+    told: set[str] = set()
+    for value in (literal, setting):
+        if declared.bundle_id and value and value.text not in (declared.bundle_id, *told):
+            told.add(value.text)
+            yield error(
+                f"config declares {declared.bundle_id}, the project says {value}",
+                subject=value.text,
+                at=value.location,
+                remedy="make config and project name the same identifier; App Store Connect never changes an app's",
+                apple="90055",
+            )
+
+
+@check("PROJ002", "bundle identifiers belong together across configurations")
+def bundle_identifiers_agree_across_configurations(settings: TargetSettings, lane: Lane) -> Iterator[Finding]:
+    mine = settings.bundle_id
+    strangers = [(name, value) for name, value in settings.bundle_ids if value and not _related(mine.text, value.text)]
+    if mine and strangers:
+        others = "; ".join(f"{name}: {value}{_at(value.location)}" for name, value in strangers)
+        yield warning(
+            f"{lane.configuration} builds {mine}, other configurations another app ({others})",
+            subject=mine.text,
+            at=mine.location,
+            remedy="let every configuration build the same identifier, with a suffix where it differs on purpose",
+        )
+
+
+def _related(one: str, other: str) -> bool:
+    """Whether one is the other, perhaps with a suffix such as .debug, or both share all but the last part."""
+    if one == other or one.startswith(f"{other}.") or other.startswith(f"{one}."):
+        return True
+    head, _, tail = one.rpartition(".")
+    its_head, _, its_tail = other.rpartition(".")
+    return head == its_head and "." in head and (tail.startswith(its_tail) or its_tail.startswith(tail))
+
+
+@check("PROJ003", "the bundle identifier is set and well formed")
+def bundle_identifier_is_set(settings: TargetSettings, info: TargetInfo, problems: ProjectProblems) -> Iterator[Finding]:
+    value = settings.bundle_id
+    text = info.text("CFBundleIdentifier") or value.text
+    place = info.place("CFBundleIdentifier") if info.text("CFBundleIdentifier") else value.location
+    missing = _missing_base(problems)
+    if value.undefined or not text:
+        named = f" refers to {', '.join(value.undefined)}, which nothing defines" if value.undefined else " is not set"
+        if missing:
+            yield unseen(
+                f"PRODUCT_BUNDLE_IDENTIFIER{named} here; it may be defined in {missing}",
+                subject="PRODUCT_BUNDLE_IDENTIFIER",
+                at=value.location,
+                remedy=f"put {missing} in its place and run this again",
+            )
+            return
+        yield error(
+            f"PRODUCT_BUNDLE_IDENTIFIER{named}",
+            subject="PRODUCT_BUNDLE_IDENTIFIER",
+            at=value.location or place,
+            remedy="set PRODUCT_BUNDLE_IDENTIFIER in the target's settings",
+            apple="CFBundleIdentifier",
+        )
+    elif not _IDENTIFIER.fullmatch(text):
+        yield error(
+            f"{text!r} is no bundle identifier: letters, digits, hyphens and periods are allowed",
+            subject=text,
+            at=place,
+            remedy="register an identifier without other characters",
+            apple="CFBundleIdentifier",
+        )
+
+
+def _missing_base(problems: ProjectProblems) -> str:
+    """The configuration files that are not here, as a phrase; "" when all are."""
+    return ", ".join(
+        problem.location.path if problem.location and "base configuration" not in problem.text else problem.text.split()[4]
+        for problem in problems.problems
+        if problem.kind == "missing-base"
+    )
+
+
+@check("PROJ004", "versions in the Info.plist do not beat the settings")
+def version_literals_do_not_beat_settings(settings: TargetSettings, info: TargetInfo) -> Iterator[Finding]:
+    if settings.generates_infoplist:
+        return
+    for (key, setting), value in zip(_VERSIONS, (settings.marketing_version, settings.build_number), strict=True):
+        literal = info.literals.get(key, "")
+        if not literal or "$" in literal or not value or value.location is None or literal == value.text:
+            continue
+        # A setting that is ahead was raised for a release; one that lags behind is only forgotten.
+        say = error if _numbers(value.text) > _numbers(literal) else warning
+        yield say(
+            f"the build will say {literal}: {key} is written out, so {setting} = {value}{_at(value.location)} has no effect",
+            subject=key,
+            at=info.place(key),
+            remedy=f"write $({setting}) in the Info.plist, or set GENERATE_INFOPLIST_FILE = YES",
+        )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isascii() and part.isdigit() and len(part) < 19)
+
+
+@check("PROJ005", "version and build number are set")
+def version_and_build_are_set(settings: TargetSettings, info: TargetInfo) -> Iterator[Finding]:
+    codes = {"CFBundleShortVersionString": "90057", "CFBundleVersion": "90056"}
+    for key, setting in _VERSIONS:
+        if info.text(key).strip():
+            continue
+        if key in info.values and not isinstance(info.values[key], str):
+            summary = f"{key} is no string"
+        elif undefined := [each for each in info.undefined if each.key == key]:
+            summary = f"{key} refers to {', '.join(undefined[0].names)}, which nothing defines"
+        else:
+            summary = f"{key} is missing or empty"
+        yield error(
+            summary,
+            subject=key,
+            at=info.place(key) or settings.infoplist_file.location,
+            remedy=f"set {setting} and let {key} be $({setting})",
+            apple=codes[key],
+        )
+
+
+@check("PROJ007", "release settings are not overridden by the project file")
+def release_settings_are_not_shadowed(settings: TargetSettings) -> Iterator[Finding]:
+    for shadowed in settings.shadowed:
+        yield warning(
+            f"{shadowed.key} = {shadowed.text} has no effect: {_winner(shadowed)} wins",
+            subject=shadowed.key,
+            at=shadowed.location,
+            remedy=f"remove {shadowed.key} from the project file, or from the xcconfig",
+        )
+
+
+def _winner(shadowed: Shadowed) -> str:
+    text = f"{shadowed.winner}" or "an empty value"
+    return f"{text}{_at(shadowed.winner.location)}"
+
+
+@check("PROJ008", "embedded bundles go with the app")
+def extensions_go_with_the_app(settings: TargetSettings, info: TargetInfo) -> Iterator[Finding]:
+    parent = settings.bundle_id.text
+    for extension in settings.extensions:
+        identifier = extension.bundle_id
+        if parent and identifier and not identifier.undefined and not identifier.text.startswith(f"{parent}."):
+            yield error(
+                f"{extension.target} is {identifier}, which does not begin with the app's {parent}",
+                subject=extension.target,
+                at=identifier.location,
+                remedy=f"name it {parent}.{extension.target}",
+                apple="90347",
+            )
+        for key, value in (("CFBundleShortVersionString", extension.version), ("CFBundleVersion", extension.build)):
+            mine = info.text(key)
+            if mine and value and value.text != mine:
+                yield warning(
+                    f"{key} of {extension.target} is {value}, that of the app is {mine}",
+                    subject=extension.target,
+                    at=value.location,
+                    remedy="let app and extensions take both numbers from the same settings",
+                    apple="90473",
+                )
+
+
+def _at(location: Location | None) -> str:
+    return f" ({location})" if location else ""

@@ -1,0 +1,253 @@
+"""Judges the Info.plist that the build will hold against what App Store Connect refuses or complains of."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.apple.xcode.facts import TargetInfo, TargetSettings
+from pipeline.apple.xcode.infoplist import KNOWN, PREFIX
+from pipeline.model import Finding, Lane, Platform, check, error, warning
+
+MODES = (
+    "audio",
+    "location",
+    "voip",
+    "fetch",
+    "remote-notification",
+    "newsstand-content",
+    "external-accessory",
+    "bluetooth-central",
+    "bluetooth-peripheral",
+    "network-authentication",
+    "processing",
+    "push-to-talk",
+    "nearby-interaction",
+    "screen-capture",
+)
+"""swift-build, InfoPlistProcessorTaskAction.swift 1161-1177."""
+
+_MEANT = {
+    "background-app-refresh": "fetch",
+    "background-fetch": "fetch",
+    "background-processing": "processing",
+    "bluetooth": "bluetooth-central",
+    "picture-in-picture": "audio",
+}
+_ORIENTATIONS = (
+    "UIInterfaceOrientationPortrait",
+    "UIInterfaceOrientationPortraitUpsideDown",
+    "UIInterfaceOrientationLandscapeLeft",
+    "UIInterfaceOrientationLandscapeRight",
+)
+_TASKS = "BGTaskSchedulerPermittedIdentifiers"
+_COMPLIANCE, _COMPLIANCE_CODE = "ITSAppUsesNonExemptEncryption", "ITSEncryptionExportComplianceCode"
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(str(item) for item in value) if isinstance(value, (list, tuple)) else ()
+
+
+@check("PROJ030", "background modes are known")
+def background_modes_are_known(info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+    if lane.platform is Platform.MAC_OS:
+        return
+    for position, mode in enumerate(_texts(info.values.get("UIBackgroundModes"))):
+        if mode in MODES:
+            continue
+        meant = _MEANT.get(mode) or _nearest(mode)
+        remedy = f"write {meant} instead" if meant else f"use one of {', '.join(MODES)}"
+        if meant == "processing":
+            remedy += f", and list the tasks in {_TASKS}"
+        yield error(
+            f"UIBackgroundModes holds {mode!r}, which is no background mode",
+            subject=mode,
+            at=info.place(f"UIBackgroundModes/{position}"),
+            remedy=remedy,
+            apple="90112",
+        )
+
+
+def _nearest(mode: str) -> str:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(mode, MODES, 1, 0.75)), "")
+
+
+@check("PROJ031", "background processing names its tasks")
+def background_tasks_are_listed(info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+    modes = _texts(info.values.get("UIBackgroundModes"))
+    if lane.platform is not Platform.MAC_OS and "processing" in modes and not _texts(info.values.get(_TASKS)):
+        yield error(
+            f"UIBackgroundModes holds processing, and {_TASKS} is missing",
+            subject=_TASKS,
+            at=info.place(f"UIBackgroundModes/{modes.index('processing')}"),
+            remedy=f"list the identifiers of the app's background tasks in {_TASKS}",
+            apple="90771",
+        )
+
+
+def _multitasks(info: TargetInfo, lane: Lane) -> bool:
+    """Whether the app runs on iPad beside others."""
+    families = info.values.get("UIDeviceFamily")
+    full_screen = info.values.get("UIRequiresFullScreen", info.values.get("UIRequiresFullScreen~ipad"))
+    on_ipad = isinstance(families, (list, tuple)) and any(str(family) == "2" for family in families)
+    return lane.platform is Platform.IOS and on_ipad and full_screen is not True
+
+
+@check("PROJ032", "the iPad app turns in all directions")
+def ipad_orientations_are_complete(info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+    if not _multitasks(info, lane):
+        return
+    key = "UISupportedInterfaceOrientations~ipad"
+    if key not in info.values:
+        key = "UISupportedInterfaceOrientations"
+    missing = [each for each in _ORIENTATIONS if each not in _texts(info.values.get(key))]
+    if missing:
+        yield error(
+            f"{key} lacks {', '.join(each.removeprefix('UIInterfaceOrientation') for each in missing)}",
+            subject=key,
+            at=info.place(key),
+            remedy="list all four orientations for iPad, or set UIRequiresFullScreen to true",
+            apple="90474",
+        )
+
+
+@check("PROJ033", "the iPad app has a launch screen")
+def launch_screen_is_there(settings: TargetSettings, info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+    keys = ("UILaunchScreen", "UILaunchScreens", "UILaunchStoryboards")
+    names = ("UILaunchStoryboardName", "UILaunchStoryboardName~ipad")
+    if not _multitasks(info, lane) or any(key in info.values for key in keys) or any(map(info.text, names)):
+        return
+    meant = next((value for key, value in settings.infoplist_keys if key.startswith(f"{PREFIX}UILaunchScreen")), None)
+    why = ""
+    if meant and meant.location and not settings.generates_infoplist:
+        why = f": {PREFIX}UILaunchScreen_Generation ({meant.location}) acts only with GENERATE_INFOPLIST_FILE = YES"
+    yield error(
+        f"the Info.plist has no launch screen{why}",
+        subject="UILaunchScreen",
+        at=info.place("UILaunchScreen"),
+        remedy="add an empty UILaunchScreen dictionary, or UILaunchStoryboardName",
+        apple="90475",
+    )
+
+
+def _document_types(info: TargetInfo, lane: Lane) -> list[Any]:
+    types = info.values.get("CFBundleDocumentTypes")
+    return list(types) if lane.platform is Platform.IOS and isinstance(types, (list, tuple)) else []
+
+
+@check("PROJ034", "document types have a rank")
+def document_types_have_a_rank(info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+    for position, kind in enumerate(_document_types(info, lane)):
+        if isinstance(kind, dict) and not kind.get("LSHandlerRank"):
+            name = kind.get("CFBundleTypeName", f"number {position + 1}")
+            yield warning(
+                f"the document type {name} has no LSHandlerRank",
+                subject=str(name),
+                at=info.place(f"CFBundleDocumentTypes/{position}"),
+                remedy="set LSHandlerRank to Owner, Default, Alternate or None",
+                apple="90788",
+            )
+
+
+@check("PROJ035", "an app with document types says how it opens them")
+def document_opening_is_decided(info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+    keys = ("LSSupportsOpeningDocumentsInPlace", "UISupportsDocumentBrowser")
+    if _document_types(info, lane) and not any(key in info.values for key in keys):
+        yield warning(
+            "there are document types, and neither LSSupportsOpeningDocumentsInPlace nor UISupportsDocumentBrowser",
+            subject="CFBundleDocumentTypes",
+            at=info.place("CFBundleDocumentTypes"),
+            remedy="set LSSupportsOpeningDocumentsInPlace to true or false",
+            apple="90737",
+        )
+
+
+@check("PROJ036", "LSMinimumSystemVersion names a macOS version")
+def minimum_mac_version_exists(info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+    value = info.text("LSMinimumSystemVersion")
+    major = value.partition(".")[0]
+    # macOS went from 15 to 26: numbers between are those of iOS.
+    if lane.platform is not Platform.MAC_OS and major.isdecimal() and len(major) < 4 and 16 <= int(major) <= 25:
+        yield warning(
+            f"LSMinimumSystemVersion is {value}, and no macOS has that number; on iOS the key speaks of Macs",
+            subject="LSMinimumSystemVersion",
+            at=info.place("LSMinimumSystemVersion"),
+            remedy="remove the key: IPHONEOS_DEPLOYMENT_TARGET says from which iOS on the app runs",
+            apple="90899",
+        )
+
+
+@check("PROJ037", "the Mac app has a category")
+def mac_category_is_set(settings: TargetSettings, info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+    if lane.platform is not Platform.MAC_OS:
+        return
+    key = "LSApplicationCategoryType"
+    category = info.text(key)
+    if not category.startswith("public.app-category."):
+        yield error(
+            f"{key} is {category!r}, which is no category" if category else f"{key} is missing",
+            subject=key,
+            at=info.place(key) or settings.bundle_id.location,
+            remedy=f"set {'INFOPLIST_KEY_' if settings.generates_infoplist else ''}{key} to public.app-category.…",
+            apple="90242",
+        )
+
+
+@check("PROJ038", "export compliance is answered")
+def export_compliance_is_answered(info: TargetInfo) -> Iterator[Finding]:
+    answer, code = info.values.get(_COMPLIANCE), info.values.get(_COMPLIANCE_CODE)
+    if answer is None:
+        yield warning(
+            f"{_COMPLIANCE} is missing: every build waits for somebody to answer in App Store Connect",
+            subject=_COMPLIANCE,
+            at=info.place(_COMPLIANCE),
+            remedy=f"set {_COMPLIANCE} to false, or to true with {_COMPLIANCE_CODE}",
+            apple="Missing Compliance",
+        )
+    elif answer is True and not code:
+        say = error if _COMPLIANCE_CODE in info.values else warning
+        yield say(
+            f"{_COMPLIANCE} is true, and {_COMPLIANCE_CODE} is {'empty' if _COMPLIANCE_CODE in info.values else 'missing'}",
+            subject=_COMPLIANCE_CODE,
+            at=info.place(_COMPLIANCE_CODE) if _COMPLIANCE_CODE in info.values else info.place(_COMPLIANCE),
+            remedy=f"set {_COMPLIANCE_CODE} to the code that App Store Connect gave for the documents",
+            apple="90592",
+        )
+
+
+_OWN_RULES = ("CFBundleIdentifier", "CFBundleShortVersionString", "CFBundleVersion")
+
+
+@check("PROJ039", "the Info.plist refers to nothing undefined")
+def info_values_are_expanded(info: TargetInfo) -> Iterator[Finding]:
+    for each in info.undefined:
+        if each.key not in _OWN_RULES:
+            yield warning(
+                f"{each.key} refers to {', '.join(each.names)}, which nothing in the project defines",
+                subject=each.key,
+                at=each.location or info.place(each.key),
+                remedy="define the setting, or write the value out",
+            )
+
+
+@check("PROJ040", "INFOPLIST_KEY settings have an effect")
+def infoplist_keys_have_an_effect(settings: TargetSettings, info: TargetInfo) -> Iterator[Finding]:
+    for key, value in settings.infoplist_keys:
+        name = key.removeprefix(PREFIX)
+        plain = name.removesuffix("_Generation").replace("_iPhone", "~iphone").replace("_iPad", "~ipad")
+        if settings.generates_infoplist and name not in KNOWN:
+            yield warning(
+                f"{key} is not a setting that Xcode knows: it adds nothing to the Info.plist",
+                subject=key,
+                at=value.location,
+                remedy=f"put {name} in the file that INFOPLIST_FILE names",
+            )
+        elif not settings.generates_infoplist and name in KNOWN and value and plain not in info.values:
+            yield warning(
+                f"{key} has no effect, because GENERATE_INFOPLIST_FILE is NO, and the Info.plist has no {plain}",
+                subject=key,
+                at=value.location,
+                remedy=f"put {plain} in the Info.plist, or set GENERATE_INFOPLIST_FILE = YES",
+            )

@@ -1,0 +1,214 @@
+"""Judges what the settings say about signing, and what the entitlements ask for."""
+
+import re
+from collections.abc import Iterator
+
+from pipeline.apple.xcode.entitlements import SANDBOX
+from pipeline.apple.xcode.facts import ProjectProblems, TargetEntitlements, TargetInfo, TargetSettings
+from pipeline.model import Declaration, Finding, Lane, Location, Platform, check, error, note, unseen, warning
+
+_TEAM = re.compile(r"[A-Z0-9]{10}")
+_DEVELOPMENT = ("Apple Development", "iPhone Developer", "Mac Developer", "iOS Developer", "Sign to Run Locally")
+_CONTAINERS = "com.apple.developer.icloud-container-identifiers"
+_SERVICES = "com.apple.developer.icloud-services"
+_ENVIRONMENT = "com.apple.developer.icloud-container-environment"
+_PUSH = {Platform.MAC_OS: "com.apple.developer.aps-environment"}
+
+
+@check("PROJ020", "the team is set")
+def team_is_set(settings: TargetSettings, problems: ProjectProblems, declared: Declaration) -> Iterator[Finding]:
+    team = settings.team_id
+    if team and not team.undefined:
+        if not _TEAM.fullmatch(team.text):
+            yield error(
+                f"{team.text!r} is no team identifier: ten capital letters and digits",
+                subject="DEVELOPMENT_TEAM",
+                at=team.location,
+                remedy="copy the Team ID from the membership page of developer.apple.com/account",
+            )
+        elif declared.team_id and declared.team_id != team.text:
+            yield error(
+                f"config declares the team {declared.team_id}, the project says {team}",
+                subject="DEVELOPMENT_TEAM",
+                at=team.location,
+                remedy="make config and project name the same team",
+            )
+        return
+    named = f" refers to {', '.join(team.undefined)}, which nothing defines" if team.undefined else " is not set"
+    if declared.team_id:
+        yield note(
+            f"DEVELOPMENT_TEAM{named}; the archive is given {declared.team_id}, which config declares",
+            subject="DEVELOPMENT_TEAM",
+            at=team.location,
+        )
+        return
+    missing = [problem for problem in problems.problems if problem.kind == "missing-base"]
+    if missing:
+        yield unseen(
+            f"DEVELOPMENT_TEAM{named} here; a configuration file that is not here may define it",
+            subject="DEVELOPMENT_TEAM",
+            at=team.location or missing[0].location,
+            remedy="put the file in its place, or declare team_id in config",
+        )
+        return
+    yield error(
+        f"DEVELOPMENT_TEAM{named}, so it is empty unless the environment or the command line gives it",
+        subject="DEVELOPMENT_TEAM",
+        at=team.location,
+        remedy="write the Team ID in the settings, or declare team_id in config",
+    )
+
+
+@check("PROJ021", "the signing identity is one for the App Store")
+def identity_is_for_the_app_store(settings: TargetSettings) -> Iterator[Finding]:
+    identity = settings.code_sign_identity
+    if identity.text.startswith("Developer ID"):
+        yield error(
+            f"{identity} signs for distribution outside the App Store; App Store Connect refuses it",
+            subject="CODE_SIGN_IDENTITY",
+            at=identity.location,
+            remedy="use Apple Distribution here, and keep Developer ID for a configuration of its own",
+            apple="90034",
+        )
+
+
+@check("PROJ022", "the signing style goes with identity and profile")
+def signing_style_is_consistent(settings: TargetSettings, lane: Lane) -> Iterator[Finding]:
+    style, identity, profile = settings.code_sign_style, settings.code_sign_identity, settings.profile_specifier
+    if style.text.lower() == "manual":
+        if not profile and not profile.undefined and lane.platform is not Platform.MAC_OS:
+            yield error(
+                "signing is manual and no provisioning profile is named",
+                subject="PROVISIONING_PROFILE_SPECIFIER",
+                at=style.location,
+                remedy="set PROVISIONING_PROFILE_SPECIFIER to the App Store profile's name, or sign automatically",
+            )
+        return
+    named = []
+    if identity and identity.location and identity.text != "-" and not identity.text.startswith(_DEVELOPMENT):
+        named.append(f"CODE_SIGN_IDENTITY = {identity} ({identity.location})")
+    if profile and profile.location:
+        named.append(f"PROVISIONING_PROFILE_SPECIFIER = {profile} ({profile.location})")
+    if named:
+        yield error(
+            f"signing is automatic, and yet {' and '.join(named)}: Xcode stops at conflicting provisioning settings",
+            subject="CODE_SIGN_STYLE",
+            at=style.location or identity.location or profile.location,
+            remedy="set CODE_SIGN_STYLE = Manual here, or remove identity and profile from the settings",
+        )
+
+
+@check("PROJ023", "the Mac app is sandboxed")
+def app_sandbox_is_enabled(settings: TargetSettings, entitlements: TargetEntitlements, lane: Lane) -> Iterator[Finding]:
+    if lane.platform is not Platform.MAC_OS or entitlements.values.get(SANDBOX) is True:
+        return
+    if settings.code_sign_identity.text.startswith("Developer ID"):
+        # An edition for outside the store needs no sandbox; that it is no store edition is PROJ021's to say.
+        return
+    off = settings.app_sandbox.location if settings.app_sandbox else None
+    yield error(
+        "the App Sandbox is not enabled, and the Mac App Store takes no app without it",
+        subject=SANDBOX,
+        at=entitlements.places.get(SANDBOX) or off or entitlements.place(SANDBOX) or settings.entitlements_file.location,
+        remedy="set ENABLE_APP_SANDBOX = YES, or com.apple.security.app-sandbox to true in the entitlements",
+        apple="90296",
+    )
+
+
+@check("PROJ024", "CloudKit containers are those that were declared")
+def cloudkit_containers_agree(entitlements: TargetEntitlements, declared: Declaration) -> Iterator[Finding]:
+    held = entitlements.containers
+    if entitlements.cloudkit and not held:
+        yield warning(
+            "CloudKit is asked for and no container is named",
+            subject=_CONTAINERS,
+            at=entitlements.place(_SERVICES),
+            remedy="name the container in icloud-container-identifiers",
+        )
+    for container in held:
+        if not container.startswith("iCloud."):
+            yield error(
+                f"{container!r} is no CloudKit container: its name begins with iCloud.",
+                subject=container,
+                at=_container_place(entitlements, container),
+                remedy="copy the container's name from the developer account",
+            )
+    if not declared.containers or not (held or entitlements.cloudkit):
+        return
+    for container in declared.containers:
+        if container not in held:
+            yield error(
+                f"config declares the container {container}, the entitlements name {', '.join(held) or 'none'}",
+                subject=container,
+                at=entitlements.place(_CONTAINERS),
+                remedy="make config and entitlements name the same container; data does not move between containers",
+            )
+    for container in held:
+        if container not in declared.containers:
+            yield warning(
+                f"the entitlements name {container}, which config does not declare",
+                subject=container,
+                at=_container_place(entitlements, container),
+                remedy="declare it in config, so that its schema is looked at, or remove it",
+            )
+
+
+def _container_place(entitlements: TargetEntitlements, container: str) -> Location | None:
+    position = entitlements.containers.index(container)
+    return entitlements.places.get(f"{_CONTAINERS}/{position}") or entitlements.place(_CONTAINERS)
+
+
+@check("PROJ025", "CloudKit can announce changes by push")
+def silent_push_is_complete(entitlements: TargetEntitlements, info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+    if not entitlements.cloudkit:
+        return
+    key = _PUSH.get(lane.platform, "aps-environment")
+    if key not in entitlements.values:
+        if lane.platform is Platform.MAC_OS and "aps-environment" in entitlements.values:
+            yield warning(
+                f"aps-environment is the key of iOS; on macOS push needs {key}",
+                subject=key,
+                at=entitlements.place("aps-environment"),
+                remedy=f"add {key} for macOS",
+            )
+            return
+        yield note(
+            f"CloudKit without {key}: changes made on other devices arrive only when the app asks for them",
+            subject=key,
+            at=entitlements.place(_SERVICES),
+            remedy="add the Push Notifications capability if the app subscribes to changes",
+        )
+    elif lane.platform is not Platform.MAC_OS and "remote-notification" not in _modes(info):
+        yield warning(
+            "CloudKit and push are asked for, and UIBackgroundModes lacks remote-notification: silent pushes wake no app",
+            subject="UIBackgroundModes",
+            at=info.place("UIBackgroundModes") or entitlements.place(key),
+            remedy="add remote-notification to UIBackgroundModes in the Info.plist",
+        )
+
+
+def _modes(info: TargetInfo) -> tuple[str, ...]:
+    modes = info.values.get("UIBackgroundModes")
+    return tuple(mode for mode in modes if isinstance(mode, str)) if isinstance(modes, (list, tuple)) else ()
+
+
+@check("PROJ027", "the entitlements do not ask for CloudKit's development environment")
+def container_environment_is_production(entitlements: TargetEntitlements) -> Iterator[Finding]:
+    if "Development" in entitlements.texts(_ENVIRONMENT):
+        yield warning(
+            "the entitlements ask for CloudKit's Development environment; a build for the store has to use Production",
+            subject=_ENVIRONMENT,
+            at=entitlements.place(_ENVIRONMENT),
+            remedy=f"remove {_ENVIRONMENT}: the export sets Production",
+        )
+
+
+@check("PROJ028", "entitlements hold no unexpanded settings")
+def entitlements_are_expanded(entitlements: TargetEntitlements) -> Iterator[Finding]:
+    for each in entitlements.undefined:
+        yield error(
+            f"{each.key} refers to {', '.join(each.names)}, which nothing defines",
+            subject=each.key,
+            at=each.location or entitlements.place(each.key),
+            remedy="define the setting, or write the value out",
+        )

@@ -1,0 +1,94 @@
+"""Judges the project's files themselves: whether they are there, can be read, and are up to date."""
+
+from collections.abc import Iterator
+
+from pipeline.apple.xcode.facts import ProjectProblems, TargetSettings
+from pipeline.model import Finding, Lane, Location, Platform, check, error, note, warning
+
+OLDEST_IOS = (15, 0)
+
+
+@check("PROJ060", "files that settings name are there")
+def named_files_exist(settings: TargetSettings) -> Iterator[Finding]:
+    for key, value, exists in (
+        ("INFOPLIST_FILE", settings.infoplist_file, settings.infoplist_exists),
+        ("CODE_SIGN_ENTITLEMENTS", settings.entitlements_file, settings.entitlements_exists),
+    ):
+        if value.undefined and not exists:
+            yield note(
+                f"{key} refers to {', '.join(value.undefined)}, which only Xcode knows: the file was not looked at",
+                subject=key,
+                at=value.location,
+            )
+        elif not exists:
+            yield error(
+                f"{key} names {value}, which is not there",
+                subject=key,
+                at=value.location,
+                remedy="add the file to the checkout, or mend the path",
+            )
+
+
+@check("PROJ061", "bitcode is not asked for")
+def bitcode_is_not_enabled(settings: TargetSettings) -> Iterator[Finding]:
+    if settings.bitcode.text.upper() == "YES" and settings.bitcode.location:
+        yield warning(
+            "ENABLE_BITCODE is YES; Xcode has not made bitcode since version 14, and the store refuses it",
+            subject="ENABLE_BITCODE",
+            at=settings.bitcode.location,
+            remedy="remove ENABLE_BITCODE",
+            apple="90482",
+        )
+
+
+@check("PROJ062", "the deployment target is one that stays")
+def deployment_target_is_recent(settings: TargetSettings, lane: Lane) -> Iterator[Finding]:
+    parts = settings.deployment_target.text.split(".")
+    if lane.platform is not Platform.IOS or not all(part.isdecimal() and len(part) < 4 for part in parts):
+        return
+    if tuple(map(int, parts)) < OLDEST_IOS:
+        yield warning(
+            f"the app runs from iOS {settings.deployment_target} on; from spring 2027 Apple wants 15.0 at least",
+            subject="IPHONEOS_DEPLOYMENT_TARGET",
+            at=settings.deployment_target.location,
+            remedy="raise IPHONEOS_DEPLOYMENT_TARGET to 15.0",
+            apple="90068",
+        )
+
+
+@check("PROJ063", "configuration files are there")
+def base_configurations_are_there(problems: ProjectProblems) -> Iterator[Finding]:
+    for problem in problems.problems:
+        if problem.kind == "missing-base":
+            yield warning(
+                f"{problem.text}: its settings were not looked at",
+                subject="xcconfig",
+                at=problem.location,
+                remedy="make the file (pod install, a template, a secret of the build machine), or remove the reference",
+            )
+
+
+@check("PROJ064", "the project's files can be read")
+def project_files_can_be_read(problems: ProjectProblems) -> Iterator[Finding]:
+    for problem in problems.problems:
+        if problem.kind == "missing-base":
+            continue
+        broken = problem.kind == "unreadable" or "merge conflict" in problem.text
+        say = error if broken else warning
+        yield say(
+            problem.text,
+            subject=problem.location.path if problem.location else "",
+            at=problem.location,
+            remedy="resolve the conflict and commit the result" if "conflict" in problem.text else "mend the file",
+        )
+
+
+@check("PROJ065", "the scheme is shared")
+def scheme_is_shared(settings: TargetSettings, lane: Lane) -> Iterator[Finding]:
+    if not settings.scheme_shared:
+        yield note(
+            f"there is no shared scheme that archives {lane.target}: xcodebuild has to make one up on every machine",
+            subject=lane.scheme or lane.target,
+            at=Location(f"{lane.project}/project.pbxproj"),
+            remedy="share the scheme in Xcode (Manage Schemes, Shared) and commit it",
+        )

@@ -1,0 +1,189 @@
+"""Works out the Info.plist of the built app from its source file and the build settings.
+
+Source: swift-build, Sources/SWBTaskExecution/TaskActions/InfoPlistProcessorTaskAction.swift 202, 698-870, 916-1000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.apple.xcode.facts import Undefined
+from pipeline.apple.xcode.plists import Plist
+from pipeline.apple.xcode.settings import Resolved, Settings
+from pipeline.model import Location
+
+PREFIX = "INFOPLIST_KEY_"
+
+_TEXTS = (
+    "CFBundleDisplayName CLKComplicationPrincipalClass ITSEncryptionExportComplianceCode LSApplicationCategoryType "
+    "NFCReaderUsageDescription NSAccessoryTrackingUsageDescription NSAppDataUsageDescription "
+    "NSAppleEventsUsageDescription NSAppleMusicUsageDescription NSBluetoothAlwaysUsageDescription "
+    "NSBluetoothPeripheralUsageDescription NSBluetoothWhileInUseUsageDescription "
+    "NSCalendarsFullAccessUsageDescription NSCalendarsUsageDescription NSCalendarsWriteOnlyAccessUsageDescription "
+    "NSCameraUsageDescription NSContactsUsageDescription NSCriticalMessagingUsageDescription "
+    "NSDesktopFolderUsageDescription NSDocumentsFolderUsageDescription NSDownloadsFolderUsageDescription "
+    "NSFaceIDUsageDescription NSFallDetectionUsageDescription NSFileProviderDomainUsageDescription "
+    "NSFileProviderPresenceUsageDescription NSFinancialDataUsageDescription NSFocusStatusUsageDescription "
+    "NSGKFriendListUsageDescription NSHandsTrackingUsageDescription "
+    "NSHealthClinicalHealthRecordsShareUsageDescription NSHealthShareUsageDescription NSHealthUpdateUsageDescription "
+    "NSHomeKitUsageDescription NSHumanReadableCopyright NSIdentityUsageDescription NSLocalNetworkUsageDescription "
+    "NSLocationAlwaysAndWhenInUseUsageDescription NSLocationAlwaysUsageDescription "
+    "NSLocationTemporaryUsageDescription NSLocationUsageDescription NSLocationWhenInUseUsageDescription "
+    "NSMainCameraUsageDescription NSMainNibFile NSMainStoryboardFile NSMicrophoneUsageDescription "
+    "NSMotionUsageDescription NSNearbyInteractionAllowOnceUsageDescription NSNearbyInteractionUsageDescription "
+    "NSNetworkVolumesUsageDescription NSPhotoLibraryAddUsageDescription NSPhotoLibraryUsageDescription "
+    "NSPrincipalClass NSRemindersFullAccessUsageDescription NSRemindersUsageDescription "
+    "NSRemovableVolumesUsageDescription NSSensorKitPrivacyPolicyURL NSSensorKitUsageDescription "
+    "NSSiriUsageDescription NSSpeechRecognitionUsageDescription NSStickerSharingLevel "
+    "NSSystemAdministrationUsageDescription NSSystemExtensionUsageDescription NSUserTrackingUsageDescription "
+    "NSVideoSubscriberAccountUsageDescription NSVoIPUsageDescription NSWorldSensingUsageDescription "
+    "OSBundleUsageDescription UILaunchStoryboardName UIMainStoryboardFile UIStatusBarStyle UIUserInterfaceStyle "
+    "WKCompanionAppBundleIdentifier WKExtensionDelegateClassName"
+)
+_FLAGS = (
+    "GCSupportsControllerUserInteraction GCSupportsGameMode ITSAppUsesNonExemptEncryption LSBackgroundOnly "
+    "LSSupportsOpeningDocumentsInPlace LSUIElement MetalCaptureEnabled NSSupportsLiveActivities "
+    "NSSupportsLiveActivitiesFrequentUpdates NSViewGestureRecognizerIsExclusive "
+    "UIApplicationSceneManifest_Generation UIApplicationSupportsIndirectInputEvents UILaunchScreen_Generation "
+    "UIRequiresFullScreen UIStatusBarHidden UISupportsDocumentBrowser WKApplication "
+    "WKRunsIndependentlyOfCompanionApp WKWatchOnly"
+)
+_LISTS = (
+    "UIRequiredDeviceCapabilities UISupportedInterfaceOrientations UISupportedInterfaceOrientations_iPad "
+    "UISupportedInterfaceOrientations_iPhone WKSupportsLiveActivityLaunchAttributeTypes"
+)
+FLAGS = frozenset(_FLAGS.split())
+LISTS = frozenset(_LISTS.split())
+KNOWN = FLAGS | LISTS | frozenset(_TEXTS.split())
+"""The names that may follow INFOPLIST_KEY_; any other has no effect."""
+
+_FROM_SETTINGS = (
+    ("CFBundleName", "PRODUCT_NAME"),
+    ("CFBundleExecutable", "EXECUTABLE_NAME"),
+    ("CFBundleVersion", "CURRENT_PROJECT_VERSION"),
+    ("CFBundleDevelopmentRegion", "DEVELOPMENT_LANGUAGE"),
+    ("CFBundleIdentifier", "PRODUCT_BUNDLE_IDENTIFIER"),
+    ("CFBundlePackageType", "PRODUCT_BUNDLE_PACKAGE_TYPE"),
+    ("CFBundleShortVersionString", "MARKETING_VERSION"),
+)
+
+
+@dataclass
+class InfoPlist:
+    """An Info.plist in the making: values, where each was decided, and what its source refers to in vain."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, Location] = field(default_factory=dict)
+    undefined: list[Undefined] = field(default_factory=list)
+
+
+def place_of(resolved: Resolved) -> Location | None:
+    """Where a setting is assigned; None for Xcode's defaults."""
+    return Location(resolved.path, resolved.line) if resolved.path else None
+
+
+def effective(source: Plist | None, path: str, settings: Settings) -> InfoPlist:
+    """The Info.plist as the build will hold it.
+
+    With GENERATE_INFOPLIST_FILE, generated scalars replace those of the file, arrays are appended to and dictionaries
+    merged; without it the file alone counts, and INFOPLIST_KEY_ settings do nothing.
+    """
+    info = InfoPlist()
+    if source is not None and isinstance(source.value, dict):
+        info.values.update(expanded(source, path, settings, info.undefined))
+        info.places.update(places(source, path))
+    if settings.flag("GENERATE_INFOPLIST_FILE"):
+        for key, value, place in _generated(settings):
+            _merge(info, key, value, place)
+    if settings.context.sdk in ("iphoneos", "appletvos", "xros"):
+        _add_families(info, settings)
+    return info
+
+
+def expanded(source: Plist, path: str, settings: Settings, undefined: list[Undefined]) -> dict[str, Any]:
+    """The dictionary of a property list with every `$(SETTING)` in its values replaced."""
+
+    def walk(value: Any, key: str) -> Any:
+        if isinstance(value, str):
+            if "$" not in value:
+                return value
+            resolved = settings.expand(value)
+            if resolved.undefined:
+                undefined.append(Undefined(key, resolved.undefined, where.get(key)))
+            return resolved.text
+        if isinstance(value, dict):
+            return {name: walk(inner, f"{key}/{name}" if key else str(name)) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [walk(inner, f"{key}/{position}") for position, inner in enumerate(value)]
+        return value
+
+    where = places(source, path)
+    result: dict[str, Any] = walk(source.value, "")
+    return result
+
+
+def places(source: Plist, path: str) -> dict[str, Location]:
+    """The lines of a property list's keys, with key paths written "UIBackgroundModes/0"."""
+    return {"/".join(map(str, key)): Location(path, line) for key, line in source.lines.items() if key}
+
+
+def texts(source: Plist | None) -> Mapping[str, str]:
+    """The top-level strings of a property list as they are written."""
+    if source is None or not isinstance(source.value, dict):
+        return {}
+    return {key: value for key, value in source.value.items() if isinstance(value, str)}
+
+
+def _generated(settings: Settings) -> list[tuple[str, Any, Location | None]]:
+    found: list[tuple[str, Any, Location | None]] = []
+    for setting in settings.keys():
+        name = setting.removeprefix(PREFIX)
+        if name == setting or name not in KNOWN:
+            continue
+        resolved = settings.get(setting)
+        value: Any = resolved.text
+        if name in FLAGS:
+            value = settings.flag(setting)
+        elif name in LISTS:
+            value = resolved.text.split()
+        if name == "UILaunchScreen_Generation":
+            if value:
+                found.append(("UILaunchScreen", {}, place_of(resolved)))
+        elif name == "UIApplicationSceneManifest_Generation":
+            if value:
+                manifest = {"UIApplicationSupportsMultipleScenes": True, "UISceneConfigurations": {}}
+                found.append(("UIApplicationSceneManifest", manifest, place_of(resolved)))
+        else:
+            found.append((name.replace("_iPhone", "~iphone").replace("_iPad", "~ipad"), value, place_of(resolved)))
+    for key, setting in _FROM_SETTINGS:
+        if setting in settings and (resolved := settings.get(setting)).text:
+            found.append((key, resolved.text, place_of(resolved)))
+    if settings.context.sdk in ("iphoneos", "appletvos"):
+        found.append(("LSRequiresIPhoneOS", True, None))
+    return found
+
+
+def _merge(info: InfoPlist, key: str, value: Any, place: Location | None) -> None:
+    held = info.values.get(key)
+    if isinstance(held, list) and isinstance(value, list):
+        info.values[key] = held + [item for item in value if item not in held]
+        return
+    if isinstance(held, dict) and isinstance(value, dict):
+        info.values[key] = {**held, **value}
+        return
+    info.values[key] = value
+    if place:
+        info.places[key] = place
+    else:
+        info.places.pop(key, None)
+
+
+def _add_families(info: InfoPlist, settings: Settings) -> None:
+    resolved = settings.get("TARGETED_DEVICE_FAMILY")
+    families = [int(item) for item in resolved.text.replace(",", " ").split() if item.isdigit() and len(item) < 3]
+    if families and "UIDeviceFamily" not in info.values:
+        info.values["UIDeviceFamily"] = families
+        if place := place_of(resolved):
+            info.places["UIDeviceFamily"] = place

@@ -1,0 +1,74 @@
+"""Reads shared schemes: which target an archive is made of, and in which configuration."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from xml.parsers import expat
+
+FOLDER = "/xcshareddata/xcschemes/"
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A shared scheme. `targets` are (target identifier, target name, container) of what it builds for archiving."""
+
+    name: str
+    path: str
+    targets: tuple[tuple[str, str, str], ...]
+    configuration: str
+
+    def archives(self, project: str, target: str) -> bool:
+        """Whether archiving this scheme makes that target; `project` is the .xcodeproj's path."""
+        file = posixpath.basename(project)
+        return any(name == target and posixpath.basename(where) == file for _, name, where in self.targets)
+
+
+class BrokenScheme(ValueError):
+    """A scheme file that is not the XML Xcode writes. `line` counts from 1."""
+
+    def __init__(self, reason: str, line: int | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+def parse(data: bytes, path: str) -> Scheme:
+    """A scheme.
+
+    Raises:
+        BrokenScheme: not well-formed XML, or entity definitions.
+    """
+    targets: list[tuple[str, str, str]] = []
+    state = {"archiving": "", "configuration": "Release"}
+    parser = expat.ParserCreate()
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        if tag == "BuildActionEntry":
+            state["archiving"] = attributes.get("buildForArchiving", "YES")
+        elif tag == "BuildableReference" and state["archiving"] == "YES":
+            container = attributes.get("ReferencedContainer", "").partition(":")[2]
+            targets.append((attributes.get("BlueprintIdentifier", ""), attributes.get("BlueprintName", ""), container))
+        elif tag == "ArchiveAction":
+            state["configuration"] = attributes.get("buildConfiguration", "Release")
+
+    def end(tag: str) -> None:
+        if tag == "BuildActionEntry":
+            state["archiving"] = ""
+
+    def entity(*_: object) -> None:
+        raise BrokenScheme("defines XML entities", parser.CurrentLineNumber)
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.EntityDeclHandler = entity
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as fault:
+        raise BrokenScheme(f"not well-formed XML: {expat.ErrorString(fault.code)}", fault.lineno) from fault
+    except (LookupError, UnicodeError) as fault:
+        raise BrokenScheme("an encoding that XML readers do not know", 1) from fault
+    finally:
+        parser.StartElementHandler = parser.EndElementHandler = parser.EntityDeclHandler = None
+    name = posixpath.splitext(posixpath.basename(path))[0]
+    return Scheme(name, path, tuple(targets), state["configuration"])

@@ -1,0 +1,228 @@
+"""Parses each file of an app once for all lanes, and resolves settings for a target in a configuration."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import RLock
+from typing import TypeVar
+
+from pipeline.apple.xcode.facts import Problem
+from pipeline.apple.xcode.pbxproj import BrokenList
+from pipeline.apple.xcode.pbxproj import parse as parse_project
+from pipeline.apple.xcode.plists import BrokenPlist, Plist
+from pipeline.apple.xcode.plists import parse as parse_plist
+from pipeline.apple.xcode.project import Configuration, Project, Target
+from pipeline.apple.xcode.schemes import FOLDER, BrokenScheme, Scheme
+from pipeline.apple.xcode.schemes import parse as parse_scheme
+from pipeline.apple.xcode.settings import Context, Level, Settings, settings_of
+from pipeline.apple.xcode.xcconfig import Assignment, Flaw, load
+from pipeline.model import Location
+
+T = TypeVar("T")
+
+PLIST_LIMIT = 32 * 1024 * 1024
+PROJECT_LIMIT = 128 * 1024 * 1024
+
+DEPLOYMENT = {
+    "iphoneos": "IPHONEOS_DEPLOYMENT_TARGET",
+    "macosx": "MACOSX_DEPLOYMENT_TARGET",
+    "appletvos": "TVOS_DEPLOYMENT_TARGET",
+    "xros": "XROS_DEPLOYMENT_TARGET",
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A property list as far as it could be read: the list, or what is wrong, or neither when there is no file."""
+
+    plist: Plist | None = None
+    problem: Problem | None = None
+
+
+class Workspace:
+    """The app's files as Xcode sees them.
+
+    Args:
+        root: the app's root as an absolute path with forward slashes.
+        tree: all files, relative to the root.
+        read: bytes of a path with at most that many bytes; None when there is no such file; raises OSError or
+            ValueError with a reason when it cannot be read.
+    """
+
+    def __init__(self, root: str, tree: Sequence[str], read: Callable[[str, int], bytes | None]) -> None:
+        self.root = root.rstrip("/")
+        self.tree = tree
+        self._read = read
+        self._files = frozenset(tree)
+        self._lock = RLock()
+        self._cache: dict[tuple[str, ...], object] = {}
+
+    def has(self, path: str) -> bool:
+        """Whether there is such a file. Paths that leave the root are asked of the disk."""
+        return path in self._files or (path.startswith("..") and self.read(path) is not None)
+
+    def read(self, path: str, limit: int = PLIST_LIMIT) -> bytes | None:
+        """The bytes of a file; None when there is none or it cannot be read."""
+        try:
+            return self._read(path, limit)
+        except (OSError, ValueError):
+            return None
+
+    def relative(self, path: str, folder: str) -> str:
+        """A path from a build setting, made relative to the app's root."""
+        full = posixpath.normpath(posixpath.join(self.root, folder, path))
+        return posixpath.relpath(full, self.root) if self.root else full.lstrip("/")
+
+    @property
+    def project_paths(self) -> tuple[str, ...]:
+        """All .xcodeproj folders, except those that dependency managers write."""
+        suffix = ".xcodeproj/project.pbxproj"
+        return tuple(
+            posixpath.dirname(path)
+            for path in self.tree
+            if path.endswith(suffix) and not any(part in ("Pods", "Build") for part in path.split("/")[:-2])
+        )
+
+    def project(self, path: str) -> Project:
+        """The parsed project.
+
+        Raises:
+            BrokenList: the project file is there and cannot be understood, or is not there at all.
+        """
+
+        def parse() -> Project | BrokenList:
+            data = self.read(posixpath.join(path, "project.pbxproj"), PROJECT_LIMIT)
+            if data is None:
+                return BrokenList("there is no project.pbxproj that can be read")
+            try:
+                return Project(path, parse_project(data))
+            except BrokenList as fault:
+                return fault
+
+        found = self._once(("project", path), parse)
+        if isinstance(found, BrokenList):
+            raise found
+        return found
+
+    def schemes(self, project: str) -> tuple[tuple[Scheme, ...], tuple[Problem, ...]]:
+        """The shared schemes of a project and of the workspaces beside or above it."""
+        return self._once(("schemes", project), lambda: self._schemes(project))
+
+    def _schemes(self, project: str) -> tuple[tuple[Scheme, ...], tuple[Problem, ...]]:
+        found, problems = [], []
+        folder = posixpath.dirname(project)
+        for path in self.tree:
+            if not path.endswith(".xcscheme") or FOLDER not in path:
+                continue
+            holder = path[: path.index(FOLDER)]
+            beside = holder.endswith(".xcworkspace") and f"{folder}/".startswith(_slashed(posixpath.dirname(holder)))
+            if holder != project and not beside:
+                continue
+            try:
+                found.append(parse_scheme(self.read(path) or b"", path))
+            except BrokenScheme as fault:
+                problems.append(Problem("unreadable", f"the scheme cannot be read: {fault}", Location(path, fault.line)))
+        return tuple(found), tuple(problems)
+
+    def plist(self, path: str) -> Loaded:
+        """A property list."""
+
+        def parse() -> Loaded:
+            data = self.read(path)
+            if data is None:
+                return Loaded()
+            try:
+                return Loaded(parse_plist(data))
+            except BrokenPlist as fault:
+                return Loaded(None, Problem("unreadable", f"cannot be read: {fault.reason}", Location(path, fault.line)))
+
+        return self._once(("plist", path), parse)
+
+    def xcconfig(self, path: str) -> tuple[tuple[Assignment, ...], tuple[Flaw, ...], bool]:
+        """The assignments of a configuration file, what is wrong with it, and whether it is there."""
+
+        def parse() -> tuple[tuple[Assignment, ...], tuple[Flaw, ...], bool]:
+            if self.read(path) is None:
+                return (), (), False
+            return (*load(path, self.read), True)
+
+        return self._once(("xcconfig", path), parse)
+
+    def settings(self, project: Project, target: Target, configuration: str, sdk: str) -> Settings:
+        """The settings of a target in a configuration for an SDK; "" stands for no SDK in particular."""
+        key = ("settings", project.path, target.identifier, configuration, sdk)
+        return self._once(key, lambda: self._settings(project, target, configuration, sdk))
+
+    def _settings(self, project: Project, target: Target, configuration: str, sdk: str) -> Settings:
+        levels: list[tuple[Level, tuple[Assignment, ...]]] = []
+        of_project = project.configuration(configuration)
+        of_target = target.configuration(configuration)
+        for found, file_level, level in (
+            (of_project, Level.PROJECT_FILE, Level.PROJECT),
+            (of_target, Level.TARGET_FILE, Level.TARGET),
+        ):
+            if found is None:
+                continue
+            if found.base:
+                levels.append((file_level, self.xcconfig(found.base)[0]))
+            levels.append((level, self._written(found, project)))
+        defaults = self._defaults(project, target, configuration, sdk)
+        return Settings(levels, Context(sdk, configuration), defaults)
+
+    def _written(self, configuration: Configuration, project: Project) -> tuple[Assignment, ...]:
+        key = ("written", project.path, configuration.name, str(configuration.line))
+        return self._once(key, lambda: settings_of(configuration.settings, project.file))
+
+    def _defaults(self, project: Project, target: Target, configuration: str, sdk: str) -> dict[str, str]:
+        source = posixpath.normpath(posixpath.join(self.root, project.folder))
+        return {
+            "TARGET_NAME": target.name,
+            "TARGETNAME": target.name,
+            "PROJECT_NAME": project.name,
+            "PROJECT": project.name,
+            "SRCROOT": source,
+            "SOURCE_ROOT": source,
+            "PROJECT_DIR": source,
+            "PROJECT_FILE_PATH": posixpath.join(self.root, project.path),
+            "CONFIGURATION": configuration,
+            "PLATFORM_NAME": sdk,
+            "SDK_NAME": sdk,
+            "EFFECTIVE_PLATFORM_NAME": f"-{sdk}" if sdk and sdk != "macosx" else "",
+            "DEVELOPMENT_LANGUAGE": project.region,
+            "PRODUCT_NAME": "$(TARGET_NAME)",
+            "FULL_PRODUCT_NAME": "$(WRAPPER_NAME)",
+            **_DEFAULTS,
+        }
+
+    def _once(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
+        with self._lock:
+            if key not in self._cache:
+                self._cache[key] = make()
+            return self._cache[key]  # type: ignore[return-value]
+
+
+_DEFAULTS = {
+    "ACTION": "install",
+    "AppIdentifierPrefix": "$(DEVELOPMENT_TEAM).",
+    "CFBundleIdentifier": "$(PRODUCT_BUNDLE_IDENTIFIER)",
+    "CODE_SIGN_STYLE": "Automatic",
+    "CODE_SIGNING_ALLOWED": "YES",
+    "CURRENT_ARCH": "arm64",
+    "EXECUTABLE_NAME": "$(EXECUTABLE_PREFIX)$(PRODUCT_NAME)$(EXECUTABLE_SUFFIX)",
+    "EXECUTABLE_PREFIX": "",
+    "EXECUTABLE_SUFFIX": "",
+    "GENERATE_INFOPLIST_FILE": "NO",
+    "LOCAL_APPS_DIR": "/Applications",
+    "PRODUCT_BUNDLE_PACKAGE_TYPE": "APPL",
+    "PRODUCT_MODULE_NAME": "$(PRODUCT_NAME:c99extidentifier)",
+    "TARGETED_DEVICE_FAMILY": "1",
+    "TeamIdentifierPrefix": "$(DEVELOPMENT_TEAM).",
+    "WRAPPER_EXTENSION": "app",
+    "WRAPPER_NAME": "$(PRODUCT_NAME).$(WRAPPER_EXTENSION)",
+}
+
+
+def _slashed(folder: str) -> str:
+    return f"{folder}/" if folder else ""

@@ -1,0 +1,131 @@
+"""Reads .xcconfig files with everything they include, keeping file and line of each assignment.
+
+Grammar: swift-build, Sources/SWBMacro/MacroConfigFileParser.swift 74-113. `//` always begins a comment, also inside a
+value; a line that ends in a backslash goes on.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+INCLUDE_DEPTH = 32
+FILE_LIMIT = 500
+"""Files read for one configuration; files that include each other twice would otherwise double without end."""
+ASSIGNMENT_LIMIT = 100_000
+
+Conditions = tuple[tuple[str, str], ...]
+Read = Callable[[str], bytes | None]
+"""The bytes of a path relative to the app's root; None when there is no such file."""
+
+_TOO_MANY = f"includes nested more than {INCLUDE_DEPTH} deep, or more than {FILE_LIMIT} of them"
+_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*+)\s*+((?:\[[^\]\n]*+\]\s*+)*+)(=?)")
+_CONDITION = re.compile(r"\[([^=\]]++)=([^\]]*+)\]")
+_INCLUDE = re.compile(r'#\s*+include(\??)\s++"([^"]*+)"\s*+;?\s*+$')
+_LINE = re.compile("\r\n|\n|\r|\u2028|\u2029")
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One `KEY[sdk=…] = value`. `line` is None for values that come from no file."""
+
+    key: str
+    conditions: Conditions
+    value: str
+    path: str
+    line: int | None
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """Something in a configuration file that Xcode would stumble over. `missing` names a file that is not there."""
+
+    text: str
+    path: str
+    line: int | None
+    missing: str = ""
+
+
+def split_key(key: str) -> tuple[str, Conditions] | None:
+    """`KEY[sdk=iphoneos*][arch=arm64]` as its name and conditions; None when it is no such key."""
+    if "[" not in key:
+        return key, ()
+    match = _NAME.match(key)
+    if match is None or match.end() != len(key):
+        return None
+    return match[1], tuple((param.strip(), pattern.strip()) for param, pattern in _CONDITION.findall(match[2]))
+
+
+def load(path: str, read: Read) -> tuple[tuple[Assignment, ...], tuple[Flaw, ...]]:
+    """All assignments of a file and its includes, in the order in which they take effect, and what is wrong."""
+    loader = _Loader(read)
+    loader.load(path, ())
+    return tuple(loader.assignments), tuple(loader.flaws)
+
+
+class _Loader:
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self._files = 0
+        self.assignments: list[Assignment] = []
+        self.flaws: list[Flaw] = []
+
+    def load(self, path: str, within: tuple[str, ...]) -> bool:
+        """Whether there was such a file."""
+        self._files += 1
+        data = self._read(path)
+        if data is None:
+            return False
+        text = data.decode("utf-8-sig", "replace")
+        if "\ufffd" in text:
+            self.flaws.append(Flaw("not UTF-8 text", path, text.count("\n", 0, text.index("\ufffd")) + 1))
+        kept, kept_line = "", 0
+        for number, raw in enumerate(_LINE.split(text), 1):
+            line = (raw if "//" not in raw else raw[: raw.index("//")]).strip()
+            if kept:
+                line, number = f"{kept} {line}".strip(), kept_line
+            kept = ""
+            if line.endswith("\\"):
+                kept, kept_line = line[:-1].rstrip(), number
+                continue
+            self._line(line, path, number, within)
+        if kept:
+            self._line(kept, path, kept_line, within)
+        return True
+
+    def _line(self, line: str, path: str, number: int, within: tuple[str, ...]) -> None:
+        if not line or len(self.assignments) > ASSIGNMENT_LIMIT:
+            return
+        if line[0] == "#":
+            self._include(line, path, number, within)
+            return
+        match = _NAME.match(line)
+        if match is None or not match[3]:
+            text = "unresolved merge conflict" if line[:7] in ("<<<<<<<", "=======", ">>>>>>>") else "not an assignment"
+            self.flaws.append(Flaw(f"{text}: {line[:40]!r}", path, number))
+            return
+        conditions = tuple((param.strip(), pattern.strip()) for param, pattern in _CONDITION.findall(match[2]))
+        value = line[match.end() :].strip()
+        if value.endswith(";"):
+            value = value[:-1].rstrip()
+        self.assignments.append(Assignment(match[1], conditions, value, path, number))
+
+    def _include(self, line: str, path: str, number: int, within: tuple[str, ...]) -> None:
+        match = _INCLUDE.match(line)
+        if match is None:
+            self.flaws.append(Flaw(f"not an #include of a quoted file: {line[:40]!r}", path, number))
+            return
+        optional, name = match.groups()
+        if name.startswith("<"):
+            # <DEVELOPER_DIR>/… lies inside Xcode, which is not on this machine.
+            return
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+        if target == path or target in within:
+            self.flaws.append(Flaw(f"includes itself by way of {name}", path, number))
+        elif len(within) >= INCLUDE_DEPTH or self._files >= FILE_LIMIT:
+            if not self.flaws or self.flaws[-1].text != _TOO_MANY:
+                self.flaws.append(Flaw(_TOO_MANY, path, number))
+        elif not self.load(target, (*within, path)) and not optional:
+            self.flaws.append(Flaw(f"includes {name}, which is not there", path, number, target))

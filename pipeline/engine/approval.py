@@ -1,0 +1,151 @@
+"""Approval: a person says yes to the digest of a plan, and a live run performs nothing that is not in it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.model import Action, Plan, Promise, Refused, Risk, UsageFault
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Approval:
+    """An approved plan, as a live run carries it."""
+
+    digest: str
+    by: str
+    at: str
+    promises: frozenset[tuple[str, str, str]]
+    """(stage, lane, promise) of every action that was approved."""
+
+    def permits(self, stage: str, lane: str, action: Action) -> bool:
+        """Whether this very action, on this stage and lane, was approved."""
+        return (stage, lane, action.promise) in self.promises
+
+
+def demand(approval: Approval | None, needed: bool, stage: str, lane: str, action: Action) -> None:
+    """Refuse an action that needs an approval and has none.
+
+    Raises:
+        Refused: there is no approved plan, or it does not hold this action.
+    """
+    if not needed:
+        return
+    if approval is None:
+        raise Refused(
+            f"not approved: {action.describe()}",
+            why="a live run performs only what an approved plan names",
+            remedy="run `invoke plan`, read it, `invoke approve RUN`, then give that run with `--approved RUN`",
+        )
+    if not approval.permits(stage, lane, action):
+        raise Refused(
+            f"the approved plan does not name: {action.describe()}",
+            why=f"plan {approval.digest[:12]}, approved by {approval.by}, promised something else for {stage} {lane}".rstrip(),
+            remedy="the project or Apple's side changed since the plan was made: plan anew and approve that",
+        )
+
+
+def plan_told(plan: Plan) -> dict[str, Any]:
+    """A plan as plain JSON values."""
+    return {
+        "plan": 1,
+        "run": plan.run,
+        "app": plan.app,
+        "theatre": plan.theatre,
+        "digest": plan.digest,
+        "complete": plan.complete,
+        "promises": [
+            {"stage": p.stage, "lane": p.lane, "describe": p.describe, "risk": str(p.risk), "promise": p.promise}
+            for p in plan.promises
+        ],
+    }
+
+
+def plan_from(told: Mapping[str, Any], where: str) -> Plan:
+    """The inverse of `plan_told`; the digest is computed anew and compared.
+
+    Raises:
+        UsageFault: this is no plan, or it was changed by hand.
+    """
+    try:
+        plan = Plan(
+            told["run"],
+            told["app"],
+            told["theatre"],
+            tuple(
+                Promise(p["stage"], p["lane"], p["describe"], Risk(p["risk"]), p["promise"]) for p in told["promises"]
+            ),
+            bool(told["complete"]),
+        )
+        stated = told["digest"]
+    except (KeyError, TypeError, ValueError) as fault:
+        raise UsageFault(f"{where} is not a plan", why=str(fault), remedy="make one with `invoke plan`") from fault
+    if plan.digest != stated:
+        raise UsageFault(
+            f"{where} does not have the digest that it states",
+            why="it was changed after it was made",
+            remedy="make a new one with `invoke plan`",
+        )
+    return plan
+
+
+def approve(folder: Path, plan: Plan, by: str, at: datetime) -> Approval:
+    """Record the approval of a plan beside it, in `approval.json`.
+
+    Raises:
+        UsageFault: the plan is not complete, so nobody knows what it would do.
+    """
+    if not plan.complete:
+        raise UsageFault(
+            f"the plan of run {plan.run} cannot be approved",
+            why="the rehearsal did not reach its end, so the plan is not complete",
+            remedy="mend what blocks it, run `invoke plan` again, and approve that",
+        )
+    if not by.strip():
+        raise UsageFault("an approval needs a name", remedy="say who approves with --by NAME")
+    told = {"approval": 1, "digest": plan.digest, "by": by, "at": at.isoformat()}
+    fresh = folder / "approval.json.new"
+    fresh.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(fresh, folder / "approval.json")
+    return _joined(plan, told)
+
+
+def approved(folder: Path) -> Approval:
+    """The approval in a run's folder.
+
+    Raises:
+        Refused: the plan was not approved, or was changed since.
+    """
+    try:
+        plan = plan_from(json.loads((folder / "plan.json").read_text(encoding="utf-8")), str(folder / "plan.json"))
+    except FileNotFoundError as fault:
+        raise Refused(f"{folder} holds no plan", remedy="make one with `invoke plan`") from fault
+    except ValueError as fault:
+        raise UsageFault(f"{folder / 'plan.json'} is not JSON", why=str(fault)) from fault
+    try:
+        told = json.loads((folder / "approval.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise Refused(
+            f"the plan of run {plan.run} is not approved",
+            why="nobody has said yes to it yet",
+            remedy=f"read it with `invoke runs.show {plan.run}`, then `invoke approve {plan.run}`",
+        ) from fault
+    if not isinstance(told, dict) or told.get("digest") != plan.digest:
+        raise Refused(
+            f"the plan of run {plan.run} is not the one that was approved",
+            why=f"approved was {str(told.get('digest'))[:12] if isinstance(told, dict) else 'nothing readable'}, the plan is {plan.digest[:12]}",
+            remedy=f"read it anew, then `invoke approve {plan.run}`",
+        )
+    return _joined(plan, told)
+
+
+def _joined(plan: Plan, told: Mapping[str, Any]) -> Approval:
+    promises = frozenset((p.stage, p.lane, p.promise) for p in plan.promises)
+    return Approval(plan.digest, str(told.get("by", "")), str(told.get("at", "")), promises)

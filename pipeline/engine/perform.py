@@ -1,0 +1,131 @@
+"""Performing: intent before, receipt after, and an uncertain outcome is settled by looking, never by doing it again blindly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.engine.approval import Approval, demand
+from pipeline.model import (
+    Action,
+    AppleFailure,
+    Interrupted,
+    Lane,
+    Outcome,
+    PipelineError,
+    Receipt,
+    Risk,
+    Source,
+    weakest,
+)
+
+if TYPE_CHECKING:
+    from pipeline.engine.journal import Journal
+    from pipeline.engine.leases import Leases
+    from pipeline.engine.observe import Observer
+    from pipeline.engine.wiring import Registry
+    from pipeline.model.run import Run
+    from pipeline.ports.clock import Clock
+
+TRIES = 3
+"""How often one action is begun again after its outcome was uncertain and a fresh look still asked for it."""
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What a walk may change: the approved plan, whether one is needed, and the leases."""
+
+    leases: Leases
+    approval: Approval | None = None
+    approval_needed: bool = False
+
+
+class Hands:
+    """Performs the actions of one walk."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        observer: Observer,
+        journal: Journal,
+        rights: Rights,
+        earlier: Run,
+        told: Callable[[str, str], Callable[[str, float, float, str], None]],
+    ) -> None:
+        self._registry = registry
+        self._observer = observer
+        self._journal = journal
+        self._rights = rights
+        self._told = told
+        self._done = {
+            action.key: action
+            for step in earlier.steps
+            for action in step.actions
+            if action.outcome in (Outcome.DONE, Outcome.ALREADY)
+        }
+
+    def perform(self, step: str, stage: str, lane: Lane | None, action: Action, clock: Clock) -> Receipt:
+        """Perform one action under its lease, with its intent and its receipt on disk.
+
+        Raises:
+            Refused: it is not approved, or somebody else holds the lease.
+        """
+        lane_name = lane.name if lane else ""
+        demand(self._rights.approval, self._rights.approval_needed, stage, lane_name, action)
+        before = self._done.get(action.key)
+        if before is not None and action.risk is Risk.IRREVERSIBLE:
+            # It was done and cannot be done twice: Apple's side may only be slow to show it. The proofs will wait.
+            return Receipt(action.key, Outcome.ALREADY, before.source or Source.UNKNOWN, before.result)
+        with self._rights.leases.hold(action.subject) as lease:
+            self._rights.leases.confirm(lease)
+            self._journal.append("intent", step=step, action=action.key)
+            receipt = self._do(step, lane, action, clock)
+            self._journal.append("receipt", step=step, **receipt_told(receipt))
+        return receipt
+
+    def _do(self, step: str, lane: Lane | None, action: Action, clock: Clock) -> Receipt:
+        performer = self._registry.performers.get(type(action))
+        began = clock.now()
+        if performer is None:
+            text = f"nothing performs {type(action).__name__}"
+            return Receipt(action.key, Outcome.FAILED, Source.UNKNOWN, {}, text, began, clock.now())
+        arguments, source, missing = self._observer.arguments(performer.needs, lane)
+        source = weakest(
+            [source, *(value.source for value in arguments.values() if isinstance(getattr(value, "source", None), Source))]
+        )
+        if missing is not None:
+            return Receipt(action.key, Outcome.FAILED, Source.UNKNOWN, {}, missing.why, began, clock.now())
+        for need in performer.needs:
+            port = arguments.get(need.name)
+            if hasattr(port, "for_action"):
+                arguments[need.name] = port.for_action(self._told(step, action.key))
+        try:
+            result: Mapping[str, Any] = performer.function(**{performer.parameter: action}, **arguments) or {}
+        except AppleFailure as fault:
+            outcome = Outcome.UNCERTAIN if fault.ambiguous else Outcome.FAILED
+            return Receipt(action.key, outcome, source, {"code": fault.code}, _advice(fault), began, clock.now())
+        except Interrupted:
+            raise
+        except PipelineError as fault:
+            return Receipt(action.key, Outcome.FAILED, source, {}, _advice(fault), began, clock.now())
+        outcome = Outcome.ALREADY if result.get("already") else Outcome.DONE
+        plain = {key: value for key, value in result.items() if key != "already"}
+        return Receipt(action.key, outcome, source, plain, "", began, clock.now())
+
+
+def _advice(fault: PipelineError) -> str:
+    return f"{fault}. {fault.remedy}" if fault.remedy else str(fault)
+
+
+def receipt_told(receipt: Receipt) -> dict[str, Any]:
+    """A receipt as plain JSON values."""
+    return {
+        "action": receipt.action,
+        "outcome": str(receipt.outcome),
+        "source": str(receipt.source),
+        "result": dict(receipt.result),
+        "error": receipt.error,
+        "began": receipt.began.isoformat() if receipt.began else None,
+        "ended": receipt.ended.isoformat() if receipt.ended else None,
+    }

@@ -1,0 +1,123 @@
+"""Run directories: where each run keeps its journal, its plan, its wishes and its products."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.engine.journal import read
+from pipeline.model import UsageFault
+from pipeline.model.run import Run, replay
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk.
+
+        journal.jsonl   what happened
+        wishes.json     what was asked for, so that a resume asks for the same
+        plan.json       what was proposed; approval.json beside it when a person said yes
+        lanes/          products of the lanes
+        apple/, mac/    the simulated Apple and the simulated Mac of a rehearsal
+    """
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The run's name: day, hour, app, and a few random letters."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        """The journal file."""
+        return self.path / "journal.jsonl"
+
+    def run(self) -> Run:
+        """The run as its journal tells it."""
+        return replay(read(self.journal))
+
+    def wishes(self) -> dict[str, Any]:
+        """What was asked for.
+
+        Raises:
+            UsageFault: the folder is not a run's.
+        """
+        try:
+            told = json.loads((self.path / "wishes.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as fault:
+            raise UsageFault(
+                f"{self.path} is not the folder of a run", why=str(fault), remedy="`invoke runs.list` shows the runs"
+            ) from fault
+        if not isinstance(told, dict):
+            raise UsageFault(f"{self.path} is not the folder of a run", remedy="`invoke runs.list` shows the runs")
+        return told
+
+    def keep(self, name: str, told: Mapping[str, Any]) -> None:
+        """Write a JSON document of the run, whole or not at all, readable by its owner only."""
+        fresh = self.path / f"{name}.new"
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(told, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+        os.replace(fresh, self.path / name)
+
+
+def begin(runs: Path, app: str, at: datetime, wishes: Mapping[str, Any]) -> RunFolder:
+    """Make the directory of a new run.
+
+    Raises:
+        UsageFault: the folder of runs cannot be written.
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", app.lower()).strip("-")[:40] or "app"
+    path = runs / f"{at:%Y%m%d-%H%M%S}-{name}-{os.urandom(2).hex()}"
+    try:
+        path.mkdir(parents=True, mode=0o700)
+        folder = RunFolder(path)
+        folder.keep("wishes.json", wishes)
+    except OSError as fault:
+        raise UsageFault(
+            f"the folder of runs {runs} cannot be written",
+            why=fault.strerror or str(fault),
+            remedy="name a writable folder with --runs DIR or the variable PIPELINE_RUNS",
+        ) from fault
+    return folder
+
+
+def runs_in(runs: Path) -> list[RunFolder]:
+    """All runs, newest first."""
+    try:
+        found = [RunFolder(path) for path in runs.iterdir() if (path / "wishes.json").is_file()]
+    except OSError:
+        return []
+    return sorted(found, key=lambda folder: folder.id, reverse=True)
+
+
+def find(runs: Path, name: str) -> RunFolder:
+    """The run of that name, of a name that begins so, at that path, or the newest for an empty name.
+
+    Raises:
+        UsageFault: there is none, or more than one begins so.
+    """
+    known = runs_in(runs)
+    if not name:
+        if not known:
+            raise UsageFault(f"there are no runs in {runs}", remedy="start one with `invoke release --dry-run`")
+        return known[0]
+    path = runs / name
+    if (path / "wishes.json").is_file():
+        return RunFolder(path)
+    matching = [folder for folder in known if folder.id.startswith(name) or folder.id.endswith(name)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        names = ", ".join(folder.id for folder in matching[:5])
+        raise UsageFault(f"{name!r} names more than one run: {names}", remedy="write more of the name")
+    raise UsageFault(f"there is no run {name!r} in {runs}", remedy="`invoke runs.list` shows the runs")

@@ -1,0 +1,54 @@
+"""Findings as a person wants to read them: what is the same on two lanes is said once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pipeline.model.findings import Finding, Severity
+from pipeline.reports import words
+
+if TYPE_CHECKING:
+    from pipeline.model.run import Run
+
+
+@dataclass(frozen=True)
+class Group:
+    """One finding and the places, as (stage, lane), where it was found."""
+
+    finding: Finding
+    places: tuple[tuple[str, str], ...]
+
+    @property
+    def label(self) -> str:
+        """ "error", "unknown", "warning", "note", or "waived"."""
+        return "waived" if self.finding.waived else self.finding.severity.lower()
+
+
+def grouped(run: Run) -> tuple[Group, ...]:
+    """All findings of a run, worst first, identical ones put together."""
+    places: dict[Finding, dict[tuple[str, str], None]] = {}
+    for finding in run.findings:
+        places.setdefault(replace(finding, stage="", lane=""), {})[(finding.stage, finding.lane)] = None
+    return tuple(Group(finding, tuple(found)) for finding, found in places.items())
+
+
+def where(run: Run, group: Group) -> str:
+    """Lanes and stages in words: "iOS, macOS project" or "iOS project; macOS bundle"."""
+    lanes: dict[str, list[str]] = {}
+    for stage, lane in group.places:
+        lanes.setdefault(stage, []).append(words.lane(run, lane) if lane else "")
+    parts = [" ".join(filter(None, (", ".join(filter(None, names)), stage))) for stage, names in lanes.items()]
+    return "; ".join(part for part in parts if part) or "the whole app"
+
+
+def counted(run: Run) -> str:
+    """How many findings of each severity: "2 errors, 1 warning"; identical findings on two lanes count once."""
+    tally: dict[str, int] = {}
+    for group in grouped(run):
+        tally[group.label] = tally.get(group.label, 0) + 1
+    order = [severity.lower() for severity in sorted(Severity, key=lambda one: -one.rank)]
+    told = [words.amount(tally[label], label) for label in order if label in tally]
+    if "waived" in tally:
+        told.append(f"{tally['waived']} waived")
+    return ", ".join(told) or "no findings"

@@ -1,0 +1,130 @@
+"""Which entitlements a target asks for, which a profile grants, and which end up in a signature (swift-build ProductPackaging.swift)."""
+
+from __future__ import annotations
+
+import plistlib
+from typing import TYPE_CHECKING, Any
+
+from pipeline.simulator.machine.project import BuildError, Sdk, Settings, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+TEAM = "com.apple.developer.team-identifier"
+ENVIRONMENT = "com.apple.developer.icloud-container-environment"
+_CONTAINERS = "com.apple.developer.icloud-container-identifiers"
+_SERVICES = "com.apple.developer.icloud-services"
+_PUSH = ("aps-environment", "com.apple.developer.aps-environment")
+_INJECTED = {
+    "ENABLE_APP_SANDBOX": "com.apple.security.app-sandbox",
+    "ENABLE_OUTGOING_NETWORK_CONNECTIONS": "com.apple.security.network.client",
+    "ENABLE_INCOMING_NETWORK_CONNECTIONS": "com.apple.security.network.server",
+}
+_UNRESTRICTED = ("com.apple.security.", "keychain-access-groups")
+
+
+def expanded(value: object, settings: Settings) -> Any:
+    """A property-list value with the build settings' values in all its strings and keys."""
+    if isinstance(value, str):
+        return settings.expand(value)
+    if isinstance(value, list):
+        return [expanded(item, settings) for item in value]
+    if isinstance(value, dict):
+        return {settings.expand(str(key)): expanded(item, settings) for key, item in value.items()}
+    return value
+
+
+def read_plist(path: Path, target: Target) -> dict[str, Any]:
+    """A property list that is an input of the build.
+
+    Raises:
+        BuildError: it is missing or is no dictionary, in Xcode's words.
+    """
+    try:
+        values = plistlib.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BuildError(
+            f"error: Build input file cannot be found: '{path}'. Did you forget to declare this file as an output of a"
+            f" script phase or custom build rule which produces it? {_within(target)}"
+        ) from None
+    except Exception as fault:  # expat, plistlib and binary readers raise unrelated kinds
+        raise BuildError(f"error: unable to read property list from file: {path}: {fault} {_within(target)}") from None
+    if not isinstance(values, dict):
+        raise BuildError(f"error: unable to read property list from file: {path}: not a dictionary {_within(target)}")
+    return values
+
+
+def _within(target: Target) -> str:
+    return f"(in target '{target.name}' from project '{target.project.name}')"
+
+
+def declared(target: Target, settings: Settings) -> dict[str, Any]:
+    """What the target asks for: its entitlements file, and what its settings add."""
+    path = settings["CODE_SIGN_ENTITLEMENTS"]
+    found = expanded(read_plist(target.project.folder / path, target), settings) if path else {}
+    if settings.sdk.name == "macosx":
+        for setting, key in _INJECTED.items():
+            if settings.flag(setting):
+                found[key] = True
+    return dict(found)
+
+
+def identifier_key(sdk: Sdk) -> str:
+    """The key of the application identifier."""
+    return "com.apple.application-identifier" if sdk.name == "macosx" else "application-identifier"
+
+
+def granted(asked: Mapping[str, Any], sdk: Sdk, team_id: str, bundle_id: str, *, store: bool) -> dict[str, Any]:
+    """What Apple's portal writes into a profile for an app that asks for all this."""
+    mac = sdk.name == "macosx"
+    out: dict[str, Any] = {
+        identifier_key(sdk): f"{team_id}.{bundle_id}",
+        TEAM: team_id,
+        "keychain-access-groups": [f"{team_id}.*"],
+    }
+    if not mac:
+        out["get-task-allow"] = not store
+        if store:
+            out["beta-reports-active"] = True
+    for key, value in asked.items():
+        if key.startswith("com.apple.developer.") or key == "com.apple.security.application-groups":
+            out[key] = value
+    if any(key in asked for key in _PUSH):
+        out.pop(_PUSH[1], None)
+        out[_PUSH[1] if mac else _PUSH[0]] = "production" if store else "development"
+    if _CONTAINERS in asked or _SERVICES in asked:
+        out[_SERVICES] = "*"
+        out[ENVIRONMENT] = "Production" if store else ["Development", "Production"]
+        out["com.apple.developer.ubiquity-kvstore-identifier"] = f"{team_id}.*"
+    return out
+
+
+def signed(
+    asked: Mapping[str, Any], profile: Mapping[str, Any], sdk: Sdk, bundle_id: str, environment: str
+) -> dict[str, Any]:
+    """What the signature of an app holds: what it asks for, with the profile's values where the profile decides.
+
+    Raises:
+        KeyError: the profile does not grant a key; its argument is the key.
+    """
+    prefix = str(profile["ApplicationIdentifierPrefix"][0])
+    grants: Mapping[str, Any] = profile["Entitlements"]
+    out = dict(asked)
+    for key in ("get-task-allow", "com.apple.security.get-task-allow", "beta-reports-active"):
+        out.pop(key, None)
+    out[identifier_key(sdk)] = f"{prefix}.{bundle_id}"
+    out[TEAM] = str(profile["TeamIdentifier"][0])
+    for key in ("get-task-allow", "beta-reports-active"):
+        if key in grants:
+            out[key] = grants[key]
+    for key in _PUSH:
+        if key in out and key in grants:
+            out[key] = grants[key]
+    if _CONTAINERS in out or _SERVICES in out:
+        out[ENVIRONMENT] = environment
+    for key in out:
+        restricted = not key.startswith(_UNRESTRICTED)
+        if restricted and key not in grants and not (sdk.name == "macosx" and key in _PUSH):
+            raise KeyError(key)
+    return out

@@ -1,0 +1,544 @@
+"""Reads an Xcode project and works out its build settings, on its own, so that two readers can be compared.
+
+Resolution follows swift-build (Settings.swift, MacroValueAssignmentTable.swift): levels are laid on each other, the last
+matching assignment wins, `$(inherited)` is the next one below, and a condition never outranks a later assignment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openstep_parser import OpenStepDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SIZE_LIMIT = 64 * 1024 * 1024
+INCLUDE_DEPTH = 32
+EXPANSION_DEPTH = 64
+APPLICATION = "com.apple.product-type.application"
+
+
+class BuildError(Exception):
+    """Why Xcode would refuse; the message is Xcode's, `code` its exit status."""
+
+    def __init__(self, message: str, code: int = 65) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Sdk:
+    """A platform's SDK as Xcode 26.2 (17C52) has it; values as an archive made by that Xcode carries them."""
+
+    name: str
+    version: str
+    build: str
+    label: str
+    platform: str
+    """As CFBundleSupportedPlatforms spells it."""
+    macho_platform: int
+    """LC_BUILD_VERSION's platform (mach-o/loader.h)."""
+    deployment: str
+    """The build setting that holds the lowest supported system."""
+    architectures: tuple[str, ...]
+
+    @property
+    def canonical(self) -> str:
+        """Name with version: iphoneos26.2."""
+        return f"{self.name}{self.version}"
+
+
+SDKS = {
+    "iphoneos": Sdk(
+        "iphoneos", "26.2", "23C53", "iOS", "iPhoneOS", 2, "IPHONEOS_DEPLOYMENT_TARGET", ("arm64",)
+    ),
+    "macosx": Sdk(
+        "macosx", "26.2", "25C57", "macOS", "MacOSX", 1, "MACOSX_DEPLOYMENT_TARGET", ("x86_64", "arm64")
+    ),
+}
+
+
+@dataclass(frozen=True)
+class _Assignment:
+    conditions: tuple[tuple[str, str], ...]
+    value: str
+
+
+_KEY = re.compile(r"^([A-Za-z_][A-Za-z0-9_.-]*)((?:\[[^\]]*\])*)$")
+_LINE = re.compile(r"^\s*([A-Za-z_][A-Za-z0-9_.-]*)((?:\s*\[[^\]]*\])*)\s*=(.*)$")
+_INCLUDE = re.compile(r'^\s*#include(\??)\s*"([^"]+)"')
+
+
+def _conditions(text: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for bracket in re.findall(r"\[([^\]]*)\]", text):
+        for part in bracket.split(","):
+            name, _, pattern = part.partition("=")
+            found.append((name.strip(), pattern.strip()))
+    return tuple(found)
+
+
+class Settings:
+    """Layers of assignments, lowest first, and their values for one SDK and configuration."""
+
+    def __init__(self, sdk: Sdk, configuration: str) -> None:
+        self.sdk = sdk
+        self.configuration = configuration
+        self._stack: dict[str, list[_Assignment]] = {}
+
+    def push(self, values: Mapping[str, Any]) -> None:
+        """Lay a pbxproj's buildSettings, or any other mapping, on top."""
+        for key in sorted(values):
+            match = _KEY.match(key)
+            if match:
+                self.assign(match[1], _conditions(match[2]), _as_text(values[key]))
+
+    def assign(self, name: str, conditions: tuple[tuple[str, str], ...], value: str) -> None:
+        """Lay one assignment on top; one that can never match here is left away."""
+        if all(self._holds(kind, pattern) for kind, pattern in conditions):
+            self._stack.setdefault(name, []).append(_Assignment(conditions, value))
+
+    def _holds(self, kind: str, pattern: str) -> bool:
+        if kind == "sdk":
+            return fnmatchcase(self.sdk.canonical, pattern) or fnmatchcase(self.sdk.name, pattern)
+        if kind == "config":
+            return fnmatchcase(self.configuration, pattern)
+        if kind == "arch":
+            return pattern in ("*", self.sdk.architectures[-1])
+        return pattern == "*"
+
+    def names(self) -> list[str]:
+        """All settings with a value here, sorted."""
+        return sorted(self._stack)
+
+    def __getitem__(self, name: str) -> str:
+        return self._value(name, None, 0)
+
+    def flag(self, name: str) -> bool:
+        """Whether a setting is YES."""
+        return self[name] == "YES"
+
+    def expand(self, text: str) -> str:
+        """A text with all its macros replaced."""
+        return self._expand(text, "", 0, 0)
+
+    def _value(self, name: str, below: int | None, depth: int) -> str:
+        stack = self._stack.get(name, ())
+        index = (len(stack) if below is None else below) - 1
+        if index < 0 or depth > EXPANSION_DEPTH:
+            return ""
+        return self._expand(stack[index].value, name, index, depth + 1)
+
+    def _expand(self, text: str, name: str, level: int, depth: int) -> str:
+        if "$" not in text:
+            return text
+        out: list[str] = []
+        at = 0
+        while at < len(text):
+            here = text.find("$", at)
+            if here < 0:
+                out.append(text[at:])
+                break
+            out.append(text[at:here])
+            follower = text[here + 1 : here + 2]
+            if follower in ("(", "{", "["):
+                end = _closing(text, here + 1)
+                if end < 0:
+                    out.append(text[here:])
+                    break
+                inner = self._expand(text[here + 2 : end], name, level, depth + 1) if depth < EXPANSION_DEPTH else ""
+                out.append(self._macro(inner, name, level, depth))
+                at = end + 1
+            elif follower == "$":
+                out.append("$")
+                at = here + 2
+            else:
+                word = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").match(text, here + 1)
+                if word:
+                    out.append(self._macro(word[0], name, level, depth))
+                    at = word.end()
+                else:
+                    out.append("$")
+                    at = here + 1
+        return "".join(out)
+
+    def _macro(self, inner: str, name: str, level: int, depth: int) -> str:
+        asked, *operators = inner.split(":")
+        if asked in ("inherited", name):
+            value = self._value(name, level, depth) if name else ""
+        else:
+            value = self._value(asked, None, depth)
+        for operator in operators:
+            value = _operate(value, operator)
+        return value
+
+
+def _closing(text: str, start: int) -> int:
+    opening = text[start]
+    closing = {"(": ")", "{": "}", "[": "]"}[opening]
+    depth = 0
+    for at in range(start, len(text)):
+        if text[at] == opening:
+            depth += 1
+        elif text[at] == closing:
+            depth -= 1
+            if not depth:
+                return at
+    return -1
+
+
+def _operate(value: str, operator: str) -> str:
+    name, _, argument = operator.partition("=")
+    if name == "default":
+        return value or argument
+    if name == "rfc1034identifier":
+        return re.sub(r"[^A-Za-z0-9.-]", "-", value)
+    if name in ("c99extidentifier", "identifier"):
+        cleaned = re.sub(r"[^A-Za-z0-9_]", "_", value)
+        return re.sub(r"^(?=[0-9])", "_", cleaned)
+    simple = {
+        "lower": str.lower,
+        "upper": str.upper,
+        "file": os.path.basename,
+        "dir": lambda text: os.path.dirname(text) + "/",
+        "base": lambda text: os.path.splitext(os.path.basename(text))[0],
+        "suffix": lambda text: os.path.splitext(text)[1],
+        "standardizepath": os.path.normpath,
+    }
+    return simple[name](value) if name in simple else value
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(f'"{item}"' if " " in str(item) else str(item) for item in value)
+    return str(value)
+
+
+def _xcconfig(path: Path, settings: Settings, depth: int = 0) -> None:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        included = _INCLUDE.match(line)
+        if included and depth < INCLUDE_DEPTH:
+            _xcconfig(path.parent / included[2], settings, depth + 1)
+            continue
+        match = _LINE.match(line.split("//", 1)[0])
+        if match:
+            value = match[3].strip().removesuffix(";").rstrip()
+            settings.assign(match[1], _conditions(match[2]), value)
+
+
+@dataclass
+class Target:
+    """One native target of a project."""
+
+    project: Project
+    identifier: str
+    values: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its name in Xcode."""
+        return str(self.values.get("name", ""))
+
+    @property
+    def product_type(self) -> str:
+        """com.apple.product-type.application and the like."""
+        return str(self.values.get("productType", ""))
+
+    @property
+    def configurations(self) -> list[str]:
+        """Names of its build configurations."""
+        return [str(c.get("name", "")) for c in self.project.configurations_of(self.values)]
+
+    def settings(self, sdk: Sdk, configuration: str, overrides: Mapping[str, str]) -> Settings:
+        """Its settings, with `overrides` as given on xcodebuild's command line.
+
+        Raises:
+            BuildError: neither project nor target has that configuration.
+        """
+        settings = Settings(sdk, configuration)
+        settings.push(self._defaults(sdk, configuration))
+        for level in (self.project.root, self.values):
+            for candidate in self.project.configurations_of(level):
+                if candidate.get("name") == configuration:
+                    base = self.project.base_configuration(candidate)
+                    if base:
+                        _xcconfig(base, settings)
+                    settings.push(_mapping(candidate.get("buildSettings")))
+                    break
+            else:
+                raise BuildError(
+                    f'xcodebuild: error: The project named "{self.project.name}" does not contain a build configuration'
+                    f' named "{configuration}".',
+                )
+        settings.push(overrides)
+        # The destination decides the platform, whatever SDKROOT says: `auto` in particular.
+        settings.push({"SDKROOT": sdk.name})
+        return settings
+
+    def _defaults(self, sdk: Sdk, configuration: str) -> dict[str, str]:
+        mac = sdk.name == "macosx"
+        wrapper = "$(WRAPPER_NAME)"
+        return {
+            "ARCHS": " ".join(sdk.architectures),
+            "AppIdentifierPrefix": "$(DEVELOPMENT_TEAM).",
+            "CODE_SIGN_IDENTITY": "Apple Development",
+            "CODE_SIGN_STYLE": "Automatic",
+            "CODE_SIGNING_ALLOWED": "YES",
+            "CONFIGURATION": configuration,
+            "CONTENTS_FOLDER_PATH": f"{wrapper}/Contents" if mac else wrapper,
+            "DEVELOPMENT_LANGUAGE": self.project.region,
+            "EFFECTIVE_PLATFORM_NAME": "" if mac else f"-{sdk.name}",
+            "EXECUTABLE_NAME": "$(EXECUTABLE_PREFIX)$(PRODUCT_NAME)$(EXECUTABLE_SUFFIX)",
+            "FULL_PRODUCT_NAME": wrapper,
+            "INSTALL_PATH": "$(LOCAL_APPS_DIR)",
+            "IPHONEOS_DEPLOYMENT_TARGET": SDKS["iphoneos"].version,
+            "LOCAL_APPS_DIR": "/Applications",
+            "MACOSX_DEPLOYMENT_TARGET": SDKS["macosx"].version,
+            "PLATFORM_NAME": sdk.name,
+            "PRODUCT_BUNDLE_PACKAGE_TYPE": "APPL",
+            "PRODUCT_MODULE_NAME": "$(PRODUCT_NAME:c99extidentifier)",
+            "PRODUCT_NAME": "$(TARGET_NAME)",
+            "PROJECT_DIR": str(self.project.folder),
+            "PROJECT_NAME": self.project.name,
+            "SDKROOT": sdk.name,
+            "SDK_NAME": sdk.canonical,
+            "SDK_VERSION": sdk.version,
+            "SKIP_INSTALL": "NO",
+            "SRCROOT": str(self.project.folder),
+            "SUPPORTED_PLATFORMS": "",
+            "TARGETED_DEVICE_FAMILY": "" if mac else "1",
+            "TARGET_NAME": self.name,
+            "TeamIdentifierPrefix": "$(DEVELOPMENT_TEAM).",
+            "WRAPPER_EXTENSION": "app",
+            "WRAPPER_NAME": "$(WRAPPER_PREFIX)$(PRODUCT_NAME).$(WRAPPER_EXTENSION)",
+        }
+
+    def platforms(self, configuration: str) -> list[str]:
+        """Names of the SDKs, among those this Xcode has, that the target is built for."""
+        plain = self.settings(SDKS["iphoneos"], configuration, {})
+        declared = plain["SUPPORTED_PLATFORMS"].split()
+        if declared:
+            return [name for name in SDKS if name in declared]
+        root = self._sdk_root(configuration)
+        return [name for name in SDKS if name == root] if root != "auto" else list(SDKS)
+
+    def _sdk_root(self, configuration: str) -> str:
+        found = "macosx"
+        for level in (self.project.root, self.values):
+            for candidate in self.project.configurations_of(level):
+                if candidate.get("name") == configuration:
+                    base = self.project.base_configuration(candidate)
+                    probe = Settings(SDKS["macosx"], configuration)
+                    if base:
+                        _xcconfig(base, probe)
+                    probe.push(_mapping(candidate.get("buildSettings")))
+                    found = probe["SDKROOT"] or found
+        return found
+
+    def members(self) -> Iterator[Path]:
+        """Files that its resource phases and synchronized folders hold; sources and packages are left out."""
+        project = self.project
+        for phase in project.objects_of(self.values.get("buildPhases")):
+            if phase.get("isa") != "PBXResourcesBuildPhase":
+                continue
+            for build_file in project.objects_of(phase.get("files")):
+                yield from project.files_of(str(build_file.get("fileRef", "")))
+        for identifier in _texts(self.values.get("fileSystemSynchronizedGroups")):
+            yield from project.synchronized(identifier, self.identifier)
+
+
+@dataclass
+class Project:
+    """An .xcodeproj.
+
+    Args:
+        path: the .xcodeproj folder.
+
+    Raises:
+        BuildError: it is missing or unreadable, in xcodebuild's words.
+    """
+
+    path: Path
+    _cache: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        file = self.path / "project.pbxproj"
+        try:
+            if file.stat().st_size > SIZE_LIMIT:
+                raise BuildError(self._unreadable("The file is too large."), 74)
+            text = file.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            if not self.path.exists():
+                raise BuildError(f"xcodebuild: error: '{self.path}' does not exist.", 66) from None
+            raise BuildError(self._unreadable("The project file cannot be read."), 74) from None
+        try:
+            document = OpenStepDecoder.ParseFromString(text)
+            self.objects: dict[str, Any] = document["objects"]
+            self.root: dict[str, Any] = self.objects[document["rootObject"]]
+        except (Exception, RecursionError):  # openstep_parser raises plain Exception
+            reason = "The project ‘" + self.name + "’ is damaged and cannot be opened. Examine the project file for invalid edits."
+            raise BuildError(self._unreadable(reason), 74) from None
+
+    def _unreadable(self, reason: str) -> str:
+        return f"xcodebuild: error: Unable to read project '{self.path.name}' from folder '{self.folder}'.\n\tReason: {reason}"
+
+    @property
+    def name(self) -> str:
+        """The file's name without its extension."""
+        return self.path.stem
+
+    @property
+    def folder(self) -> Path:
+        """SRCROOT."""
+        return self.path.parent
+
+    @property
+    def region(self) -> str:
+        """The development language."""
+        return str(self.root.get("developmentRegion", "en"))
+
+    @cached_property
+    def targets(self) -> list[Target]:
+        """Its native targets, in Xcode's order."""
+        found = []
+        for identifier in _texts(self.root.get("targets")):
+            values = _mapping(self.objects.get(identifier))
+            if values.get("isa") == "PBXNativeTarget":
+                found.append(Target(self, identifier, values))
+        return found
+
+    @property
+    def configurations(self) -> list[str]:
+        """Names of the project's build configurations."""
+        return [str(c.get("name", "")) for c in self.configurations_of(self.root)]
+
+    @cached_property
+    def schemes(self) -> dict[str, tuple[str, str]]:
+        """Scheme name -> (identifier of the target that it archives, its archive configuration).
+
+        Shared and personal scheme files; every target without one of them has the scheme that Xcode makes by itself.
+        """
+        found: dict[str, tuple[str, str]] = {}
+        for pattern in ("xcshareddata/xcschemes/*.xcscheme", "xcuserdata/*/xcschemes/*.xcscheme"):
+            for path in sorted(self.path.glob(pattern)):
+                found.setdefault(path.stem, _scheme(path))
+        served = {identifier for identifier, _ in found.values()}
+        for target in self.targets:
+            if target.identifier not in served and "bundle.u" not in target.product_type:
+                found.setdefault(target.name, (target.identifier, "Release"))
+        return found
+
+    def configurations_of(self, owner: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """The build configurations of the project or of a target."""
+        listing = _mapping(self.objects.get(str(owner.get("buildConfigurationList", ""))))
+        return self.objects_of(listing.get("buildConfigurations"))
+
+    def objects_of(self, identifiers: object) -> list[Mapping[str, Any]]:
+        """The objects behind a list of identifiers; those that are missing are left out."""
+        return [_mapping(self.objects[i]) for i in _texts(identifiers) if i in self.objects]
+
+    def base_configuration(self, configuration: Mapping[str, Any]) -> Path | None:
+        """The xcconfig file that a configuration is based on."""
+        anchor = configuration.get("baseConfigurationReferenceAnchor")
+        if anchor:
+            folder = self.location(str(anchor))
+            relative = configuration.get("baseConfigurationReferenceRelativePath")
+            return folder / str(relative) if folder and relative else None
+        reference = configuration.get("baseConfigurationReference")
+        return self.location(str(reference)) if reference else None
+
+    def location(self, identifier: str) -> Path | None:
+        """Where a file reference or group lies; None when it is no place in the source tree."""
+        return self._location(identifier, 0)
+
+    def _location(self, identifier: str, depth: int) -> Path | None:
+        node = _mapping(self.objects.get(identifier))
+        if not node or depth > EXPANSION_DEPTH:
+            return None
+        path = str(node.get("path", ""))
+        tree = node.get("sourceTree", "<group>")
+        if tree == "<absolute>":
+            return Path(path)
+        if tree == "SOURCE_ROOT":
+            return self.folder / path
+        if tree != "<group>":
+            return None
+        parent = self._parents.get(identifier)
+        if parent is None:
+            return self.folder / str(self.root.get("projectDirPath", "")) / path
+        above = self._location(parent, depth + 1)
+        return above / path if above else None
+
+    @cached_property
+    def _parents(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for identifier, node in self.objects.items():
+            for child in _texts(_mapping(node).get("children")):
+                found[child] = identifier
+        return found
+
+    def files_of(self, identifier: str) -> Iterator[Path]:
+        """The file behind a reference, or the files of a variant group (one per language)."""
+        node = _mapping(self.objects.get(identifier))
+        if node.get("isa") == "PBXVariantGroup":
+            for child in _texts(node.get("children")):
+                yield from self.files_of(child)
+            return
+        place = self.location(identifier)
+        if place is not None:
+            yield place
+
+    def synchronized(self, identifier: str, target: str) -> Iterator[Path]:
+        """Files of a folder that Xcode 16 keeps in step with the disk, without those that `target` excepts."""
+        folder = self.location(identifier)
+        if folder is None or not folder.is_dir():
+            return
+        excepted = set()
+        for exception in self.objects_of(_mapping(self.objects.get(identifier)).get("exceptions")):
+            if exception.get("target") == target:
+                excepted |= set(_texts(exception.get("membershipExceptions")))
+        yield from _walk(folder, folder, excepted)
+
+
+_BUNDLES = (".xcassets", ".bundle", ".framework", ".xcframework", ".icon", ".xcdatamodeld", ".docc")
+
+
+def _walk(folder: Path, root: Path, excepted: set[str]) -> Iterator[Path]:
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith(".") or str(entry.relative_to(root)) in excepted:
+            continue
+        if entry.is_dir() and entry.suffix not in _BUNDLES:
+            yield from _walk(entry, root, excepted)
+        else:
+            yield entry
+
+
+def _scheme(path: Path) -> tuple[str, str]:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    archived = ""
+    for entry in re.findall(r"<BuildActionEntry\b(.*?)</BuildActionEntry>", text, re.DOTALL):
+        reference = re.search(r'BlueprintIdentifier\s*=\s*"([^"]*)"', entry)
+        application = re.search(r'BuildableName\s*=\s*"[^"]*\.app"', entry)
+        if reference and 'buildForArchiving = "YES"' in entry and (application or not archived):
+            archived = reference[1]
+    configuration = re.search(r'<ArchiveAction\b[^>]*?buildConfiguration\s*=\s*"([^"]*)"', text, re.DOTALL)
+    return archived, configuration[1] if configuration else "Release"
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _texts(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []

@@ -1,0 +1,53 @@
+"""What may be wrong with a developer's machine: a rehearsal is told one of these to see that the release notices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Standing(StrEnum):
+    """How a certificate in the keychain, or an installed profile, stands."""
+
+    VALID = "VALID"
+    EXPIRED = "EXPIRED"
+    REVOKED = "REVOKED"
+    OTHER_TEAM = "OTHER_TEAM"
+    OTHER_CERTIFICATE = "OTHER_CERTIFICATE"
+    """For profiles: made for a certificate that is not in the keychain."""
+    MISSING = "MISSING"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """The state of the machine; the default has nothing wrong.
+
+    Attributes:
+        distribution: the Apple Distribution identity.
+        installer: the 3rd Party Mac Developer Installer identity.
+        development: the Apple Development identity.
+        developer_id: whether there is a Developer ID Application identity besides.
+        profiles: the App Store profiles.
+        profiles_lack: entitlements that the App Store profiles do not grant.
+        archive_error: what the compiler says when it fails: "Sources/App.swift:12:5: error: cannot find 'x' in scope".
+        export_error: why an export fails, as xcodebuild names it after "error: exportArchive ".
+        xcode: False when no Xcode is installed, only its command-line tools.
+    """
+
+    distribution: Standing = Standing.VALID
+    installer: Standing = Standing.VALID
+    development: Standing = Standing.VALID
+    developer_id: bool = False
+    profiles: Standing = Standing.VALID
+    profiles_lack: tuple[str, ...] = ()
+    archive_error: str = ""
+    export_error: str = ""
+    xcode: bool = True
+
+
+NO_IDENTITY = Scenario(
+    distribution=Standing.MISSING, installer=Standing.MISSING, development=Standing.MISSING
+)
+DEVELOPER_ID_ONLY = Scenario(
+    distribution=Standing.MISSING, installer=Standing.MISSING, development=Standing.MISSING, developer_id=True
+)

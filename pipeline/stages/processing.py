@@ -1,0 +1,14 @@
+"""Wait until Apple has processed this very build."""
+
+from datetime import timedelta
+
+from pipeline.apple.connect.proofs import build_is_valid
+from pipeline.model import Stage
+
+PROCESSING = Stage(
+    "processing",
+    after=("upload",),
+    title="Apple's processing",
+    proofs=(build_is_valid,),
+    patience=timedelta(hours=2),
+)

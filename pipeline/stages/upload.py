@@ -1,0 +1,31 @@
+"""Put the exported build on App Store Connect, once, and wait until Apple has accepted it."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from pipeline.apple.bundle.facts import ExportedApp
+from pipeline.apple.connect import checks
+from pipeline.apple.connect.actions import UploadBuild
+from pipeline.apple.connect.facts import AppRecord, BuildUploads, ReleaseTarget
+from pipeline.apple.connect.proofs import build_upload_was_accepted
+from pipeline.model import Action, Lane, Stage
+
+
+def plan(
+    lane: Lane, app: ExportedApp, target: ReleaseTarget, record: AppRecord, uploads: BuildUploads
+) -> Iterator[Action]:
+    if not uploads.accepted(target.version, target.build):
+        yield UploadBuild(
+            target.bundle_id, lane.platform, target.version, target.build, record.id, app.path, app.sha256, app.size
+        )
+
+
+UPLOAD = Stage(
+    "upload",
+    after=("bundle", "schema"),
+    title="App Store Connect",
+    checks=(checks,),
+    plan=plan,
+    proofs=(build_upload_was_accepted,),
+    patience=timedelta(minutes=45),
+)

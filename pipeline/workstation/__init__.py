@@ -1,0 +1,1 @@
+"""The machine and the checkout a release starts from."""

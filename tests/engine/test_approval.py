@@ -1,0 +1,79 @@
+"""Approval: bound to a digest, refused when anything changed, and never given to half a plan."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline.engine.approval import approve, approved, plan_from, plan_told
+from pipeline.model import Plan, Promise, Refused, Risk, UsageFault
+
+PLAN = Plan("r1", "toy", "rehearsal", (Promise("fill", "left", "pour", Risk.GUARDED, "p1"),), complete=True)
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def kept(folder: Path, plan: Plan = PLAN) -> Path:
+    (folder / "plan.json").write_text(json.dumps(plan_told(plan)))
+    return folder
+
+
+def test_an_approval_travels_with_its_plan(tmp_path: Path) -> None:
+    given = approve(kept(tmp_path), PLAN, "Ann", NOW)
+    assert approved(tmp_path) == given
+    assert given.promises == {("fill", "left", "p1")}
+
+
+def test_a_plan_comes_back_as_it_was() -> None:
+    assert plan_from(plan_told(PLAN), "here") == PLAN
+
+
+def test_nobody_approves_half_a_plan(tmp_path: Path) -> None:
+    with pytest.raises(UsageFault, match="cannot be approved"):
+        approve(tmp_path, replace(PLAN, complete=False), "Ann", NOW)
+
+
+def test_an_approval_needs_a_name(tmp_path: Path) -> None:
+    with pytest.raises(UsageFault):
+        approve(tmp_path, PLAN, "  ", NOW)
+
+
+def test_an_unapproved_plan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="not approved"):
+        approved(kept(tmp_path))
+
+
+def test_no_plan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no plan"):
+        approved(tmp_path)
+
+
+def test_a_plan_made_after_the_approval_is_not_approved(tmp_path: Path) -> None:
+    approve(kept(tmp_path), PLAN, "Ann", NOW)
+    kept(tmp_path, replace(PLAN, promises=(*PLAN.promises, Promise("x", "", "y", Risk.GUARDED, "p2"))))
+    with pytest.raises(Refused, match="not the one that was approved"):
+        approved(tmp_path)
+
+
+def test_a_plan_changed_by_hand_is_refused(tmp_path: Path) -> None:
+    approve(kept(tmp_path), PLAN, "Ann", NOW)
+    told = plan_told(PLAN)
+    told["promises"][0]["promise"] = "p9"
+    (tmp_path / "plan.json").write_text(json.dumps(told))
+    with pytest.raises(UsageFault, match="digest"):
+        approved(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"promises": 3}', "nonsense"])
+def test_nonsense_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(UsageFault):
+        approved(tmp_path)
+
+
+def test_the_digest_depends_on_promises_and_not_on_the_run() -> None:
+    assert replace(PLAN, run="r2", theatre="shadow").digest == PLAN.digest
+    assert replace(PLAN, promises=()).digest != PLAN.digest

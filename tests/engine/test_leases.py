@@ -1,0 +1,105 @@
+"""Leases: one owner at a time, also across processes, and a dead owner's lease is free at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from pipeline.engine.leases import LeaseLost, Leases
+from pipeline.model import Refused, UsageFault
+
+
+def test_a_second_owner_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
+    Leases(tmp_path, "Ann").acquire("isometry 2.5.0")
+    with pytest.raises(Refused) as told:
+        Leases(tmp_path, "Bob").acquire("isometry 2.5.0")
+    assert "Ann" in told.value.why
+    assert str(os.getpid()) in told.value.why
+    assert told.value.remedy
+    assert Leases(tmp_path, "Bob").acquire("another subject").epoch == 1
+
+
+def test_a_released_lease_can_be_taken_and_the_epoch_grows(tmp_path: Path) -> None:
+    ann, bob = Leases(tmp_path, "Ann"), Leases(tmp_path, "Bob")
+    first = ann.acquire("x")
+    ann.release(first)
+    second = bob.acquire("x")
+    assert second.epoch == first.epoch + 1
+    ann.release(first)  # late, and without effect
+    bob.confirm(second)
+    with pytest.raises(LeaseLost):
+        ann.confirm(first)
+
+
+def test_an_expired_lease_is_fenced_off(tmp_path: Path) -> None:
+    ann, bob = Leases(tmp_path, "Ann", term=-1), Leases(tmp_path, "Bob")
+    first = ann.acquire("x")
+    bob.acquire("x")
+    with pytest.raises(LeaseLost):
+        ann.renew(first)
+
+
+def test_a_dead_owners_lease_is_free_at_once(tmp_path: Path) -> None:
+    code = f"from pathlib import Path\nfrom pipeline.engine.leases import Leases\nLeases(Path({str(tmp_path)!r}), 'dead').acquire('x')"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+    assert Leases(tmp_path, "Bob").acquire("x").epoch == 2
+
+
+def test_a_living_process_is_respected(tmp_path: Path) -> None:
+    code = (
+        f"import sys\nfrom pathlib import Path\nfrom pipeline.engine.leases import Leases\n"
+        f"Leases(Path({str(tmp_path)!r}), 'alive').acquire('x')\nprint('held', flush=True)\nsys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(Refused):
+            Leases(tmp_path, "Bob").acquire("x")
+        holder.kill()
+
+
+def test_only_one_of_many_gets_it(tmp_path: Path) -> None:
+    won: list[str] = []
+
+    def reach(name: str) -> None:
+        try:
+            Leases(tmp_path, name).acquire("x")
+        except Refused:
+            return
+        won.append(name)
+
+    threads = [threading.Thread(target=reach, args=(f"n{n}",)) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"owner": 3}', "null"])
+def test_a_spoiled_lease_file_does_not_lock_for_ever(tmp_path: Path, text: str) -> None:
+    leases = Leases(tmp_path, "Ann")
+    leases.acquire("x")
+    next(tmp_path.glob("*.json")).write_text(text)
+    assert Leases(tmp_path, "Bob").acquire("x").owner == "Bob"
+
+
+def test_holding_gives_it_back_even_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), Leases(tmp_path, "Ann").hold("x"):
+        _ = 1 / 0
+    Leases(tmp_path, "Bob").acquire("x")
+    assert json.loads(next(tmp_path.glob("*.json")).read_text())["owner"] == "Bob"
+
+
+def test_an_unwritable_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageFault):
+        Leases(tmp_path / "file", "Ann").acquire("x")

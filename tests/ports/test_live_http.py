@@ -1,0 +1,280 @@
+"""HTTP over real sockets, tokens that a verifier accepts, and a carrier that reaches nobody else."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from pipeline.model import AppleFailure, Refused, Source, UsageFault
+from pipeline.ports.http import FileSlice, Request
+from pipeline.ports.live_http import CarriedHttp, ConnectKey, CredentialsMissing, LiveHttp
+from pipeline.ports.secrets import EnvironmentSecrets, NoSecrets
+from tests.rooms.connect.little_apple import Fault, LittleApple, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+API = "api.appstoreconnect.apple.com"
+KEY = ec.generate_private_key(ec.SECP256R1())
+PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+@pytest.fixture
+def apple() -> Iterator[LittleApple]:
+    yield from serving(LittleApple())
+
+
+def live(apple: LittleApple) -> LiveHttp:
+    return LiveHttp({API: lambda: {"authorization": "Bearer token"}}, {API: apple.url})
+
+
+def get(path: str = "/v1/apps?filter%5BbundleId%5D=com.example.app", **more: Any) -> Request:
+    return Request("GET", f"https://{API}{path}", **more)
+
+
+class Hour:
+    """A clock that is set by hand."""
+
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def key_with(hour: Hour, **more: str) -> ConnectKey:
+    return ConnectKey(EnvironmentSecrets({"ASC_KEY_ID": "KEY1234567", "ASC_PRIVATE_KEY": PEM, **more}), hour)
+
+
+def claims(headers: Mapping[str, str]) -> dict[str, Any]:
+    token = headers["authorization"].removeprefix("Bearer ")
+    read: dict[str, Any] = jwt.decode(
+        token,
+        KEY.public_key(),
+        algorithms=["ES256"],
+        audience="appstoreconnect-v1",
+        options={"verify_exp": False, "verify_iat": False},
+    )
+    return read
+
+
+def test_an_answer_comes_back_with_small_header_names(apple: LittleApple) -> None:
+    apple.faults.append(Fault("GET", "ok", headers={"X-Rate-Limit": "user-hour-rem:1;"}))
+    response = live(apple).send(get())
+    assert response.json()["data"][0]["id"] == "app1"
+    assert response.headers["x-rate-limit"] == "user-hour-rem:1;"
+
+
+def test_only_known_hosts_see_the_token(apple: LittleApple) -> None:
+    http = live(apple)
+    http.send(get())
+    http.send(Request("GET", f"{apple.url}/v1/elsewhere"))
+    assert [token for _, token in apple.authorised] == ["Bearer token", None]
+
+
+def test_a_password_in_netrc_does_not_take_the_tokens_place(
+    apple: LittleApple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    live(apple).send(get())
+    assert apple.authorised[0][1] == "Bearer token"
+
+
+def test_redirects_are_not_followed(apple: LittleApple) -> None:
+    apple.faults.append(Fault("GET", "302", headers={"Location": f"{apple.url}/elsewhere"}))
+    assert live(apple).send(get()).status == 302
+    assert len(apple.asked) == 1
+
+
+def test_cookies_are_not_kept(apple: LittleApple) -> None:
+    apple.faults.append(Fault("GET", "ok", headers={"Set-Cookie": "dqsid=1; Path=/"}))
+    http = live(apple)
+    http.send(get())
+    assert not http._opened().cookies
+
+
+def test_a_slice_of_a_file_is_sent_alone(apple: LittleApple, tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(bytes(range(256)) * 1000)
+    live(apple).send(Request("PUT", f"{apple.url}/store/f/7", body=FileSlice(path, 100_000, 150_001)))
+    assert apple.stored["f"][7] == (bytes(range(256)) * 1000)[100_000:250_001]
+
+
+def test_a_file_that_shrinks_is_said_to_shrink(apple: LittleApple, tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(b"123")
+    with pytest.raises(UsageFault, match="became shorter"):
+        live(apple).send(Request("PUT", f"{apple.url}/store/f/7", body=FileSlice(path, 0, 10)))
+
+
+def test_a_refused_connection_has_had_no_effect() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/x?signature=hidden"
+        with pytest.raises(AppleFailure) as raised:
+            LiveHttp({}).send(Request("POST", url, body=b"x"))
+    assert (raised.value.code, raised.value.ambiguous) == ("UNREACHABLE", False)
+    assert "hidden" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("do", "code"), [("reset", "CONNECTION_LOST"), ("hang", "TIMEOUT")])
+def test_a_connection_lost_after_sending_is_ambiguous(apple: LittleApple, do: str, code: str) -> None:
+    apple.faults.append(Fault("POST", do))
+    with pytest.raises(AppleFailure) as raised:
+        live(apple).send(Request("POST", f"https://{API}/v1/buildUploads", body=b"{}", timeout=0.2))
+    assert (raised.value.code, raised.value.ambiguous) == (code, True)
+
+
+def test_a_body_that_breaks_off_is_ambiguous(apple: LittleApple) -> None:
+    apple.faults.append(Fault("GET", "200", headers={"Content-Length": "10"}, body=b"123"))
+    with pytest.raises(AppleFailure) as raised:
+        live(apple).send(get(timeout=0.2))
+    assert raised.value.ambiguous
+
+
+def test_something_that_speaks_no_tls_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def speak() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1024)
+                connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+
+        thread = threading.Thread(target=speak)
+        thread.start()
+        with pytest.raises(AppleFailure) as raised:
+            LiveHttp({}).send(Request("GET", f"https://127.0.0.1:{server.getsockname()[1]}/", timeout=2))
+        thread.join()
+    assert raised.value.code == "TLS"
+
+
+def test_nothing_is_sent_in_the_clear() -> None:
+    with pytest.raises(Refused, match="example.com"):
+        LiveHttp({}).send(Request("GET", "http://example.com/"))
+    with pytest.raises(UsageFault, match="cannot stand for Apple's server"):
+        LiveHttp({}, {API: "http://example.com"})
+
+
+def test_a_team_key_signs_what_apple_asks_for() -> None:
+    hour = Hour()
+    headers = key_with(hour, ASC_ISSUER_ID="issuer")()
+    read = claims(headers)
+    assert read == {"iss": "issuer", "aud": "appstoreconnect-v1", "iat": hour.now - 30, "exp": hour.now + 570}
+    told = jwt.get_unverified_header(headers["authorization"].removeprefix("Bearer "))
+    assert told == {"alg": "ES256", "kid": "KEY1234567", "typ": "JWT"}
+
+
+def test_an_individual_key_names_the_user() -> None:
+    read = claims(key_with(Hour())())
+    assert read["sub"] == "user"
+    assert "iss" not in read
+
+
+def test_a_token_is_kept_until_shortly_before_its_end() -> None:
+    hour = Hour()
+    key = key_with(hour)
+    first = key()
+    hour.now += 509
+    assert key() == first
+    hour.now += 2
+    assert key() != first
+
+
+def test_a_token_is_dated_by_the_servers_clock_when_it_was_refused() -> None:
+    hour = Hour()
+    key = key_with(hour)
+    key()
+    key.renew(hour.now - 300)
+    assert claims(key())["iat"] == hour.now - 330
+    key.renew(hour.now - 10_000_000)
+    assert claims(key())["iat"] == hour.now - 330, "a clock that is months away is not believed"
+
+
+def test_line_ends_may_be_spelled_out() -> None:
+    assert claims(key_with(Hour(), ASC_PRIVATE_KEY=PEM.replace("\n", "\\n"))())["sub"] == "user"
+
+
+def test_a_missing_key_names_the_variables() -> None:
+    with pytest.raises(CredentialsMissing, match="ASC_KEY_ID and ASC_PRIVATE_KEY not set"):
+        ConnectKey(NoSecrets())()
+
+
+RSA = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+@pytest.mark.parametrize("pem", ["rubbish", PEM[:80], PEM.replace("M", "N"), RSA], ids=["text", "cut", "flip", "rsa"])
+def test_a_broken_key_is_said_to_be_broken_and_not_shown(pem: str) -> None:
+    with pytest.raises(UsageFault, match="ASC_PRIVATE_KEY is not") as raised:
+        key_with(Hour(), ASC_PRIVATE_KEY=pem)()
+    assert raised.value.__cause__ is None
+    assert pem[30:60] not in f"{raised.value}{raised.value.remedy}" or len(pem) < 40
+
+
+def test_a_key_shows_nothing() -> None:
+    key = key_with(Hour())
+    token = key()["authorization"]
+    assert token not in repr(key)
+    assert "KEY1234567" not in repr(key)
+
+
+def test_threads_share_one_token() -> None:
+    key = key_with(Hour())
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(key()["authorization"])) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1
+
+
+def test_a_carrier_reaches_only_its_hosts(tmp_path: Path) -> None:
+    seen: list[tuple[str, str, bytes]] = []
+
+    def carrier(method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        seen.append((method, url, body))
+        return 200, {"ETag": "x"}, b"{}"
+
+    http = CarriedHttp(carrier, {API})
+    (tmp_path / "f").write_bytes(b"0123456789")
+    response = http.send(Request("PUT", f"https://{API}/x", body=FileSlice(tmp_path / "f", 3, 4)))
+    assert response.headers == {"etag": "x"}
+    assert seen == [("PUT", f"https://{API}/x", b"3456")]
+    assert http.source is Source.SIMULATED
+    with pytest.raises(Refused, match=r"evil\.example\.com"):
+        http.send(Request("GET", "https://evil.example.com/?next=" + API))
+    with pytest.raises(Refused, match="at once"):
+        http.send(Request("PUT", f"https://{API}/x", body=FileSlice(tmp_path / "f", 0, 10**12)))
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(("applied", "ambiguous"), [(True, True), (False, False), (None, True)])
+def test_a_dropped_connection_of_a_carrier_is_a_failure(applied: bool | None, ambiguous: bool) -> None:
+    class Dropped(Exception):
+        """What a simulated service raises."""
+
+    def carrier(*_: object) -> tuple[int, dict[str, str], bytes]:
+        fault = Dropped("gone")
+        fault.applied = applied  # type: ignore[attr-defined]
+        raise fault
+
+    with pytest.raises(AppleFailure) as raised:
+        CarriedHttp(carrier, {API}).send(get())
+    assert raised.value.ambiguous is ambiguous
+
+
+def test_a_mistake_of_a_carrier_is_not_taken_for_the_network() -> None:
+    def carrier(*_: object) -> tuple[int, dict[str, str], bytes]:
+        raise KeyError("route")
+
+    with pytest.raises(KeyError):
+        CarriedHttp(carrier, {API}).send(get())

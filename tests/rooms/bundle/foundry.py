@@ -1,0 +1,502 @@
+"""Small products for tests: real Mach-O files, signatures, seals, zips and packages, written from Apple's layouts."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import gzip
+import hashlib
+import io
+import plistlib
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.serialization import pkcs7
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+ADC = "1.2.840.113635.100."
+CODE_SIGNING = "1.3.6.1.5.5.7.3.3"
+TEAM = "A1B2C3D4E5"
+BUNDLE_ID = "com.example.app"
+PAGE = 4096
+ARM64 = (0x0100000C, 0)
+X86_64 = (0x01000007, 3)
+IOS, MACOS, IOS_SIMULATOR = 2, 1, 7
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+@dataclass(frozen=True)
+class Identity:
+    certificate: x509.Certificate
+    key: Key
+
+    @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+
+def issue(
+    name: str,
+    issuer: Identity | None,
+    markers: tuple[str, ...],
+    usage: str = "",
+    *,
+    ca: bool = False,
+    rsa_key: bool = False,
+) -> Identity:
+    key: Key = rsa.generate_private_key(65537, 2048) if rsa_key else ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name(
+        [
+            x509.NameAttribute(x509.NameOID.COMMON_NAME, name),
+            x509.NameAttribute(x509.NameOID.ORGANIZATIONAL_UNIT_NAME, TEAM),
+        ]
+    )
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.certificate.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(days=100))
+        .not_valid_after(NOW + timedelta(days=200))
+        .add_extension(x509.BasicConstraints(ca, None), critical=True)
+    )
+    for marker in markers:
+        oid = x509.ObjectIdentifier(ADC + marker)
+        builder = builder.add_extension(x509.UnrecognizedExtension(oid, b"\x05\x00"), critical=True)
+    if usage:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([x509.ObjectIdentifier(usage)]), critical=True)
+    return Identity(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)
+
+
+@dataclass(frozen=True)
+class Authority:
+    root: Identity
+    wwdr: Identity
+    distribution: Identity
+    development: Identity
+    developer_id: Identity
+    installer: Identity
+    profiles: Identity
+
+
+@functools.cache
+def authority() -> Authority:
+    root = issue("Test Root CA", None, (), ca=True)
+    wwdr = issue("Test WWDR", root, ("6.2.1",), ca=True)
+    return Authority(
+        root,
+        wwdr,
+        issue(f"Apple Distribution: Example ({TEAM})", wwdr, ("6.1.7", "6.1.4"), CODE_SIGNING),
+        issue("Apple Development: Jane (PERSON)", wwdr, ("6.1.2", "6.1.12"), CODE_SIGNING),
+        issue(f"Developer ID Application: Example ({TEAM})", wwdr, ("6.1.13",), CODE_SIGNING),
+        issue(f"3rd Party Mac Developer Installer: Example ({TEAM})", wwdr, ("6.1.8",), ADC + "4.9", rsa_key=True),
+        issue("Apple iPhone OS Provisioning Profile Signing", wwdr, ("6.2.2.1",)),
+    )
+
+
+def blob(magic: int, content: bytes) -> bytes:
+    return struct.pack(">II", magic, len(content) + 8) + content
+
+
+def der(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    width = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(width))) + width + content
+
+
+def der_value(value: Any) -> bytes:
+    if isinstance(value, bool):
+        return der(0x01, b"\xff" if value else b"\0")
+    if isinstance(value, int):
+        return der(0x02, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    if isinstance(value, str):
+        return der(0x0C, value.encode())
+    if isinstance(value, list):
+        return der(0x30, b"".join(map(der_value, value)))
+    return der(0xB0, b"".join(der(0x30, der_value(k) + der_value(v)) for k, v in sorted(value.items())))
+
+
+def der_entitlements(entitlements: Mapping[str, Any]) -> bytes:
+    return der(0x70, der(0x02, b"\x01") + der_value(dict(entitlements)))
+
+
+def code_directory(
+    code: bytes, slots: Mapping[int, bytes], identifier: str, *, team: str = TEAM, flags: int = 0, kind: int = 2
+) -> bytes:
+    name, width = {1: ("sha1", 20), 2: ("sha256", 32)}[kind]
+    pages = b"".join(hashlib.new(name, code[at : at + PAGE]).digest() for at in range(0, len(code), PAGE))
+    special = b"".join(
+        hashlib.new(name, slots[slot]).digest() if slot in slots else bytes(width) for slot in range(7, 0, -1)
+    )
+    head = 88
+    names = identifier.encode() + b"\0" + team.encode() + b"\0"
+    hashes_at = head + len(names) + len(special)
+    body = struct.pack(
+        ">7I4BI",
+        0x20400,
+        flags,
+        hashes_at,
+        head,
+        7,
+        -(-len(code) // PAGE),
+        len(code),
+        width,
+        kind,
+        0,
+        12,
+        0,
+    )
+    body += struct.pack(">IIIQQQQ", 0, head + len(identifier) + 1 if team else 0, 0, 0, 0, 0, 0)
+    return blob(0xFADE0C02, body + names + special + pages)
+
+
+def signed_data(
+    identity: Identity, content: bytes, cdhashes: list[bytes] | None = None, *, others: bool = True
+) -> bytes:
+    from asn1crypto import algos, cms, core
+    from asn1crypto import x509 as asn1_x509
+
+    attributes = [
+        cms.CMSAttribute({"type": "content_type", "values": ["data"]}),
+        cms.CMSAttribute({"type": "signing_time", "values": [cms.Time({"utc_time": NOW})]}),
+        cms.CMSAttribute({"type": "message_digest", "values": [hashlib.sha256(content).digest()]}),
+    ]
+    covered = b"".join(attribute.dump() for attribute in attributes)
+    if cdhashes is not None:
+        plist = plistlib.dumps({"cdhashes": cdhashes})
+        oid = core.ObjectIdentifier(ADC + "9.1").dump()
+        covered += der(0x30, oid + der(0x31, core.OctetString(plist).dump()))
+    signed_attrs = der(0x31, covered)
+    if isinstance(identity.key, rsa.RSAPrivateKey):
+        signature = identity.key.sign(signed_attrs, padding.PKCS1v15(), hashes.SHA256())
+        algorithm = "rsassa_pkcs1v15"
+    else:
+        signature = identity.key.sign(signed_attrs, ec.ECDSA(hashes.SHA256()))
+        algorithm = "sha256_ecdsa"
+    own = asn1_x509.Certificate.load(identity.der)
+    chain = [own, asn1_x509.Certificate.load(authority().wwdr.der)] if others else [own]
+    signer = cms.SignerInfo(
+        {
+            "version": "v1",
+            "sid": cms.SignerIdentifier(
+                "issuer_and_serial_number", {"issuer": own.issuer, "serial_number": own.serial_number}
+            ),
+            "digest_algorithm": algos.DigestAlgorithm({"algorithm": "sha256"}),
+            "signed_attrs": cms.CMSAttributes.load(signed_attrs),
+            "signature_algorithm": {"algorithm": algorithm},
+            "signature": signature,
+        }
+    )
+    body = cms.SignedData(
+        {
+            "version": "v1",
+            "digest_algorithms": [algos.DigestAlgorithm({"algorithm": "sha256"})],
+            "encap_content_info": {"content_type": "data"},
+            "certificates": chain,
+            "signer_infos": [signer],
+        }
+    )
+    return bytes(cms.ContentInfo({"content_type": "signed_data", "content": body}).dump())
+
+
+def macho(
+    cpu: tuple[int, int] = ARM64,
+    platform: int = IOS,
+    *,
+    file_type: int = 2,
+    code: int = 9000,
+    signature: int = 0,
+    extra: bytes = b"",
+    sdk: int = 0x1A0200,
+) -> bytes:
+    """A thin 64-bit Mach-O with LC_BUILD_VERSION, LC_UUID, a library and, when `signature` > 0, LC_CODE_SIGNATURE."""
+    library = b"/usr/lib/libSystem.B.dylib\0\0\0\0\0\0"
+    commands = [
+        struct.pack("<6I", 0x32, 24, platform, 0x110000, sdk, 0),
+        struct.pack("<2I", 0x1B, 24) + hashlib.md5(bytes(str(cpu), "ascii"), usedforsecurity=False).digest(),
+        struct.pack("<6I", 0xC, 24 + len(library), 24, 0, 0, 0) + library,
+        struct.pack("<5I", 0x2C, 24, PAGE, PAGE, 0) + bytes(4),
+    ]
+    size = -(-code // 16) * 16
+    if signature:
+        commands.append(struct.pack("<4I", 0x1D, 16, size, signature))
+    body = b"".join(commands) + extra
+    count = len(commands) + (1 if extra else 0)
+    head = b"\xcf\xfa\xed\xfe" + struct.pack("<7I", *cpu, file_type, count, len(body), 0, 0)
+    text = hashlib.sha512(str((cpu, platform)).encode()).digest() * (size // 64 + 1)
+    return (head + body + text)[:size]
+
+
+def sign_macho(
+    identity: Identity | None,
+    *,
+    entitlements: Mapping[str, Any] | None = None,
+    identifier: str = BUNDLE_ID,
+    info: bytes | None = None,
+    resources: bytes | None = None,
+    both_hashes: bool = False,
+    der_twin: Mapping[str, Any] | None = None,
+    **shape: Any,
+) -> bytes:
+    """A signed thin Mach-O; ad hoc when `identity` is None."""
+    room = 24_000
+    code = macho(signature=room, **shape)
+    blobs: dict[int, bytes] = {2: blob(0xFADE0C01, bytes(4))}
+    if entitlements is not None:
+        blobs[5] = blob(0xFADE7171, plistlib.dumps(dict(entitlements)))
+        blobs[7] = blob(0xFADE7172, der_entitlements(entitlements if der_twin is None else der_twin))
+    slots = {**blobs, **({1: info} if info else {}), **({3: resources} if resources else {})}
+    flags = 0 if identity else 2
+    kinds = (1, 2) if both_hashes else (2,)
+    directories = [code_directory(code, slots, identifier, flags=flags, kind=kind) for kind in kinds]
+    identities = [
+        hashlib.new({1: "sha1", 2: "sha256"}[kind], raw).digest()[:20]
+        for kind, raw in zip(kinds, directories, strict=True)
+    ]
+    blobs[0] = directories[0]
+    blobs.update({0x1000 + number: raw for number, raw in enumerate(directories[1:])})
+    blobs[0x10000] = blob(0xFADE0B01, signed_data(identity, directories[0], identities) if identity else b"")
+    return code + superblob(blobs).ljust(room, b"\0")
+
+
+def superblob(blobs: Mapping[int, bytes]) -> bytes:
+    at = 12 + 8 * len(blobs)
+    index = body = b""
+    for slot, content in sorted(blobs.items()):
+        index += struct.pack(">II", slot, at + len(body))
+        body += content
+    return struct.pack(">III", 0xFADE0CC0, at + len(body), len(blobs)) + index + body
+
+
+def fat(*slices: bytes) -> bytes:
+    head = b"\xca\xfe\xba\xbe" + struct.pack(">I", len(slices))
+    at = 0x4000
+    table = body = b""
+    for part in slices:
+        cpu = struct.unpack_from("<II", part, 4)
+        table += struct.pack(">5I", *cpu, at + len(body), len(part), 14)
+        body += part.ljust(-(-len(part) // 0x4000) * 0x4000, b"\0")
+    return (head + table).ljust(at, b"\0") + body[: len(body)]
+
+
+RULES2: dict[str, Any] = {
+    "^.*": True,
+    "^.*\\.lproj/": {"optional": True, "weight": 1000.0},
+    "^.*\\.lproj/locversion.plist$": {"omit": True, "weight": 1100.0},
+    "^Base\\.lproj/": {"weight": 1010.0},
+    "^(.*/)?\\.DS_Store$": {"omit": True, "weight": 2000.0},
+    "^Info\\.plist$": {"omit": True, "weight": 20.0},
+    "^PkgInfo$": {"omit": True, "weight": 20.0},
+    "^embedded\\.provisionprofile$": {"weight": 20.0},
+    "^version\\.plist$": {"weight": 20.0},
+    ".*\\.dSYM($|/)": {"weight": 11.0},
+}
+
+
+def seal(files: Mapping[str, bytes], nested: Mapping[str, bytes] | None = None) -> bytes:
+    listed: dict[str, Any] = {
+        path: {"hash": hashlib.sha1(data, usedforsecurity=False).digest(), "hash2": hashlib.sha256(data).digest()}
+        for path, data in files.items()
+    }
+    listed |= {
+        path: {"cdhash": cdhash, "requirement": "anchor apple generic"} for path, cdhash in (nested or {}).items()
+    }
+    return plistlib.dumps({"files": {}, "files2": listed, "rules": {}, "rules2": RULES2})
+
+
+def profile(
+    entitlements: Mapping[str, Any],
+    certificates: tuple[Identity, ...],
+    *,
+    devices: tuple[str, ...] = (),
+    platform: str = "iOS",
+) -> bytes:
+    told: dict[str, Any] = {
+        "AppIDName": "Example",
+        "ApplicationIdentifierPrefix": [TEAM],
+        "CreationDate": (NOW - timedelta(days=30)).replace(tzinfo=None),
+        "ExpirationDate": (NOW + timedelta(days=300)).replace(tzinfo=None),
+        "DeveloperCertificates": [identity.der for identity in certificates],
+        "Entitlements": dict(entitlements),
+        "Name": "Example App Store",
+        "Platform": [platform],
+        "TeamIdentifier": [TEAM],
+        "TeamName": "Example",
+        "TimeToLive": 365,
+        "UUID": "11111111-2222-3333-4444-555555555555",
+        "Version": 1,
+    }
+    if devices:
+        told["ProvisionedDevices"] = list(devices)
+    signer = authority().profiles
+    builder = (
+        pkcs7.PKCS7SignatureBuilder()
+        .set_data(plistlib.dumps(told))
+        .add_signer(signer.certificate, signer.key, hashes.SHA256())
+        .add_certificate(authority().wwdr.certificate)
+    )
+    return builder.sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary])
+
+
+ENTITLEMENTS: dict[str, Any] = {
+    "application-identifier": f"{TEAM}.{BUNDLE_ID}",
+    "com.apple.developer.team-identifier": TEAM,
+    "com.apple.developer.icloud-services": ["CloudKit"],
+    "com.apple.developer.icloud-container-identifiers": ["iCloud.com.example.app"],
+    "com.apple.developer.icloud-container-environment": "Production",
+    "aps-environment": "production",
+    "beta-reports-active": True,
+    "get-task-allow": False,
+}
+GRANTED: dict[str, Any] = {
+    **ENTITLEMENTS,
+    "com.apple.developer.icloud-services": "*",
+    "com.apple.developer.icloud-container-environment": ["Development", "Production"],
+}
+INFO: dict[str, Any] = {
+    "CFBundleIdentifier": BUNDLE_ID,
+    "CFBundleName": "Example",
+    "CFBundleExecutable": "Example",
+    "CFBundlePackageType": "APPL",
+    "CFBundleShortVersionString": "2.5.0",
+    "CFBundleVersion": "250",
+    "CFBundleSupportedPlatforms": ["iPhoneOS"],
+    "MinimumOSVersion": "17.0",
+}
+
+
+@dataclass
+class App:
+    """An app to be: change it, then ask for its files."""
+
+    identity: Identity | None = field(default_factory=lambda: authority().distribution)
+    entitlements: dict[str, Any] = field(default_factory=lambda: dict(ENTITLEMENTS))
+    granted: dict[str, Any] = field(default_factory=lambda: dict(GRANTED))
+    certificates: tuple[Identity, ...] = field(default_factory=lambda: (authority().distribution,))
+    info: dict[str, Any] = field(default_factory=lambda: dict(INFO))
+    resources: dict[str, bytes] = field(
+        default_factory=lambda: {"Assets.car": b"BOMStore" * 500, "en.lproj/A.strings": b"x"}
+    )
+    devices: tuple[str, ...] = ()
+    deep: bool = False
+    shapes: tuple[dict[str, Any], ...] = ({},)
+
+    def files(self) -> dict[str, bytes]:
+        """Files by path inside the .app."""
+        base = "Contents/" if self.deep else ""
+        info = plistlib.dumps(self.info, fmt=plistlib.FMT_BINARY)
+        embedded = "embedded.provisionprofile" if self.deep else "embedded.mobileprovision"
+        platform = "OSX" if self.deep else "iOS"
+        sealed = dict(self.resources)
+        sealed[embedded] = profile(self.granted, self.certificates, devices=self.devices, platform=platform)
+        resources = seal(sealed)
+        slices = [
+            sign_macho(self.identity, entitlements=self.entitlements, info=info, resources=resources, **shape)
+            for shape in self.shapes
+        ]
+        name = str(self.info["CFBundleExecutable"])
+        files = {base + path: data for path, data in sealed.items()}
+        files[f"{base}MacOS/{name}" if self.deep else name] = fat(*slices) if len(slices) > 1 else slices[0]
+        files[base + "Info.plist"] = info
+        files[base + "_CodeSignature/CodeResources"] = resources
+        return files
+
+
+def ipa(files: Mapping[str, bytes], *, folder: str = "Payload/Example.app/") -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in files.items():
+            archive.writestr(folder + path, data)
+    return out.getvalue()
+
+
+def odc(files: Mapping[str, bytes], links: Mapping[str, str] | None = None) -> bytes:
+    out = b""
+    members = [(path, 0o100644, data) for path, data in files.items()]
+    members += [(path, 0o120755, target.encode()) for path, target in (links or {}).items()]
+    for path, mode, data in [(".", 0o40755, b""), *members, ("TRAILER!!!", 0, b"")]:
+        name = path.encode() + b"\0"
+        out += b"070707" + b"%06o%06o%06o%06o%06o%06o%06o%011o%06o%011o" % (
+            0,
+            0,
+            mode,
+            0,
+            0,
+            1,
+            0,
+            0,
+            len(name),
+            len(data),
+        )
+        out += name + data
+    return out
+
+
+def newc(files: Mapping[str, bytes]) -> bytes:
+    out = b""
+    for path, data in [*files.items(), ("TRAILER!!!", b"")]:
+        name = path.encode() + b"\0"
+        fields = (1, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)
+        head = b"070701" + b"".join(b"%08x" % value for value in fields) + name
+        out += head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+    return out
+
+
+def pbzx(content: bytes) -> bytes:
+    import lzma
+
+    step = 64 * 1024
+    chunks = [content[at : at + step] for at in range(0, len(content), step)]
+    out = b"pbzx" + struct.pack(">Q", 0x01000000)
+    for number, chunk in enumerate(chunks):
+        packed = lzma.compress(chunk) if number % 2 == 0 else chunk
+        more = 0x01000000 if number + 1 < len(chunks) else 0
+        out += struct.pack(">QQ", more, len(packed)) + packed
+    return out
+
+
+def pkg(payload: bytes, identity: Identity | None = None, *, break_signature: bool = False) -> bytes:
+    """A product archive with one component; signed over the checksum of its table of contents, as Apple's xar does."""
+    signature_size = 256 if identity else 0
+    at = 20 + signature_size
+    signature = ""
+    if identity:
+        certificates = "".join(
+            f"<X509Certificate>{base64.b64encode(raw).decode()}</X509Certificate>"
+            for raw in (identity.der, authority().wwdr.der)
+        )
+        signature = (
+            f'<signature style="RSA"><offset>20</offset><size>{signature_size}</size>'
+            f'<KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data>{certificates}</X509Data></KeyInfo></signature>'
+        )
+    toc = (
+        '<?xml version="1.0" encoding="UTF-8"?><xar><toc><checksum style="sha1"><offset>0</offset><size>20</size></checksum>'
+        f'{signature}<file id="1"><name>app.pkg</name><type>directory</type><file id="2"><name>Payload</name>'
+        f"<data><length>{len(payload)}</length><offset>{at}</offset><size>{len(payload)}</size>"
+        '<encoding style="application/octet-stream"/></data></file></file></toc></xar>'
+    ).encode()
+    packed = zlib.compress(toc)
+    checksum = hashlib.sha1(packed, usedforsecurity=False).digest()
+    head = b"xar!" + struct.pack(">HHQQI", 28, 1, len(packed), len(toc), 1)
+    signed = b""
+    if identity:
+        assert isinstance(identity.key, rsa.RSAPrivateKey)
+        signed = identity.key.sign(checksum, padding.PKCS1v15(), utils.Prehashed(hashes.SHA1()))
+        signed = bytes(256) if break_signature else signed
+    return head + packed + checksum + signed + payload
+
+
+def mac_pkg(files: Mapping[str, bytes], identity: Identity | None = None) -> bytes:
+    return pkg(gzip.compress(odc({f"./Example.app/{path}": data for path, data in files.items()})), identity)

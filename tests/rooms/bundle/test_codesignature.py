@@ -1,0 +1,244 @@
+"""Code signatures: whole ones hold, and every kind of change is noticed."""
+
+from __future__ import annotations
+
+import io
+import os
+import plistlib
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.apple.bundle import cms, codesignature
+from pipeline.apple.bundle.entitlements import read_der
+from pipeline.apple.bundle.faults import Malformed
+from pipeline.apple.bundle.macho import Slice, read_macho
+
+from . import foundry
+
+
+def signature_of(data: bytes) -> tuple[codesignature.CodeSignature, Slice]:
+    (part,) = read_macho(io.BytesIO(data), len(data))
+    assert part.signature
+    return codesignature.read_from(io.BytesIO(data), *part.signature), part
+
+
+def page_flaws(data: bytes) -> tuple[str, ...]:
+    signature, part = signature_of(data)
+    assert part.signature
+    return codesignature.page_flaws(signature.primary, io.BytesIO(data), 0, part.signature[0])
+
+
+SIGNED = foundry.sign_macho(
+    foundry.authority().distribution, entitlements=foundry.ENTITLEMENTS, info=b"info", resources=b"seal", both_hashes=True
+)
+
+
+def test_a_whole_signature() -> None:
+    signature, _ = signature_of(SIGNED)
+    assert signature.primary.identifier == foundry.BUNDLE_ID
+    assert signature.primary.team_id == foundry.TEAM
+    assert [directory.algorithm for directory in signature.directories] == ["sha1", "sha256"]
+    assert signature.strongest.algorithm == "sha256"
+    assert signature.entitlements == foundry.ENTITLEMENTS
+    assert signature.flaws == ()
+    assert page_flaws(SIGNED) == ()
+    around = {codesignature.INFO_PLIST: b"info", codesignature.CODE_RESOURCES: b"seal"}
+    assert codesignature.slot_flaws(signature, around) == ()
+    identities = [directory.cdhash for directory in signature.directories]
+    signer = cms.verify(signature.cms, signature.primary.raw, identities)
+    assert signer.flaws == ()
+    assert signer.certificate == foundry.authority().distribution.der
+    assert signer.others == (foundry.authority().wwdr.der,)
+    assert signer.signed_at == foundry.NOW
+
+
+@pytest.mark.parametrize(("at", "page"), [(500, 0), (4096, 1), (8999, 2)])
+def test_one_changed_byte_names_its_page(at: int, page: int) -> None:
+    data = bytearray(SIGNED)
+    data[at] ^= 1
+    assert page_flaws(bytes(data)) == (f"1 page of code changed after signing (page {page})",)
+
+
+def test_changes_around_the_code_are_named() -> None:
+    signature, _ = signature_of(SIGNED)
+    around = {codesignature.INFO_PLIST: b"other", codesignature.CODE_RESOURCES: None}
+    assert codesignature.slot_flaws(signature, around) == (
+        "Info.plist changed after signing",
+        "_CodeSignature/CodeResources was signed and is missing",
+    )
+
+
+def test_a_seal_that_is_not_signed_is_named() -> None:
+    signature, _ = signature_of(foundry.sign_macho(None, info=b"info"))
+    flaws = codesignature.slot_flaws(signature, {codesignature.CODE_RESOURCES: b"seal"})
+    assert flaws == ("the signature does not cover _CodeSignature/CodeResources",)
+
+
+def test_changed_entitlements_do_not_fit_their_slot() -> None:
+    position = SIGNED.index(b"beta-reports-active", SIGNED.index(b"<?xml"))
+    signature, _ = signature_of(SIGNED[:position] + b"B" + SIGNED[position + 1 :])
+    assert "the entitlements changed after signing" in codesignature.slot_flaws(signature, {})
+    assert signature.flaws == ("the XML entitlements and the DER entitlements differ",)
+
+
+def test_der_entitlements_that_say_more_are_noticed() -> None:
+    more = {**foundry.ENTITLEMENTS, "get-task-allow": True}
+    data = foundry.sign_macho(
+        foundry.authority().distribution, entitlements=foundry.ENTITLEMENTS, der_twin=more
+    )
+    signature, _ = signature_of(data)
+    assert signature.flaws == ("the XML entitlements and the DER entitlements differ",)
+
+
+def test_another_directory_than_the_signed_one_is_noticed() -> None:
+    signature, _ = signature_of(SIGNED)
+    other = signature.directories[1].raw
+    identities = [directory.cdhash for directory in signature.directories]
+    flaws = cms.verify(signature.cms, other, identities).flaws
+    assert flaws == ("the CMS signature was made over something else (message digest differs)",)
+    flaws = cms.verify(signature.cms, signature.primary.raw, [b"x" * 20]).flaws
+    assert flaws == ("the CMS signature names other code directories (cdhashes differ)",)
+
+
+def test_two_directories_need_to_be_named() -> None:
+    blob = foundry.signed_data(foundry.authority().distribution, b"content")
+    assert cms.verify(blob, b"content", [b"a", b"b"]).flaws == (
+        "the CMS signature covers only the first of 2 code directories",
+    )
+
+
+def test_a_signature_by_another_key_is_noticed() -> None:
+    blob = bytearray(foundry.signed_data(foundry.authority().distribution, b"content"))
+    blob[-1] ^= 1
+    flaws = cms.verify(bytes(blob), b"content").flaws
+    assert flaws == ("the signature was not made with the key of the certificate it names",)
+
+
+def test_rsa_signers_are_verified_too() -> None:
+    blob = foundry.signed_data(foundry.authority().installer, b"content")
+    assert cms.verify(blob, b"content").flaws == ()
+    assert cms.verify(blob, b"other").flaws != ()
+
+
+def test_code_after_the_last_hashed_byte_is_noticed() -> None:
+    signature, part = signature_of(SIGNED)
+    assert part.signature
+    end = part.signature[0]
+    assert codesignature.page_flaws(signature.primary, io.BytesIO(SIGNED), 0, end + 4096) == (
+        "4,096 bytes before the signature are not signed",
+    )
+    assert "but the code ends" in codesignature.page_flaws(signature.primary, io.BytesIO(SIGNED), 0, end - 1)[0]
+
+
+@pytest.mark.parametrize(
+    "blob",
+    [
+        b"",
+        struct.pack(">3I", 0xFADE0CC0, 12, 0),
+        struct.pack(">3I", 0xFADE0CC0, 0xFFFFFFFF, 1),
+        struct.pack(">3I", 0xFADE0CC0, 20, 0xFFFFFFFF),
+        struct.pack(">5I", 0xFADE0CC0, 20, 1, 0, 0xFFFFFFF0),
+        struct.pack(">7I", 0xFADE0CC0, 28, 1, 0, 20, 0xFADE0C02, 8),
+        struct.pack(">7I", 0xFADE0CC0, 28, 1, 0, 20, 0xFADE0C02, 0xFFFF),
+    ],
+)
+def test_lying_superblobs_are_refused(blob: bytes) -> None:
+    with pytest.raises(Malformed):
+        codesignature.read_signature(blob)
+
+
+def test_a_directory_with_too_few_hashes_is_refused() -> None:
+    raw = bytearray(foundry.code_directory(bytes(10_000), {}, "x"))
+    raw[28:32] = struct.pack(">I", 0x7FFFFFFF)
+    with pytest.raises(Malformed, match="more hashes than it holds"):
+        codesignature.read_signature(foundry.superblob({0: bytes(raw)}))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=5), st.floats(0.2, 1))
+def test_damage_never_escapes(changes: list[tuple[float, int]], kept: float) -> None:
+    data = bytearray(SIGNED[9008 : 9008 + 6000])
+    for at, value in changes:
+        data[int(at * len(data))] = value
+    try:
+        signature = codesignature.read_signature(bytes(data[: int(kept * len(data))]))
+        codesignature.slot_flaws(signature, {codesignature.INFO_PLIST: b"info"})
+        codesignature.page_flaws(signature.primary, io.BytesIO(SIGNED), 0, 9008)
+        cms.verify(signature.cms, signature.primary.raw, [directory.cdhash for directory in signature.directories])
+    except Malformed:
+        return
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=4))
+def test_damaged_cms_is_refused_or_flawed_or_unsigned_part(changes: list[tuple[float, int]]) -> None:
+    blob = bytearray(foundry.signed_data(foundry.authority().distribution, b"content", [b"x" * 20]))
+    for at, value in changes:
+        blob[int(at * len(blob))] = value
+    try:
+        cms.verify(bytes(blob), b"content", [b"x" * 20])
+    except Malformed:
+        return
+
+
+VALUES = st.recursive(
+    st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(st.text(max_size=12), VALUES, max_size=6))
+def test_der_entitlements_come_back_as_they_were(entitlements: dict[str, object]) -> None:
+    assert read_der(foundry.der_entitlements(entitlements)) == entitlements
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200) | st.binary(max_size=100).map(lambda tail: b"\x70\x82\x00\x80\x02\x01\x01" + tail))
+def test_any_der_ends(data: bytes) -> None:
+    try:
+        read_der(data)
+    except Malformed:
+        return
+
+
+def test_deep_der_is_refused() -> None:
+    value = foundry.der_value(True)
+    for _ in range(40):
+        value = foundry.der(0x30, value)
+    with pytest.raises(Malformed, match="deeper"):
+        read_der(foundry.der(0x70, foundry.der(0x02, b"\1") + foundry.der(0xB0, foundry.der(0x30, foundry.der_value("k") + value))))
+
+
+def test_a_foreign_binary_holds_in_all_parts() -> None:
+    """Any Mach-O signed by a stranger with a Developer ID; named by FOREIGN_MACHO."""
+    named = os.environ.get("FOREIGN_MACHO", "")
+    if not named or not Path(named).is_file():
+        pytest.skip("no foreign signed binary here: name one with FOREIGN_MACHO")
+    size = Path(named).stat().st_size
+    with Path(named).open("rb") as file:
+        for part in read_macho(file, size):
+            assert part.signature
+            signature = codesignature.read_from(file, part.offset + part.signature[0], part.signature[1])
+            assert signature.flaws == codesignature.slot_flaws(signature, {}) == ()
+            for directory in signature.directories:
+                assert codesignature.page_flaws(directory, file, part.offset, part.signature[0]) == ()
+            identities = [directory.cdhash for directory in signature.directories]
+            signer = cms.verify(signature.cms, signature.primary.raw, identities)
+            assert signer.flaws == ()
+            assert cms.verify(signature.cms, signature.primary.raw[:-1], identities).flaws != ()
+
+
+def test_cdhash_lists_of_other_shapes_are_flaws() -> None:
+    assert plistlib.loads(plistlib.dumps({"cdhashes": ["text"]})) == {"cdhashes": ["text"]}
+    blob = foundry.signed_data(foundry.authority().distribution, b"content", ["text"])  # type: ignore[list-item]
+    try:
+        flaws = cms.verify(blob, b"content", [b"x"]).flaws
+    except Malformed as fault:
+        flaws = (str(fault),)
+    assert flaws

@@ -1,0 +1,236 @@
+"""The upload over real sockets: once as Apple sees it, whatever happens on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline.apple.connect.client import ConnectFault
+from pipeline.apple.connect.delivery import Delivery
+from pipeline.model import AppleFailure, UsageFault
+from pipeline.ports.progress import ToldProgress
+from tests.rooms.connect.little_apple import Fault, LittleApple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.apple.connect.actions import UploadBuild
+    from tests.rooms.connect.conftest import Stack
+
+
+def deliver(action: UploadBuild, stack: Stack, told: list[tuple[str, float, float]] | None = None) -> Mapping[str, Any]:
+    progress = ToldProgress(lambda text, done, total, _: None if told is None else told.append((text, done, total)))
+    return Delivery(action, stack.http, stack.clock, progress).deliver()
+
+
+def arrived(apple: LittleApple, ipa: Path) -> bool:
+    committed = [name for name, file in apple.files.items() if file["state"] == "COMPLETE"]
+    processing = [upload for upload in apple.uploads.values() if upload["state"] == "PROCESSING"]
+    return len(committed) == 1 == len(processing) and apple.content(committed[0]) == ipa.read_bytes()
+
+
+def test_a_build_arrives_whole(apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path) -> None:
+    told: list[tuple[str, float, float]] = []
+    result = deliver(action, stack, told)
+    assert arrived(apple, ipa)
+    assert result["parts"] == 6
+    assert apple.files[result["file"]]["sum"]["file"] == {"algorithm": "MD5", "hash": result["md5"]}
+    assert told[-2][1:] == (5376, 5376)
+    assert [done for _, done, total in told if total] == sorted(done for _, done, total in told if total)
+
+
+def test_parts_travel_without_the_token(apple: LittleApple, stack: Stack, action: UploadBuild) -> None:
+    deliver(action, stack)
+    for line, token in apple.authorised:
+        assert (token is None) == line.startswith("PUT"), line
+
+
+PLACES = ("POST /v1/buildUploads", "POST /v1/buildUploadFiles", "PATCH /v1/", "PUT /store")
+TROUBLES = ("reset", "reset-after", "503", "500", "429", "401")
+ONE_FAULT = [(on, do) for on in PLACES for do in TROUBLES if (on, do) != ("PUT /store", "401")]
+
+
+@pytest.mark.parametrize("fault", ONE_FAULT, ids=" ".join)
+def test_one_fault_anywhere_is_survived(
+    apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path, fault: tuple[str, str]
+) -> None:
+    on, do = fault
+    if do == "401":
+        stack.live.renew = lambda url, server_time=None: True  # type: ignore[method-assign]
+    apple.faults.append(Fault(on, do, headers={"Retry-After": "3"} if do == "429" else {}))
+    deliver(action, stack)
+    assert arrived(apple, ipa)
+    assert len(apple.uploads) == 1
+    assert len(apple.files) == 1
+
+
+def test_faults_on_every_part_are_survived(apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path) -> None:
+    apple.faults += [Fault("PUT /store", "500", 3), Fault("PUT /store", "reset", 3), Fault("PUT /store", "503", 2)]
+    deliver(action, stack)
+    assert arrived(apple, ipa)
+    assert apple.count("POST /v1/buildUploads") == 1
+
+
+def test_a_damaged_part_is_sent_again(apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path) -> None:
+    apple.faults.append(Fault("PUT /store/file2/2000", "damage"))
+    deliver(action, stack)
+    assert apple.count("PUT /store/file2/2000") == 2
+    assert arrived(apple, ipa)
+
+
+def test_a_part_that_is_always_damaged_is_not_committed(apple: LittleApple, stack: Stack, action: UploadBuild) -> None:
+    apple.faults.append(Fault("PUT /store/file2/2000", "damage", 99))
+    with pytest.raises(AppleFailure, match="part 3 of 6 arrived damaged"):
+        deliver(action, stack)
+    assert apple.count("PATCH") == 0
+
+
+def test_the_lost_answer_to_the_commit_is_read_back(apple: LittleApple, stack: Stack, action: UploadBuild) -> None:
+    apple.faults.append(Fault("PATCH", "reset-after"))
+    deliver(action, stack)
+    assert apple.count("PATCH") == 1
+
+
+def test_a_commit_nobody_can_vouch_for_is_uncertain(apple: LittleApple, stack: Stack, action: UploadBuild) -> None:
+    apple.faults += [Fault("PATCH", "reset-after"), Fault("GET /v1/buildUploadFiles", "reset", 99)]
+    with pytest.raises(AppleFailure) as raised:
+        deliver(action, stack)
+    assert raised.value.ambiguous
+    assert apple.count("PATCH") == 1
+
+
+def test_a_checksum_that_is_not_taken_is_left_out(
+    apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path
+) -> None:
+    apple.takes_checksums = False
+    deliver(action, stack)
+    assert arrived(apple, ipa)
+
+
+def test_ids_just_created_may_not_be_known_yet(
+    apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path
+) -> None:
+    missing = b'{"errors":[{"code":"NOT_FOUND","detail":"There is no resource","status":"404","title":"none"}]}'
+    apple.faults += [
+        Fault("GET /v1/buildUploads/up1/", "404", 2, body=missing),
+        Fault("POST /v1/buildUploadFiles", "404", 2, body=missing),
+        Fault("PATCH", "404", 2, body=missing),
+    ]
+    deliver(action, stack)
+    assert arrived(apple, ipa)
+
+
+def test_a_killed_upload_goes_on_where_it_was(apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path) -> None:
+    class Killed(BaseException):
+        """Stands for the end of the process."""
+
+    def dies(text: str, done: float, total: float, unit: str) -> None:
+        if done >= 2000:
+            raise Killed
+
+    with pytest.raises(Killed):
+        Delivery(action, stack.http, stack.clock, ToldProgress(dies)).deliver()
+    assert apple.count("PATCH") == 0
+    deliver(action, stack)
+    assert arrived(apple, ipa)
+    assert apple.count("POST /v1/buildUploads") == apple.count("POST /v1/buildUploadFiles") == 1, "in both lives"
+
+
+def test_what_apple_has_is_not_sent_again(apple: LittleApple, stack: Stack, action: UploadBuild) -> None:
+    deliver(action, stack)
+    sent = apple.count("PUT")
+    assert deliver(action, stack)["already"] is True
+    assert apple.count("PUT") == sent
+
+
+def test_other_content_under_the_same_numbers_is_refused(
+    apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path
+) -> None:
+    deliver(action, stack)
+    ipa.write_bytes(b"x" * 5376)
+    other = replace(action, sha256=hashlib.sha256(b"x" * 5376).hexdigest())
+    with pytest.raises(AppleFailure, match="another build") as raised:
+        deliver(other, stack)
+    assert hashlib.md5(b"x" * 5376, usedforsecurity=False).hexdigest() in raised.value.why
+    assert "there: 5,376 bytes, MD5" in raised.value.why
+    assert apple.count("POST /v1/buildUploads") == 1
+
+
+def test_the_same_version_spelled_otherwise_is_the_same(apple: LittleApple, stack: Stack, action: UploadBuild) -> None:
+    deliver(action, stack)
+    assert deliver(replace(action, version="2.5"), stack)["already"] is True
+
+
+@pytest.mark.parametrize("state", ["FAILED", "AWAITING_UPLOAD"])
+def test_what_came_to_nothing_is_cleared_away(
+    apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path, state: str
+) -> None:
+    old = apple.reserve("2.5.0", "250", state)
+    apple.reserve_file(old, "Example.ipa", 17, "AWAITING_UPLOAD")
+    deliver(action, stack)
+    assert apple.count(f"DELETE /v1/buildUploads/{old}") == 1
+    assert arrived(apple, ipa)
+
+
+def test_expired_addresses_lead_to_a_new_reservation(
+    apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path
+) -> None:
+    old = apple.reserve("2.5.0", "250")
+    apple.reserve_file(old, "Example.ipa", 5376)
+    apple.expired = True
+    deliver(action, stack)
+    assert apple.count(f"DELETE /v1/buildUploads/{old}") == 1
+    assert arrived(apple, ipa)
+
+
+def test_a_refused_build_number_says_what_to_do(apple: LittleApple, stack: Stack, action: UploadBuild) -> None:
+    body = (
+        b'{"errors":[{"status":"409","code":"ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE","title":"used",'
+        b'"detail":"The bundle version must be higher than the previously uploaded version.",'
+        b'"source":{"pointer":"/data/attributes/cfBundleVersion"},"meta":{"previousBundleVersion":"251"}}]}'
+    )
+    apple.faults.append(Fault("POST /v1/buildUploads", "409", body=body))
+    with pytest.raises(ConnectFault, match="must be higher") as raised:
+        deliver(action, stack)
+    assert not raised.value.ambiguous
+    assert raised.value.errors[0].previous == "251"
+    assert "CURRENT_PROJECT_VERSION" in raised.value.remedy
+
+
+def test_a_changed_file_is_not_sent(apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path) -> None:
+    ipa.write_bytes(b"something else")
+    with pytest.raises(UsageFault, match="is not the file that was judged"):
+        deliver(action, stack)
+    assert apple.asked == []
+
+
+def test_only_products_for_the_store_are_sent(stack: Stack, action: UploadBuild, tmp_path: Path) -> None:
+    (tmp_path / "App.dmg").write_bytes(b"x")
+    with pytest.raises(UsageFault, match=r"App\.dmg cannot be uploaded"):
+        deliver(replace(action, path=str(tmp_path / "App.dmg"), sha256="", size=0), stack)
+
+
+def test_secrets_of_the_addresses_are_not_told(apple: LittleApple, stack: Stack, action: UploadBuild) -> None:
+    apple.faults.append(Fault("PUT /store", "reset", 99))
+    with pytest.raises(AppleFailure) as raised:
+        deliver(action, stack)
+    assert "hidden" not in f"{raised.value} {raised.value.remedy}"
+    assert not raised.value.ambiguous, "nothing was committed"
+
+
+def test_four_parts_travel_at_once(apple: LittleApple, stack: Stack, action: UploadBuild) -> None:
+    together = threading.Barrier(4, timeout=5)
+    send = stack.live.send
+
+    def meet(request: Any) -> Any:
+        if request.method == "PUT" and request.body.offset < 4000:
+            together.wait()
+        return send(request)
+
+    stack.live.send = meet  # type: ignore[method-assign]
+    assert deliver(action, stack)["parts"] == 6

@@ -1,0 +1,143 @@
+"""Chains end in pinned roots or in a reason."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.apple.signing.certificates import read_certificate
+from pipeline.apple.signing.faults import SigningFault
+from pipeline.apple.signing.roots import ROOTS
+from pipeline.apple.signing.trust import APPLE_ROOTS, MOST_LINKS, Anchors, walk
+from tests.rooms.signing.forge import DISTRIBUTION, NOW, ROOT, WWDR, Forged, forge
+
+TRUSTED = Anchors().including("Test Root", ROOT.der)
+
+
+def certificates(shared_data: Path) -> dict[str, bytes]:
+    return {path.stem: path.read_bytes() for path in sorted((shared_data / "signing/certificates").glob("*.cer"))}
+
+
+def test_roots_are_those_that_apple_publishes(shared_data: Path) -> None:
+    published = (shared_data / "signing/apple_ca_certs.txt").read_text()
+    for name, sha256, _ in ROOTS:
+        assert re.search(rf"CN={re.escape(name)}[|,].*sha256={sha256}", published)
+    for name, der in zip(APPLE_ROOTS.roots.values(), APPLE_ROOTS.certificates, strict=True):
+        assert APPLE_ROOTS.roots[read_certificate(der).sha256] == name == read_certificate(der).subject_name
+
+
+@pytest.mark.parametrize(
+    ("name", "anchor", "length"),
+    [
+        ("apple_developer", "Apple Root CA", 3),
+        ("ios_provisioning_profile", "Apple Root CA", 3),
+        ("sec_AppleSystemIntegrationCA4", "Apple Root CA - G3", 2),
+        ("sec_AppleWWDR-G5", "Apple Root CA", 2),
+        ("sec_AppleiPhoneCA", "Apple Root CA", 2),
+    ],
+)
+def test_real_chains(shared_data: Path, name: str, anchor: str, length: int) -> None:
+    """RSA with SHA-1 (iPhone CA), RSA with SHA-256 (WWDR G3), and ECDSA with SHA-384 (Root CA G3)."""
+    samples = certificates(shared_data)
+    then = read_certificate(samples[name]).not_before + timedelta(days=1)
+    chain = walk(samples[name], samples.values(), APPLE_ROOTS, then)
+    assert (chain.trusted, chain.anchor, len(chain.certificates), chain.reason) == (True, anchor, length, "")
+
+
+@pytest.mark.parametrize("name", ["developer_id", "fastlane-match-dist", "mac_developer", "aps_development"])
+def test_a_missing_intermediate_is_named(shared_data: Path, name: str) -> None:
+    samples = certificates(shared_data)
+    leaf = read_certificate(samples[name])
+    chain = walk(samples[name], samples.values(), APPLE_ROOTS, leaf.not_before + timedelta(days=1))
+    assert not chain.trusted
+    assert chain.missing.startswith(leaf.issuer_name)
+    assert leaf.issuer_name in chain.reason
+
+
+def test_the_generation_of_a_missing_intermediate_is_told(shared_data: Path) -> None:
+    leaf = certificates(shared_data)["apple_developer"]
+    chain = walk(leaf, (), APPLE_ROOTS, datetime(2021, 6, 1, tzinfo=UTC))
+    assert chain.missing == "Apple Worldwide Developer Relations Certification Authority (G3)"
+
+
+def test_a_chain_to_a_given_root() -> None:
+    chain = walk(DISTRIBUTION.der, [WWDR.der], TRUSTED, NOW)
+    assert chain.trusted
+    assert [each.subject_name for each in chain.certificates][1:] == ["Test Worldwide Relations", "Test Root"]
+    assert not walk(DISTRIBUTION.der, [WWDR.der], APPLE_ROOTS, NOW).trusted
+
+
+def test_a_root_may_come_along_when_only_its_digest_is_pinned() -> None:
+    pinned = Anchors({read_certificate(ROOT.der).sha256: "Test Root"})
+    assert walk(DISTRIBUTION.der, [WWDR.der, ROOT.der], pinned, NOW).trusted
+    assert walk(DISTRIBUTION.der, [WWDR.der], pinned, NOW).missing == "Test Root"
+
+
+def test_unreadable_and_unrelated_certificates_are_passed_over() -> None:
+    others = [b"", b"garbage", DISTRIBUTION.der, WWDR.der, WWDR.der]
+    assert walk(DISTRIBUTION.der, others, TRUSTED, NOW).trusted
+
+
+def test_a_leaf_that_is_no_certificate() -> None:
+    with pytest.raises(SigningFault):
+        walk(b"", [], TRUSTED, NOW)
+
+
+def test_another_root() -> None:
+    chain = walk(DISTRIBUTION.der, [WWDR.der, ROOT.der], APPLE_ROOTS, NOW)
+    assert (chain.trusted, chain.missing) == (False, "")
+    assert "Test Root" in chain.reason
+
+
+@pytest.mark.parametrize(
+    ("leaf", "others", "reason"),
+    [
+        (forge("l", WWDR, ends=NOW - timedelta(days=1)), [WWDR], "“l” expired on 2026-11-19"),
+        (forge("l", WWDR, begins=NOW + timedelta(days=1)), [WWDR], "“l” was not valid before 2026-11-21"),
+        (
+            forge("l", forge("i", ROOT, authority=True, ends=NOW - timedelta(days=1), key=6)),
+            [forge("i", ROOT, authority=True, ends=NOW - timedelta(days=1), key=6)],
+            "“i” expired on",
+        ),
+        (forge("l", forge("i", ROOT, key=6)), [forge("i", ROOT, key=6)], "“i” may not issue “l”"),
+        (
+            forge("l", forge("i", ROOT, authority=True, key=6)),
+            [forge("i", ROOT, authority=True, key=7)],
+            "“l” was not signed with the key of “i”",
+        ),
+        (
+            forge("l", forge("j", WWDR, authority=True, key=6)),
+            [forge("j", WWDR, authority=True, key=6), WWDR],
+            "“Test Worldwide Relations” may not issue “j”",
+        ),
+    ],
+)
+def test_links_that_do_not_hold(leaf: Forged, others: list[Forged], reason: str) -> None:
+    chain = walk(leaf.der, [each.der for each in others], TRUSTED, NOW)
+    assert not chain.trusted
+    assert reason in chain.reason
+
+
+def test_of_two_issuers_of_one_name_the_good_one_counts() -> None:
+    expired = forge("i", ROOT, authority=True, ends=NOW - timedelta(days=1), key=6)
+    renewed = forge("i", ROOT, authority=True, key=6)
+    leaf = forge("l", expired)
+    for others in ([expired, renewed], [renewed, expired]):
+        assert walk(leaf.der, [each.der for each in others], TRUSTED, NOW).trusted
+
+
+def test_a_web_of_authorities_ends() -> None:
+    names = ("a", "b")
+    first = {name: forge(name, authority=True, key=8) for name in names}
+    web = [forge(name, first[other], authority=True, key=8) for name in names for other in names if name != other] * 3
+    web += [forge(name, first[other], authority=True, key=8) for _ in range(8) for name, other in ("ab", "ba")]
+    chain = walk(forge("l", first["a"]).der, [each.der for each in web], TRUSTED, NOW)
+    assert not chain.trusted
+    assert len(chain.certificates) <= MOST_LINKS
+
+
+def test_a_self_signed_leaf_may_be_an_anchor() -> None:
+    assert walk(ROOT.der, [], TRUSTED, NOW).anchor == "Test Root"
