@@ -14,7 +14,7 @@ from pipeline.model import Refused, UsageFault
 if TYPE_CHECKING:
     from pipeline.engine.runs import RunFolder
     from pipeline.model.run import Entry, Run
-    from pipeline.world import World
+    from pipeline.world import Wishes, World
 
 Options = Mapping[str, Any]
 
@@ -111,6 +111,22 @@ def _report(run: Run, options: Options, wanted: Sequence[tuple[str, Path]]) -> N
         append_summary(Path(summary), render("markdown", run))
     if os.environ.get("GITHUB_ACTIONS") == "true" and not options.get("json"):
         print(render("annotations", run))
+
+
+# Beginning -----------------------------------------------------------------------------------------------------------
+
+
+def init(wishes: Wishes, config: str, *, force: bool) -> int:
+    """Write a configuration with what the app's project says."""
+    from pipeline.configuration.beginning import written
+    from pipeline.world import surveyed
+
+    target = Path(config or "config/pipeline.yaml").expanduser()
+    name, app, lanes = surveyed(wishes, target)
+    path = written(target, name, app, lanes, force=force)
+    print(f"wrote {path}: the app {name} with {len(lanes)} {'lane' if len(lanes) == 1 else 'lanes'} ({', '.join(lanes)})")
+    print(f"next: `release --dry-run --app {name}`")
+    return 0
 
 
 # Runs ----------------------------------------------------------------------------------------------------------------

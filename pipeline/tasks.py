@@ -228,9 +228,10 @@ def init(options: Options) -> int:
 
       init --app ~/src/MyApp
     """
-    from pipeline.configuration.beginning import begin
+    from pipeline import play
+    from pipeline.world import Wishes
 
-    return begin(options["app"], options["config"], force=options["force"])
+    return play.init(Wishes(app=options["app"]), options["config"], force=options["force"])
 
 
 @verb("dry_run", *APP, *LANES, *REPORTS)
@@ -253,7 +254,9 @@ def simulator(options: Options) -> int:
     """
     from pipeline.simulator.serving import serve_here
 
-    return serve_here(options["host"], int(options["port"]), options["scenario"], options["state"], listed=options["list"])
+    return serve_here(
+        options["host"], int(options["port"]), options["scenario"], options["state"], listed_only=options["list"]
+    )
 
 
 # Runs ----------------------------------------------------------------------------------------------------------------

@@ -22,17 +22,23 @@ from pipeline.ports.secrets import EnvironmentSecrets, NoSecrets, Secrets
 from pipeline.ports.tools import LiveTools, PlayedTools, Tools
 
 if TYPE_CHECKING:
-    from pipeline.apple.signing.facts import Anchors
+    from pipeline.apple.signing.trust import Anchors
     from pipeline.configuration.settings import AppSettings, Settings
     from pipeline.engine.runs import RunFolder
     from pipeline.engine.walk import Cast
     from pipeline.engine.wiring import Registry
     from pipeline.model import Stage
     from pipeline.model.run import Entry
+    from pipeline.simulator.apple import SimulatedApple
+    from pipeline.simulator.faults import Scenario
+    from pipeline.simulator.machine.scenario import Scenario as MachineScenario
 
 PORTS: tuple[type, ...] = (Http, Tools, Files, Git, Clock, Secrets, Products, Progress)
 SAMPLE = Path(__file__).parent / "simulator" / "sample"
 EXCERPT_LIMIT = 240
+
+CONNECT, CLOUDKIT = "api.appstoreconnect.apple.com", "api.icloud.apple.com"
+MANAGEMENT_TOKEN = "x-apple-cloudkit-management-token"
 
 LIVE, REHEARSAL, SHADOW = "live", "rehearsal", "shadow"
 
@@ -167,7 +173,7 @@ def registry() -> Registry:
 
 def given_facts() -> tuple[type, ...]:
     """The facts that a world supplies without a probe."""
-    from pipeline.apple.signing.facts import Anchors
+    from pipeline.apple.signing.trust import Anchors
 
     return (Declaration, Anchors)
 
@@ -231,7 +237,7 @@ class _Ground:
         tools: Tools,
         clock: Callable[[], Clock],
         secrets: Secrets,
-        anchors: Anchors,
+        anchors: Callable[[], Anchors],
         stop: threading.Event,
         scenario: str = "",
     ) -> World:
@@ -242,7 +248,7 @@ class _Ground:
         for lane in (None, *self.lanes):
             name = lane.name if lane else ""
             clocks[name] = clock()
-            declared[name] = declaration(self.app, lane, self.settings.path, self.files)
+            declared[name] = declaration(self, lane)
             own: dict[type, Any] = {
                 Http: http(clocks[name]),
                 Tools: tools,
@@ -255,7 +261,7 @@ class _Ground:
             if lane:
                 own[Products] = Products(self.folder.path / "lanes" / name, tools.source, self.given[name])
             ports[name] = own
-        from pipeline.apple.signing.facts import Anchors
+        from pipeline.apple.signing.trust import Anchors
 
         return World(
             theatre=theatre,
@@ -268,7 +274,7 @@ class _Ground:
             folder=self.folder,
             lanes=self.lanes,
             ports=lambda lane: ports[lane.name if lane else ""],
-            givens=lambda lane: {Declaration: declared[lane.name if lane else ""], Anchors: anchors},
+            givens=lambda lane: _Givens({Declaration: declared[lane.name if lane else ""], Anchors: anchors}),
             clock=lambda lane: clocks[lane.name if lane else ""],
             secrets=secrets,
             scenario=scenario,
@@ -278,42 +284,154 @@ class _Ground:
 
 def live(ground: _Ground) -> World:
     """Real ports with credentials: what is done here is done at Apple."""
-    from pipeline.apple.signing.facts import Anchors
-    from pipeline.ports.live_http import LiveHttp
-    from pipeline.ports.retries import RetryingHttp
+    from pipeline.apple.signing.trust import APPLE_ROOTS
+    from pipeline.ports.live_http import CloudKitToken, ConnectKey, LiveHttp
+    from pipeline.ports.retries import RequestBudget, RetryingHttp
 
-    secrets, stop = EnvironmentSecrets(dict(os.environ)), threading.Event()
     if ground.root == SAMPLE:
         raise Refused(
             "the sample app is not released",
             why="it exists for rehearsals; its bundle identifier belongs to somebody",
             remedy="name your app with --app PATH, or rehearse with --dry-run",
         )
-    carrier = LiveHttp.for_apple(secrets, _services(ground.settings))
+    secrets, stop, budget = EnvironmentSecrets(dict(os.environ)), threading.Event(), RequestBudget()
+    keys = {CONNECT: ConnectKey(secrets), CLOUDKIT: CloudKitToken(secrets)}
+    carrier = LiveHttp(keys, _services(ground.settings))
     return ground.world(
         LIVE,
         "Live: Apple's services and this machine's tools.",
-        http=lambda clock: RetryingHttp(carrier, clock),
+        http=lambda clock: RetryingHttp(carrier, clock, budget),
         tools=LiveTools(),
         clock=lambda: LiveClock(stop),
         secrets=secrets,
-        anchors=Anchors.apple(),
+        anchors=lambda: APPLE_ROOTS,
         stop=stop,
     )
 
 
 def rehearsal(ground: _Ground) -> World:
     """No credentials, no network, no Xcode: Apple and the Mac are simulated; files, git and clock are real."""
-    return _rehearsed(ground, REHEARSAL, "Rehearsal: Apple's services, Xcode and the keychain are simulated; the app's files and git are real.")
+    note = "Rehearsal: Apple's services, Xcode and the keychain are simulated; the app's files and git are real."
+    return _rehearsed(ground, REHEARSAL, note, lambda _apple: None)
 
 
 def shadow(ground: _Ground) -> World:
     """With credentials: what GET requests show at Apple is copied into the simulator, and the rehearsal runs on that."""
-    return _rehearsed(ground, SHADOW, "Shadow: a rehearsal on a copy of what App Store Connect shows now; only GET requests were made.")
+    from pipeline.shadowing import copy_account
+
+    note = "Shadow: a rehearsal on a copy of what Apple shows now; only GET requests were made, Xcode and the keychain are simulated."
+    return _rehearsed(ground, SHADOW, note, lambda apple: copy_account(apple, live_reader(ground), _wanted(ground)))
 
 
-def _rehearsed(ground: _Ground, theatre: str, note: str) -> World:
-    raise NotImplementedError
+def live_reader(ground: _Ground) -> Http:
+    """The live services, for reading only: any method but GET is refused before it leaves."""
+    from pipeline.ports.live_http import CloudKitToken, ConnectKey, LiveHttp, ReadingHttp
+    from pipeline.ports.retries import RequestBudget, RetryingHttp
+
+    secrets = EnvironmentSecrets(dict(os.environ))
+    keys = {CONNECT: ConnectKey(secrets), CLOUDKIT: CloudKitToken(secrets)}
+    return RetryingHttp(ReadingHttp(LiveHttp(keys, _services(ground.settings))), LiveClock(), RequestBudget())
+
+
+def _rehearsed(ground: _Ground, theatre: str, note: str, furnish: Callable[[SimulatedApple], None]) -> World:
+    from functools import cache
+
+    from pipeline.apple.signing.trust import APPLE_ROOTS
+    from pipeline.ports.live_http import CarriedHttp
+    from pipeline.ports.retries import RequestBudget, RetryingHttp
+    from pipeline.simulator.apple import HOSTS, SimulatedApple
+    from pipeline.simulator.machine.mac import Machine
+
+    team, targets = _targets(ground)
+    services, machinery = _scenario(ground.wishes.scenario)
+    projects = tuple(dict.fromkeys(ground.root / lane.project for lane in ground.lanes))
+    machine = Machine(ground.folder.path / "mac", team_id=team, projects=projects, scenario=machinery)
+
+    @cache
+    def apple() -> SimulatedApple:
+        account = services.with_apps(team, _apps(ground, targets), _containers(ground))
+        played = SimulatedApple(ground.folder.path / "apple", account, now=lambda: datetime.now(UTC))
+        furnish(played)
+        return played
+
+    opening, budget = threading.Lock(), RequestBudget()
+
+    def http(clock: Clock) -> Http:
+        def carry(method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+            with opening:
+                played = apple()
+            return played.handle(method, url, headers, body, now=clock.now())
+
+        keys = {CONNECT: lambda: {"authorization": "Bearer rehearsal"}, CLOUDKIT: lambda: {MANAGEMENT_TOKEN: "rehearsal"}}
+        return RetryingHttp(CarriedHttp(carry, HOSTS, authorizers=keys), clock, budget)
+
+    return ground.world(
+        theatre,
+        note,
+        http=http,
+        tools=PlayedTools(machine.run, machine.find),
+        clock=BriskClock,
+        secrets=NoSecrets(),
+        anchors=cache(lambda: APPLE_ROOTS.including("the rehearsal's own root", machine.authority.root)),
+        stop=threading.Event(),
+        scenario=services.name,
+    )
+
+
+def _targets(ground: _Ground) -> tuple[str, dict[str, str]]:
+    """The team that the rehearsal plays, and the bundle identifier of each lane."""
+    from pipeline.apple.xcode.discovery import WORKSPACES
+    from pipeline.apple.xcode.observation import UNREADABLE, Sight, target_settings
+
+    team, bundles = ground.app.team_id, {}
+    for lane in ground.lanes:
+        try:
+            settings = target_settings(Sight(WORKSPACES.of(ground.files), lane))
+        except UNREADABLE:
+            continue
+        bundles[lane.name] = settings.bundle_id.text
+        team = team or settings.team_id.text
+    return team or "TEAM000000", bundles
+
+
+def _apps(ground: _Ground, bundles: Mapping[str, str]) -> list[tuple[str, str, tuple[str, ...]]]:
+    platforms: dict[str, list[str]] = {}
+    for lane in ground.lanes:
+        if bundle_id := bundles.get(lane.name):
+            platforms.setdefault(bundle_id, []).append(lane.platform)
+    return [(bundle_id, ground.app.name, tuple(each)) for bundle_id, each in platforms.items()]
+
+
+def _containers(ground: _Ground) -> dict[str, tuple[str | None, str | None]]:
+    """The containers that the rehearsal plays, with the app's own schema in both environments.
+
+    Nobody knows here what the real ones hold; a rehearsal assumes the best and says SIMULATED.
+    """
+    text = _schema_text(ground)
+    return {container: (text, text) for container in declaration(ground, None).containers}
+
+
+def _schema_text(ground: _Ground) -> str | None:
+    path = ground.app.schema or next((p for p in ground.files.tree() if p.endswith(".ckdb")), "")
+    try:
+        return ground.files.read(path, 1 << 20).decode("utf-8") if path else None
+    except (OSError, UnicodeDecodeError, UsageFault):
+        return None
+
+
+def _scenario(name: str) -> tuple[Scenario, MachineScenario]:
+    from pipeline.simulator.evening import evening
+    from pipeline.simulator.faults import ScenarioFault
+
+    try:
+        return evening(name)
+    except ScenarioFault as fault:
+        raise UsageFault(str(fault), remedy="`simulator --list` shows the scenarios") from fault
+
+
+def _wanted(ground: _Ground) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    team, bundles = _targets(ground)
+    return team, tuple(dict.fromkeys(bundles.values())), declaration(ground, None).containers
 
 
 def _credentials() -> bool:
@@ -321,7 +439,7 @@ def _credentials() -> bool:
 
 
 def _services(settings: Settings) -> dict[str, str]:
-    told = {"api.appstoreconnect.apple.com": settings.services.connect, "api.icloud.apple.com": settings.services.cloudkit}
+    told = {CONNECT: settings.services.connect, CLOUDKIT: settings.services.cloudkit}
     return {host: url for host, url in told.items() if url}
 
 
@@ -394,32 +512,126 @@ def _folder(path: Path, because: str) -> Path:
     return path.resolve()
 
 
+def surveyed(wishes: Wishes, target: Path) -> tuple[str, dict[str, object], dict[str, dict[str, str]]]:
+    """What an app's project says, as the fields of a configuration at `target`: name, app, lanes.
+
+    Without an app, the current folder is taken.
+    """
+    from pipeline.apple.xcode.discovery import WORKSPACES, discover
+    from pipeline.apple.xcode.observation import UNREADABLE, Sight, target_entitlements, target_settings
+
+    root = _folder(Path(wishes.app or ".").expanduser(), "--app names it")
+    files = LiveFiles(root)
+    base = target.absolute().parent.parent if target.absolute().parent.name == "config" else target.absolute().parent
+    lanes: dict[str, dict[str, str]] = {}
+    bundles, teams, containers = [], [], []
+    for lane in discover(files).lanes:
+        lanes[lane.name] = {
+            "project": lane.project, "target": lane.target, "scheme": lane.scheme, "configuration": lane.configuration
+        }
+        try:
+            sight = Sight(WORKSPACES.of(files), lane)
+            settings, asked = target_settings(sight), target_entitlements(sight)
+        except UNREADABLE:
+            continue
+        bundles.append(settings.bundle_id.text)
+        teams.append(settings.team_id.text)
+        containers.extend(asked.containers if asked.cloudkit else ())
+        if len(lanes) > 1 and bundles[0] != bundles[-1]:
+            lanes[lane.name]["bundle_id"] = bundles[-1]
+    schemas = [path for path in files.tree() if path.endswith(".ckdb")]
+    app: dict[str, object] = {
+        "path": os.path.relpath(root, base),
+        "bundle_id": next(filter(None, bundles), ""),
+        "team_id": next(filter(None, teams), ""),
+        "containers": list(dict.fromkeys(containers)),
+        "schema": os.path.relpath(root / schemas[0], base) if len(schemas) == 1 else "",
+    }
+    return root.name, app, lanes
+
+
 def find_lanes(files: Files, app: AppSettings, wishes: Wishes) -> tuple[Lane, ...]:
     """The lanes: discovered, then as `config/` and the options decide."""
-    raise NotImplementedError
+    from pipeline.apple.xcode.discovery import discover
+
+    platforms = tuple(name.lower() for name in wishes.lanes) or app.platforms or tuple(app.lanes)
+    by_lane = {name: own.project for name, own in app.lanes.items() if own.project}
+    found = discover(
+        files, project=wishes.project, configuration=wishes.configuration, platforms=platforms, projects=by_lane
+    )
+    lanes = []
+    for lane in found.lanes:
+        own = app.lanes.get(lane.name)
+        lanes.append(
+            replace(
+                lane,
+                target=(own and own.target) or lane.target,
+                scheme=(own and own.scheme) or lane.scheme,
+                configuration=wishes.configuration or (own and own.configuration) or lane.configuration,
+            )
+        )
+    _artifacts_fit(wishes, lanes)
+    return tuple(lanes)
 
 
-def declaration(app: AppSettings, lane: Lane | None, path: str, files: Files) -> Declaration:
-    """What `config/` declares for one lane, or for the whole app."""
+def _artifacts_fit(wishes: Wishes, lanes: Sequence[Lane]) -> None:
+    named = [(wishes.ipa, "--ipa", False), (wishes.pkg, "--pkg", True)]
+    for told, option, mac in named:
+        if not told:
+            continue
+        if not Path(told).expanduser().is_file():
+            raise UsageFault(f"{option} {told}: there is no such file", remedy="check the path")
+        if not any((lane.platform is Platform.MAC_OS) is mac for lane in lanes):
+            raise UsageFault(f"{option} {told}: no lane takes it", why=f"the lanes are {', '.join(map(str, lanes))}")
+    for told in wishes.archive:
+        if not Path(told.rpartition("=")[2]).expanduser().is_dir():
+            raise UsageFault(f"--archive {told}: there is no such .xcarchive", remedy="check the path")
+
+
+def declaration(ground: _Ground, lane: Lane | None) -> Declaration:
+    """What `config/` declares for one lane. For the whole app, what is not declared is taken from the project."""
     from pipeline.configuration.settings import LaneSettings
 
+    app, path = ground.app, ground.settings.path
     own = app.lanes.get(lane.name, LaneSettings()) if lane else LaneSettings()
     shown = ""
     if path:
         full = Path(path).absolute()
-        shown = full.relative_to(files.root).as_posix() if full.is_relative_to(files.root) else str(path)
+        shown = full.relative_to(ground.root).as_posix() if full.is_relative_to(ground.root) else path
     return Declaration(
         app=app.name,
         bundle_id=own.bundle_id or app.bundle_id,
-        team_id=app.team_id,
+        team_id=app.team_id or ("" if lane else _targets(ground)[0]),
         version=own.version or app.version,
         build=own.build or app.build,
-        containers=app.containers,
+        containers=app.containers or (() if lane else _project_containers(ground)),
         schema=app.schema,
         tag=app.tag,
         groups=app.groups,
         path=shown,
     )
+
+
+def _project_containers(ground: _Ground) -> tuple[str, ...]:
+    from pipeline.apple.xcode.discovery import WORKSPACES
+    from pipeline.apple.xcode.observation import UNREADABLE, Sight, target_entitlements
+
+    named: list[str] = []
+    for lane in ground.lanes:
+        try:
+            asked = target_entitlements(Sight(WORKSPACES.of(ground.files), lane))
+        except UNREADABLE:
+            continue
+        named.extend(asked.containers if asked.cloudkit else ())
+    return tuple(dict.fromkeys(named))
+
+
+class _Givens(dict[type, Any]):
+    """Facts without a probe; the anchors are only made when somebody asks for them."""
+
+    def __getitem__(self, fact: type) -> Any:
+        value = super().__getitem__(fact)
+        return value() if callable(value) else value
 
 
 def _given(wishes: Wishes, lane: Lane) -> dict[str, Path]:

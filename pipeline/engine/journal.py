@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -63,21 +63,35 @@ class Journal:
         if whole != os.fstat(self._file).st_size:
             os.ftruncate(self._file, whole)
 
-    def append(self, kind: str, **fields: Any) -> Entry:
+    def append(self, kind: str, **fields: Any) -> None:
         """Write one entry; on return it is on disk if its kind is in SYNCED."""
+        self.extend([(kind, fields)])
+
+    def extend(self, entries: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Write several entries in one go: a crash leaves the first of them, and never half of one."""
+        told: list[Entry] = []
         with self._lock:
-            at = fields.pop("at", None) or self._now()
-            entry: dict[str, Any] = {"seq": self._seq + 1, "kind": kind, "at": at.isoformat(), **fields}
-            text = _canonical(_mapped(entry, self._redact))
-            seal = hashlib.sha256((self._prev + text).encode()).hexdigest()
-            line = f'{text[:-1]},"prev":"{self._prev}","hash":"{seal}"}}\n'.encode()
-            _write_all(self._file, line)
-            if kind in SYNCED:
-                os.fdatasync(self._file) if hasattr(os, "fdatasync") else os.fsync(self._file)
-            self._seq, self._prev = self._seq + 1, seal
+            lines: list[bytes] = []
+            for kind, fields in entries:
+                line, entry = self._sealed(kind, fields)
+                lines.append(line)
+                told.append(entry)
+            if not lines:
+                return
+            _write_all(self._file, b"".join(lines))
+            if any(entry["kind"] in SYNCED for entry in told):
+                os.fsync(self._file)
         if self._listener:
-            self._listener(entry)
-        return entry
+            for entry in told:
+                self._listener(entry)
+
+    def _sealed(self, kind: str, fields: Mapping[str, Any]) -> tuple[bytes, Entry]:
+        entry = {"seq": self._seq + 1, "kind": kind, "at": self._now().isoformat(), **fields}
+        text = _canonical(_mapped(entry, self._redact))
+        seal = hashlib.sha256((self._prev + text).encode()).hexdigest()
+        line = f'{text[:-1]},"prev":"{self._prev}","hash":"{seal}"}}\n'.encode()
+        self._seq, self._prev = self._seq + 1, seal
+        return line, entry
 
     def tell(self, kind: str, **fields: Any) -> None:
         """Tell listeners something that is not worth keeping, such as progress."""

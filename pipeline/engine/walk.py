@@ -307,11 +307,7 @@ class _Walk:
                 "proof", step=node.name, attempt=attempt, waited=round(waited, 3), findings=[finding_told(f) for f in findings]
             )
             if over:
-                for verdict in verdicts:
-                    self.journal.append(
-                        "judgement", step=node.name, rule=verdict.rule, title=verdict.title,
-                        source=str(verdict.source), findings=[], why=verdict.why, proof=True,
-                    )
+                self.journal.extend(("judgement", _judged(node, verdict, (), proof=True)) for verdict in verdicts)
                 self._tell_readings(node)
                 node.undone = bool(blocking)
                 return (State.BLOCKED if blocking else State.PASSED), [], waited
@@ -328,18 +324,13 @@ class _Walk:
     # Telling -------------------------------------------------------------------------------------------------------
 
     def _tell_verdicts(self, node: _Node, verdicts: list[Verdict]) -> list[str]:
-        blocked: list[str] = []
-        for verdict in verdicts:
-            placed = [self._placed(finding) for finding in verdict.findings]
-            self.journal.append(
-                "judgement", step=node.name, rule=verdict.rule, title=verdict.title, source=str(verdict.source),
-                findings=[finding_told(finding) for finding in placed], why=verdict.why,
-            )
-            blocked.extend(finding.summary for finding in placed if finding.blocks)
-        return blocked
+        placed = [(verdict, [self._placed(finding) for finding in verdict.findings]) for verdict in verdicts]
+        self.journal.extend(("judgement", _judged(node, verdict, findings)) for verdict, findings in placed)
+        return [finding.summary for _, findings in placed for finding in findings if finding.blocks]
 
     def _tell_readings(self, node: _Node) -> None:
         lane = node.lane.name if node.lane else ""
+        entries: list[tuple[str, dict[str, Any]]] = []
         for fact, where, reading in self.observer.remembered():
             if where not in ("", lane):
                 continue
@@ -348,9 +339,9 @@ class _Walk:
             told = (fact, where, f"{reading.source}{reading.why}{shown}")
             if told not in self.shown:
                 self.shown.add(told)
-                self.journal.append(
-                    "reading", step=node.name, fact=fact, source=str(reading.source), why=reading.why, shown=shown
-                )
+                record = {"step": node.name, "fact": fact, "source": reading.source, "why": reading.why, "shown": shown}
+                entries.append(("reading", record))
+        self.journal.extend(entries)
 
     def _placed(self, finding: Finding) -> Finding:
         place = finding.location
@@ -394,6 +385,11 @@ class _Walk:
         if not run.judgements:
             return EXIT_BLOCKED, "nothing was judged, so nothing passed"
         return EXIT_CLEAN, "this release would go through" if run.theatre != "live" else "released"
+
+
+def _judged(node: _Node, verdict: Verdict, findings: Iterable[Finding], *, proof: bool = False) -> dict[str, Any]:
+    told = {"step": node.name, "rule": verdict.rule, "title": verdict.title, "source": str(verdict.source)}
+    return {**told, "findings": [finding_told(f) for f in findings], "why": verdict.why, **({"proof": True} if proof else {})}
 
 
 def _span(seconds: float) -> str:

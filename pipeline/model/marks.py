@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -31,7 +31,15 @@ def check(rule: str, title: str = "") -> Callable[[C], C]:
     return mark
 
 
-def probe(function: C | None = None, *, lasting: bool = False, scope: str = "LANE") -> Any:
+@overload
+def probe(function: C) -> C: ...
+
+
+@overload
+def probe(*, lasting: bool = False, scope: str = "LANE") -> Callable[[C], C]: ...
+
+
+def probe(function: C | None = None, *, lasting: bool = False, scope: str = "LANE") -> C | Callable[[C], C]:
     """Mark `(ports or facts…) -> Fact` in a gateway as the way to observe that fact.
 
     `lasting` says that nothing a run does changes the fact, so one observation serves the whole run. `scope="APP"`

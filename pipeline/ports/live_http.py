@@ -28,6 +28,9 @@ BLOCK = 64 * 1024
 POOL = 16
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
+_NO_PROXIES = {"http": None, "https": None, "all": None}
+"""A proxy on another machine cannot reach what listens on this one."""
+
 TOKEN_SECONDS = 600
 """Apple refuses tokens that live longer than 1200 s; half of it leaves room for a clock that runs fast."""
 TOKEN_BACKDATED = 30
@@ -35,7 +38,7 @@ TOKEN_RENEWED_EARLY = 60
 SKEW_LIMIT = 86_400.0
 
 
-class CredentialsMissing(PipelineError):
+class CredentialsMissing(PipelineError):  # noqa: N818
     """A request needs a credential that nobody has given. A probe answers it with an UNKNOWN reading."""
 
     exit_code = EXIT_USAGE
@@ -96,6 +99,32 @@ class ConnectKey:
         headers = {"kid": key_id, "typ": "JWT"}
         self._token = jwt.encode(claims, _private_key(pem), algorithm="ES256", headers=headers)
         self._expires = issued + TOKEN_SECONDS
+
+
+class CloudKitToken:
+    """Authorises CloudKit's management requests with the secret CLOUDKIT_MANAGEMENT_TOKEN.
+
+    Raises:
+        CredentialsMissing: on use, when there is no token.
+
+    """
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    def __repr__(self) -> str:
+        return "CloudKitToken(…)"
+
+    def __call__(self) -> Mapping[str, str]:
+        """The headers that authorise a request."""
+        token = self._secrets.get("CLOUDKIT_MANAGEMENT_TOKEN")
+        if not token:
+            raise CredentialsMissing(
+                "there is no CloudKit management token",
+                why="CLOUDKIT_MANAGEMENT_TOKEN not set",
+                remedy="create one in CloudKit Console under Tokens & Keys, and set CLOUDKIT_MANAGEMENT_TOKEN",
+            )
+        return {"x-apple-cloudkit-management-token": token}
 
 
 def _private_key(pem: str) -> Any:
@@ -187,6 +216,7 @@ class LiveHttp:
                 allow_redirects=False,
                 stream=True,
                 auth=_as_it_is,
+                proxies=_NO_PROXIES if urlsplit(url).hostname in LOOPBACK else None,
             )
             with answer:
                 told = {name.lower(): value for name, value in answer.headers.items()}
@@ -291,12 +321,14 @@ def _failure(fault: Exception, request: Request) -> AppleFailure:
     chain = list(_causes(fault))
     host = urlsplit(request.url).hostname
     timed_out = isinstance(fault, exceptions.Timeout) or any(isinstance(c, TimeoutError) for c in chain)
-    never_sent = isinstance(fault, (exceptions.ConnectTimeout, exceptions.ProxyError)) or any(
-        isinstance(c, (lower.NewConnectionError, lower.ConnectTimeoutError, ssl.SSLCertVerificationError))
-        for c in chain
+    not_sent = (lower.NewConnectionError, lower.ConnectTimeoutError, ssl.SSLCertVerificationError)
+    never_sent = isinstance(fault, (exceptions.ConnectTimeout, exceptions.ProxyError, ValueError)) or any(
+        isinstance(cause, not_sent) for cause in chain
     )
-    if any(isinstance(c, ssl.SSLError) for c in chain):
-        code, why = "TLS", "no trusted TLS connection came about"
+    if isinstance(fault, ValueError):
+        code, why, remedy = "MALFORMED", "its address or one of its headers is malformed", "report it with this text"
+    elif any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
+        code, why = "UNTRUSTED", "the certificate of the other side is not trusted"
         remedy = "check the machine's clock, and whether a proxy of your network signs connections itself"
     elif never_sent and not timed_out:
         code, why = "UNREACHABLE", "no connection came about"
@@ -324,6 +356,24 @@ def _causes(fault: BaseException) -> Iterator[BaseException]:
         yield one
         inner = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
         pending.extend(found for found in inner if isinstance(found, BaseException))
+
+
+class ReadingHttp:
+    """Lets GET and HEAD through to another port and refuses everything else before it leaves."""
+
+    def __init__(self, inner: LiveHttp) -> None:
+        self.source = inner.source
+        self._inner = inner
+
+    def send(self, request: Request) -> Response:
+        """See `ports.http.Http.send`. Raises Refused for a request that may change something."""
+        if request.method not in ("GET", "HEAD"):
+            raise Refused(f"refused to send {_told(request)}", why="only reading is allowed here")
+        return self._inner.send(request)
+
+    def renew(self, url: str, server_time: float | None = None) -> bool:
+        """See `LiveHttp.renew`."""
+        return self._inner.renew(url, server_time)
 
 
 class CarriedHttp:

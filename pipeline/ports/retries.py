@@ -16,6 +16,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pipeline.model import AppleFailure
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     Outcome = Response | AppleFailure
 
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
+RECONSIDERED = TRANSIENT | {401}
+HOPELESS = frozenset({"UNTRUSTED", "MALFORMED"})
+"""Failures that another try does not mend; see `live_http`."""
 ATTEMPTS = 7
 SIGNATURES = 3
 """How often a refused token is tried at all: App Store Connect refuses valid ones now and then."""
@@ -43,7 +47,7 @@ WINDOWS = {"user-hour": 3600.0, "user-minute": 60.0}
 
 
 class RequestBudget:
-    """What is left of a key's request budget, shared by all threads that use the key.
+    """What is left of the request budgets, by host: shared by all threads that use one key.
 
     Source: Apple, "Identifying Rate Limits": `X-Rate-Limit: user-hour-lim:3600;user-hour-rem:3567;`, per key and
     rolling hour; some endpoints add user-minute-lim and user-minute-rem.
@@ -51,10 +55,10 @@ class RequestBudget:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._left: dict[str, tuple[int, int]] = {}
-        self._held_until: datetime | None = None
+        self._left: dict[str, dict[str, tuple[int, int]]] = {}
+        self._held_until: dict[str, datetime] = {}
 
-    def note(self, header: str) -> None:
+    def note(self, host: str, header: str) -> None:
         """Take in what an answer's X-Rate-Limit header says; what cannot be read is left out."""
         numbers: dict[str, int] = {}
         for pair in header[:500].replace(",", ";").split(";"):
@@ -65,23 +69,21 @@ class RequestBudget:
             for window in WINDOWS:
                 limit, left = numbers.get(f"{window}-lim", 0), numbers.get(f"{window}-rem")
                 if limit > 0 and left is not None:
-                    self._left[window] = (left, limit)
+                    self._left.setdefault(host, {})[window] = (left, limit)
 
-    def hold(self, until: datetime) -> None:
-        """Keep every thread from asking before that hour: the service has said 429."""
+    def hold(self, host: str, until: datetime) -> None:
+        """Keep every thread from asking that host before that hour: it has said 429."""
         with self._lock:
-            if self._held_until is None or until > self._held_until:
-                self._held_until = until
+            self._held_until[host] = max(until, self._held_until.get(host, until))
 
-    def pause(self, now: datetime) -> float:
-        """Seconds to wait before the next request: none while the budget is ample."""
+    def pause(self, host: str, now: datetime) -> float:
+        """Seconds to wait before the next request to that host: none while the budget is ample."""
         with self._lock:
-            seconds = max((_share(window, *left) for window, left in self._left.items()), default=0.0)
-            if self._held_until is not None:
-                seconds = max(seconds, (self._held_until - now).total_seconds())
-                if self._held_until <= now:
-                    self._held_until = None
-        return max(0.0, seconds)
+            seconds = max((_share(window, *left) for window, left in self._left.get(host, {}).items()), default=0.0)
+            held = self._held_until.get(host, now)
+            if held <= now:
+                self._held_until.pop(host, None)
+            return max(seconds, (held - now).total_seconds())
 
 
 def _share(window: str, left: int, limit: int) -> float:
@@ -119,12 +121,12 @@ class RetryingHttp:
 
         """
         first = self._once(request)
-        if not isinstance(first, AppleFailure) and first.status < 400:
+        if not isinstance(first, AppleFailure) and first.status not in RECONSIDERED:
             return first
         return self._persist(request, first)
 
     def _once(self, request: Request) -> Outcome:
-        pause = self._budget.pause(self._clock.now())
+        pause = self._budget.pause(_host(request), self._clock.now())
         if pause:
             self._wait(pause, request, "the request budget of the key is nearly used up")
         try:
@@ -132,7 +134,7 @@ class RetryingHttp:
         except AppleFailure as failure:
             return failure
         if "x-rate-limit" in response.headers:
-            self._budget.note(response.headers["x-rate-limit"])
+            self._budget.note(_host(request), response.headers["x-rate-limit"])
         return response
 
     def _within_deadline(self, request: Request) -> Request:
@@ -144,9 +146,9 @@ class RetryingHttp:
             return math.inf
         return (self._clock.deadline - self._clock.now()).total_seconds()
 
-    def _wait(self, seconds: float, request: Request, why: str) -> None:
+    def _wait(self, seconds: float, request: Request, why: str, *, ambiguous: bool = False) -> None:
         if seconds > self._left():
-            raise _out_of_time(request, seconds, why)
+            raise _out_of_time(request, seconds, why, ambiguous=ambiguous)
         self._clock.sleep(seconds)
 
     def _persist(self, request: Request, first: Outcome) -> Response:
@@ -161,7 +163,7 @@ class RetryingHttp:
             return known.pop() if known else self._once(request)
 
         def wait(seconds: float) -> None:
-            self._wait(seconds, request, patience.why)
+            self._wait(seconds, request, patience.why, ambiguous=patience.ambiguous)
 
         tries = tenacity.Retrying(
             retry=tenacity.retry_if_result(patience.worth_another),
@@ -189,11 +191,13 @@ class _Patience:
         self._renew: Callable[[str, float | None], bool] | None = getattr(inner, "renew", None)
         self._signatures = 1
         self.why = ""
+        self.ambiguous = False
 
     def worth_another(self, outcome: Outcome) -> bool:
         if isinstance(outcome, AppleFailure):
             self.why = str(outcome)
-            return self._request.may_repeat or not outcome.ambiguous
+            self.ambiguous = self.ambiguous or outcome.ambiguous
+            return outcome.code not in HOPELESS and (self._request.may_repeat or not outcome.ambiguous)
         self.why = f"it answered {outcome.status}"
         if outcome.status == 401:
             return self._signed_anew(outcome)
@@ -213,7 +217,7 @@ class _Patience:
         if asked is not None:
             seconds = asked + self._chance() * FIRST_WAIT
         if outcome.status == 429:
-            self._budget.hold(now + timedelta(seconds=seconds))
+            self._budget.hold(_host(self._request), now + timedelta(seconds=seconds))
         return seconds
 
     def _signed_anew(self, refused: Response) -> bool:
@@ -223,19 +227,22 @@ class _Patience:
         return self._renew(self._request.url, server_time(refused))
 
 
+def _host(request: Request) -> str:
+    return urlsplit(request.url).hostname or ""
+
+
 def _last(state: RetryCallState) -> Any:
     return state.outcome.result() if state.outcome else None
 
 
-def _out_of_time(request: Request, seconds: float, why: str) -> AppleFailure:
-    from urllib.parse import urlsplit
-
+def _out_of_time(request: Request, seconds: float, why: str, *, ambiguous: bool) -> AppleFailure:
     parts = urlsplit(request.url)
     return AppleFailure(
         f"{request.method} {parts.hostname}{parts.path} did not succeed in time",
         why=f"{why}; the next try would come in {seconds:.0f} s, after the stage's deadline",
         remedy="run again later: what was done already is not done twice",
         code="DEADLINE",
+        ambiguous=ambiguous,
     )
 
 

@@ -50,7 +50,7 @@ def _told(run: Run, kind: str, group: Group) -> str:
             properties["line"] = place.line
             if place.column is not None:
                 properties["col"] = place.column
-    properties["title"] = " ".join(filter(None, (finding.rule, finding.apple)))
+    properties["title"] = " ".join(filter(None, (finding.rule, finding.apple))) or group.label
     parts = [finding.summary, finding.remedy and f"help: {finding.remedy}", f"on: {where(run, group)}"]
     if finding.waived:
         parts.append(f"waived: {finding.waived}")

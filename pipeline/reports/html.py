@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.model.findings import Severity
 from pipeline.model.readings import Source
 from pipeline.reports import picture, words
 from pipeline.reports.groups import Group, counted, grouped, where
@@ -100,7 +99,9 @@ def _header(run: Run) -> str:
         ("actions", sum(len(step.actions) for step in run.steps)),
     ]
     told = "".join(f"<div><dt>{name}</dt><dd>{number}</dd></div>" for name, number in numbers)
-    extra = "".join(f"<p>{_told(text)}</p>" for text in (run.scenario and f"Scenario: {run.scenario}", run.note) if text)
+    extra = "".join(
+        f"<p>{_told(text)}</p>" for text in (run.scenario and f"Scenario: {run.scenario}", run.note) if text
+    )
     return (
         f"<h1>{_told(run.app) or 'An unnamed app'}{version}</h1>\n"
         f'<p class="meta">{_told(" · ".join(filter(None, meta)))}</p>\n'
@@ -200,8 +201,12 @@ def _outcome(action: ActionRecord) -> str:
     if action.error:
         told.append(f"<br>{_told(action.error)}")
     if action.result:
-        lines = "".join(f"<dt>{_told(str(name))}</dt><dd>{_told(str(value))}</dd>" for name, value in action.result.items())
-        told.append(f'<details><summary>receipt</summary><div class="inner"><dl class="facts">{lines}</dl></div></details>')
+        lines = "".join(
+            f"<dt>{_told(str(name))}</dt><dd>{_told(str(value))}</dd>" for name, value in action.result.items()
+        )
+        told.append(
+            f'<details><summary>receipt</summary><div class="inner"><dl class="facts">{lines}</dl></div></details>'
+        )
     return " ".join(told)
 
 
@@ -240,7 +245,7 @@ def _plan(run: Run) -> str:
     told = words.plan(run)
     if not told:
         return ""
-    return f'<p>{_told(told)}</p><p class="digest"><code>{_told(run.digest or run.plan.digest)}</code></p>\n'
+    return f'<p>{_told(told)}</p><p class="digest"><code>{_told(words.digest(run))}</code></p>\n'
 
 
 def _step(number: int, step: Step) -> str:

@@ -57,7 +57,7 @@ def _document(run: Run) -> dict[str, Any]:
         "steps": [_step(step) for step in run.steps],
         "actions": [_action(step, action) for step in run.steps for action in step.actions],
         "plan": {
-            "digest": run.digest or (plan.digest if plan.promises else ""),
+            "digest": words.digest(run),
             "complete": run.complete,
             "promises": [
                 {

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 DELAY = 0.3
 """Seconds after which the moving picture starts."""
 
-_KEPT = frozenset({"run", "resume", "step", "plan", "intent", "progress", "receipt", "proof", "end", "done", "judgement"})
+_KEPT = frozenset(
+    {"run", "resume", "step", "plan", "intent", "progress", "receipt", "proof", "end", "done", "judgement"}
+)
 _BAR = 28
 
 
@@ -53,7 +55,7 @@ class LiveTerminal:
         self._look = look(self._stream, environment)
         self._delay = delay
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._entries: dict[tuple[str, ...], Entry] = {}
         self._began: dict[str, float] = {}
         self._start = 0.0
@@ -117,8 +119,14 @@ class LiveTerminal:
             self._stream.write(self._look.sealed(clipped(line, 400)) + "\n")
             self._stream.flush()
 
+    def _step_of(self, entry: Entry) -> Step | None:
+        """The entry's step as it stands; only its own entries are folded, since a log asks for one at every event."""
+        name = entry.get("step")
+        run = replay(told for told in self._entries.values() if told.get("kind") == "run" or told.get("step") == name)
+        return next((step for step in run.steps if step.name == name), None)
+
     def _ended(self, entry: Entry) -> str:
-        step = next((step for step in self._run().steps if step.name == entry.get("step")), None)
+        step = self._step_of(entry)
         if step is None:
             return ""
         told = [words.amount(len(step.judgements), "check")] if step.judgements else []
@@ -150,8 +158,8 @@ class LiveTerminal:
         return f"  {shown(entry.get('step'))}: waiting, {words.duration(float(entry.get('waited', 0.0)))} so far"
 
     def _action(self, entry: Entry) -> ActionRecord | None:
-        told = (action for step in self._run().steps if step.name == entry.get("step") for action in step.actions)
-        return next((action for action in told if action.key == entry.get("action")), None)
+        step = self._step_of(entry)
+        return next((action for action in step.actions if action.key == entry.get("action")), None) if step else None
 
     # A moving picture ------------------------------------------------------------------------------------------------
 

@@ -111,7 +111,7 @@ def _location(run: Run, place: Location | None, subject: str) -> dict[str, Any]:
         if place.column is not None and place.column > 0:
             region["startColumn"] = place.column
         if place.excerpt:
-            physical["region"]["snippet"] = {"text": clipped(encodable(place.excerpt), _LONGEST)}
+            physical["region"]["snippet"] = {"text": _said(place.excerpt)}
     told: dict[str, Any] = {"physicalLocation": physical}
     if subject:
         told["logicalLocations"] = [{"name": _said(subject)}]
@@ -145,7 +145,8 @@ def _fingerprint(group: Group) -> str:
     """Stays the same when lines move: made of what was found and in which file, not of where in the file."""
     finding = group.finding
     place = finding.location
-    return digest([finding.rule, finding.subject, place.path if place else "", encodable(finding.summary)])[:32]
+    told = (finding.rule, finding.subject, place.path if place else "", finding.summary)
+    return digest([encodable(text) for text in told])[:32]
 
 
 def _said(text: str, *, lines: bool = False) -> str:

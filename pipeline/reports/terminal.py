@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 WIDTH = 80
 _NARROWEST, _WIDEST = 40, 110
 
-_CODES = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36", "bold": "1", "dim": "2"}
+_CODES = {
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+    "bold": "1",
+    "dim": "2",
+}
 
 _LABEL = {
     Severity.ERROR: "bold red",
@@ -54,9 +63,14 @@ _TONE = {
     words.Tone.EMPTY: "bold magenta",
 }
 
-_OUTCOME = {Outcome.DONE: "green", Outcome.ALREADY: "green", Outcome.FAILED: "bold red", Outcome.UNCERTAIN: "bold magenta"}
+_OUTCOME = {
+    Outcome.DONE: "green",
+    Outcome.ALREADY: "green",
+    Outcome.FAILED: "bold red",
+    Outcome.UNCERTAIN: "bold magenta",
+}
 
-_COMMAND = re.compile(r"^(\s*)::|##\[", re.MULTILINE)
+_COMMAND = re.compile(r"^(?:\s|\x1b\[[0-9;]*m)*::|##\[", re.MULTILINE)
 """How a line of a job's log becomes a command to GitHub's runner (actions/runner, ActionCommand.cs)."""
 
 
@@ -147,7 +161,8 @@ def _stages(run: Run, look: Look) -> list[str]:
     heads = {lane: words.lane(run, lane) if lane else "app" for lane in lanes}
     first = max((cells(shown(stage)) for stage in stages), default=0)
     widths = {
-        lane: max(cells(heads[lane]), *(cells(table.get((stage, lane), ("", ""))[0]) for stage in stages)) for lane in lanes
+        lane: max(cells(heads[lane]), *(cells(table.get((stage, lane), ("", ""))[0]) for stage in stages))
+        for lane in lanes
     }
     if not stages:
         return []
@@ -173,10 +188,7 @@ def _row(parts: list[str]) -> str:
 
 def _listed(run: Run, look: Look) -> list[str]:
     """The table for a terminal that is too narrow for one: a line per step."""
-    return [
-        f"{look.paint(look.state(step), _style(step))} {shown(step.name)}"
-        for step in run.steps
-    ]
+    return [f"{look.paint(look.state(step), _style(step))} {shown(step.name)}" for step in run.steps]
 
 
 def _consequences(run: Run, look: Look) -> list[str]:
@@ -231,7 +243,12 @@ def _excerpt(finding: Finding, gutter: int, bar: str, look: Look) -> list[str]:
 def _remarks(run: Run, group: Group) -> list[tuple[str, str]]:
     finding = group.finding
     on = f"{where(run, group)}, {words.SOURCE[finding.source]}"
-    told = [("help", finding.remedy), ("apple", finding.apple), ("subject", finding.subject), ("waived", finding.waived)]
+    told = [
+        ("help", finding.remedy),
+        ("apple", finding.apple),
+        ("subject", finding.subject),
+        ("waived", finding.waived),
+    ]
     return [(name, text) for name, text in told if text] + [("on", on)]
 
 

@@ -83,7 +83,9 @@ def verdict(run: Run) -> str:
         return "Nothing was judged, and that is no pass"
     if how is Tone.UNFINISHED:
         open_steps = [step.name for step in run.steps if step.state is State.BEGAN]
-        return "The run has not come to its end" + (f": it stands at {shown(', '.join(open_steps))}" if open_steps else "")
+        return "The run has not come to its end" + (
+            f": it stands at {shown(', '.join(open_steps))}" if open_steps else ""
+        )
     if how is Tone.CAUTION:
         return "No pass: what was found would stop a live run"
     if run.verdict:
@@ -143,16 +145,27 @@ def outcome(action: ActionRecord) -> str:
     return "begun, no receipt" if action.intended else "planned"
 
 
+def digest(run: Run) -> str:
+    """What a person approves: as the run's end told it, or, for a run without an end, as its actions make it."""
+    if run.digest or not run.plan.promises:
+        return shown(run.digest)
+    try:
+        return run.plan.digest
+    except UnicodeEncodeError:
+        # A name that no encoding can hold has no digest; the run's own end would have failed on it as well.
+        return "unknown"
+
+
 def plan(run: Run) -> str:
     """The plan's digest and what can be done with it, or why nothing can; empty when nothing was proposed."""
     promises = run.plan.promises
     if not promises:
         return ""
-    digest = shown(run.digest or run.plan.digest)[:12]
-    told = f"Plan {digest}: {amount(len(promises), 'action')}"
+    named = digest(run)[:12]
+    told = f"Plan {named}: {amount(len(promises), 'action')}"
     if run.theatre == "live":
         return told
-    return f"{told}; approve with: {APPROVE.format(digest=digest)}" if run.complete else f"{told}; it cannot be approved"
+    return f"{told}; approve with: {APPROVE.format(digest=named)}" if run.complete else f"{told}; it cannot be approved"
 
 
 def amount(number: int, noun: str) -> str:

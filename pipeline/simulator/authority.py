@@ -1,9 +1,9 @@
-"""A test authority in Apple's shape, so that a rehearsal signs with real certificates that nobody could mistake for Apple's.
+"""A test authority in Apple's shape, so that a rehearsal signs with certificates that nobody could take for Apple's.
 
 Subjects, marker extensions, key usages and chains follow the certificates that Apple issues (Security's SecPolicy.c and
-samples of each kind); two things differ on purpose. Keys are EC P-256, where Apple's developer certificates are RSA-2048:
-RSA keys would take most of a rehearsal's time. And the root is called "Rehearsal Root CA", so that a reader that pins
-Apple's roots says "not Apple's", as it should.
+samples of each kind); two things differ on purpose. Keys are EC P-256, where Apple's developer certificates have
+RSA-2048: such keys would take most of a rehearsal's time. And the root is called "Rehearsal Root CA", so that a reader
+that pins Apple's roots says "not Apple's", as it should.
 """
 
 from __future__ import annotations
@@ -248,8 +248,8 @@ class Authority:
     ) -> Profile:
         """A provisioning profile: XML plist in CMS, in DER.
 
-        `platforms` as the plist spells them (iOS, OSX). `DER-Encoded-Profile`, the second copy that newer profiles carry,
-        is left out: no description of it is public.
+        `platforms` as the plist spells them (iOS, OSX). `DER-Encoded-Profile`, the second copy that newer profiles
+        carry, is left out: no description of it is public.
         """
         created = (self.now + begins).replace(tzinfo=None)
         expires = (self.now + ends).replace(tzinfo=None)

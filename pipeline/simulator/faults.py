@@ -275,6 +275,8 @@ def _build(kind: type[T], values: Any, where: str) -> T:
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     made: dict[str, Any] = {}
     for key, value in values.items():
+        if key is True and "on" in known:
+            key = "on"  # YAML 1.1 reads the bare word on as true
         if key not in known:
             raise ScenarioFault(f"{where} has an unknown key {key!r}{_nearest(str(key), list(known))}")
         made[key] = _value(key, value, f"{where}: {key}", str(known[key].type))

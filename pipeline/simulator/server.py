@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import select
 import socket
 import struct
@@ -160,14 +161,9 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
 
     def _body(self) -> bytes | None:
-        if self.headers.get("Transfer-Encoding"):
-            return self._too_much(411, b"Length Required")
-        text = self.headers.get("Content-Length", "0")
-        if not (text.isascii() and text.isdigit() and len(text) < 16):
-            return self._too_much(400, b"Bad Content-Length")
-        length = int(text)
-        if length > BODY_LIMIT:
-            return self._too_much(413, b"Content Too Large")
+        length = self._length()
+        if length is None:
+            return None
         body = bytearray()
         while len(body) < length:
             chunk = self.rfile.read(min(CHUNK, length - len(body)))
@@ -179,13 +175,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_expect_100(self) -> bool:
         """100 Continue, unless the body would be refused anyway."""
-        length = self.headers.get("Content-Length", "0")
-        if length.isascii() and length.isdigit() and int(length[:16]) > BODY_LIMIT:
-            self._too_much(413, b"Content Too Large")
-            return False
-        return super().handle_expect_100()
+        return self._length() is not None and super().handle_expect_100()
 
-    def _too_much(self, status: int, text: bytes) -> None:
+    def _length(self) -> int | None:
+        """The body's length, or None after it was refused."""
+        text = self.headers.get("Content-Length", "0")
+        if self.headers.get("Transfer-Encoding"):
+            self._refuse(411, b"Length Required")
+        elif not (text.isascii() and text.isdigit() and len(text) < 16):
+            self._refuse(400, b"Bad Content-Length")
+        elif int(text) > BODY_LIMIT:
+            self._refuse(413, b"Content Too Large")
+        else:
+            return int(text)
+        return None
+
+    def _refuse(self, status: int, text: bytes) -> None:
         self.close_connection = True
         self._send((status, {"content-type": "text/plain", "connection": "close"}, text))
 
@@ -207,8 +212,9 @@ class _Handler(BaseHTTPRequestHandler):
             waited += 0.1
             if select.select([self.connection], [], [], 0)[0]:
                 break
-        # Linger 0 turns the close into a reset, as a dropped connection looks like.
+        # Linger 0 turns the close into a reset, as a dropped connection looks like; the framework would say goodbye.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
 
     def _page(self) -> Answer:
         apple = self.owner.apple

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from pipeline.model import AppleFailure, Refused, Source, UsageFault
 from pipeline.ports.http import FileSlice, Request
-from pipeline.ports.live_http import CarriedHttp, ConnectKey, CredentialsMissing, LiveHttp
+from pipeline.ports.live_http import CarriedHttp, CloudKitToken, ConnectKey, CredentialsMissing, LiveHttp, ReadingHttp
 from pipeline.ports.secrets import EnvironmentSecrets, NoSecrets
 from tests.rooms.connect.little_apple import Fault, LittleApple, serving
 
@@ -88,6 +90,24 @@ def test_a_password_in_netrc_does_not_take_the_tokens_place(
     assert apple.authorised[0][1] == "Bearer token"
 
 
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(apple: LittleApple, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    assert live(apple).send(get()).status == 200
+
+
+def test_a_proxy_of_the_environment_is_asked_for_everything_else(
+    apple: LittleApple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", apple.url)
+    monkeypatch.setenv("https_proxy", apple.url)
+    with pytest.raises(AppleFailure) as raised:
+        LiveHttp({}).send(Request("GET", "https://example.com/", timeout=2))
+    assert not raised.value.ambiguous
+
+
 def test_redirects_are_not_followed(apple: LittleApple) -> None:
     apple.faults.append(Fault("GET", "302", headers={"Location": f"{apple.url}/elsewhere"}))
     assert live(apple).send(get()).status == 302
@@ -140,7 +160,7 @@ def test_a_body_that_breaks_off_is_ambiguous(apple: LittleApple) -> None:
     assert raised.value.ambiguous
 
 
-def test_something_that_speaks_no_tls_is_named() -> None:
+def test_something_that_speaks_no_tls_gives_no_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def speak() -> None:
@@ -154,11 +174,54 @@ def test_something_that_speaks_no_tls_is_named() -> None:
         with pytest.raises(AppleFailure) as raised:
             LiveHttp({}).send(Request("GET", f"https://127.0.0.1:{server.getsockname()[1]}/", timeout=2))
         thread.join()
-    assert raised.value.code == "TLS"
+    assert (raised.value.code, raised.value.ambiguous) == ("CONNECTION_LOST", True)
+
+
+def self_signed(folder: Path) -> Path:
+    from datetime import UTC, datetime, timedelta
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, KEY.public_key(), 1, now, now + timedelta(days=1))
+        .sign(KEY, SHA256())
+        .public_bytes(Encoding.PEM)
+    )
+    path = folder / "server.pem"
+    path.write_bytes(PEM.encode() + made)
+    return path
+
+
+def test_a_certificate_nobody_vouches_for_is_not_spoken_to(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            with contextlib.suppress(OSError), connection, context.wrap_socket(connection, server_side=True) as safe:
+                safe.recv(1)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(AppleFailure) as raised:
+            LiveHttp({}).send(Request("POST", f"https://127.0.0.1:{server.getsockname()[1]}/", timeout=2))
+        thread.join()
+    assert (raised.value.code, raised.value.ambiguous) == ("UNTRUSTED", False)
+
+
+def test_a_header_that_is_none_was_never_sent(apple: LittleApple) -> None:
+    with pytest.raises(AppleFailure) as raised:
+        live(apple).send(get(headers={"x": "a\r\nInjected: b"}))
+    assert (raised.value.code, raised.value.ambiguous) == ("MALFORMED", False)
+    assert apple.asked == []
 
 
 def test_nothing_is_sent_in_the_clear() -> None:
-    with pytest.raises(Refused, match="example.com"):
+    with pytest.raises(Refused, match=r"example\.com"):
         LiveHttp({}).send(Request("GET", "http://example.com/"))
     with pytest.raises(UsageFault, match="cannot stand for Apple's server"):
         LiveHttp({}, {API: "http://example.com"})
@@ -237,6 +300,23 @@ def test_threads_share_one_token() -> None:
     assert len(set(found)) == 1
 
 
+def test_a_cloudkit_token_is_a_header_and_shows_nothing() -> None:
+    token = CloudKitToken(EnvironmentSecrets({"CLOUDKIT_MANAGEMENT_TOKEN": "hidden"}))
+    assert token() == {"x-apple-cloudkit-management-token": "hidden"}
+    assert "hidden" not in repr(token)
+    with pytest.raises(CredentialsMissing, match="CLOUDKIT_MANAGEMENT_TOKEN not set"):
+        CloudKitToken(NoSecrets())()
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE", "get"])
+def test_a_reader_changes_nothing(apple: LittleApple, method: str) -> None:
+    http = ReadingHttp(live(apple))
+    with pytest.raises(Refused, match="refused to send"):
+        http.send(Request(method, f"https://{API}/v1/apps"))
+    assert apple.asked == []
+    assert http.send(get()).status == 200
+
+
 def test_a_carrier_reaches_only_its_hosts(tmp_path: Path) -> None:
     seen: list[tuple[str, str, bytes]] = []
 
@@ -257,9 +337,22 @@ def test_a_carrier_reaches_only_its_hosts(tmp_path: Path) -> None:
     assert len(seen) == 1
 
 
+def test_a_carrier_is_given_the_authorisation_of_a_host() -> None:
+    seen: list[str | None] = []
+
+    def carrier(method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        seen.append(headers.get("authorization"))
+        return 200, {}, b""
+
+    http = CarriedHttp(carrier, {API, "parts.example.com"}, authorizers={API: lambda: {"authorization": "Bearer x"}})
+    http.send(get())
+    http.send(Request("PUT", "https://parts.example.com/"))
+    assert seen == ["Bearer x", None]
+
+
 @pytest.mark.parametrize(("applied", "ambiguous"), [(True, True), (False, False), (None, True)])
 def test_a_dropped_connection_of_a_carrier_is_a_failure(applied: bool | None, ambiguous: bool) -> None:
-    class Dropped(Exception):
+    class Dropped(Exception):  # noqa: N818
         """What a simulated service raises."""
 
     def carrier(*_: object) -> tuple[int, dict[str, str], bytes]:

@@ -16,6 +16,7 @@ from pipeline.ports.retries import ATTEMPTS, RequestBudget, RetryingHttp, retry_
 if TYPE_CHECKING:
     from pipeline.ports.http import Http
 
+HOST = "example.com"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 GET = Request("GET", "https://example.com/v1/apps?secret=1")
 POST = Request("POST", "https://example.com/v1/buildUploads")
@@ -117,6 +118,14 @@ def test_what_will_not_change_is_not_asked_again(status: int) -> None:
     assert len(inner.sent) == 1
 
 
+@pytest.mark.parametrize("code", ["UNTRUSTED", "MALFORMED"])
+def test_what_another_try_does_not_mend_is_told_at_once(code: str) -> None:
+    inner = Script(AppleFailure("no", code=code))
+    with pytest.raises(AppleFailure):
+        send(inner, GET)
+    assert len(inner.sent) == 1
+
+
 def test_the_last_answer_is_kept_when_the_tries_are_used_up() -> None:
     inner = Script(*[Response(500)] * 50)
     assert send(inner, GET).status == 500
@@ -148,6 +157,13 @@ def test_a_lost_answer_before_the_deadline_tells_its_cause() -> None:
         send(Script(*[LOST] * 9), GET, Stopped(deadline=0.5))
 
 
+def test_a_repeatable_write_that_ran_out_of_time_may_have_had_its_effect() -> None:
+    write = Request("PUT", "https://example.com/", repeatable=True)
+    with pytest.raises(AppleFailure, match="in time") as raised:
+        send(Script(*[LOST] * 9), write, Stopped(deadline=2))
+    assert raised.value.ambiguous
+
+
 def test_one_request_does_not_outlast_the_deadline() -> None:
     inner = Script()
     send(inner, GET, Stopped(deadline=30))
@@ -165,30 +181,31 @@ def test_a_refused_token_is_signed_anew_twice() -> None:
 def test_a_429_holds_every_thread_of_the_key() -> None:
     clock, budget = Stopped(), RequestBudget()
     first = RetryingHttp(Script(Response(429, {"retry-after": "30"})), clock, budget, lambda: 0.0)
-    budget.hold(NOON + timedelta(seconds=30))
-    assert budget.pause(NOON) == 30
+    budget.hold(HOST, NOON + timedelta(seconds=30))
+    assert budget.pause(HOST, NOON) == 30
+    assert budget.pause("other.example.com", NOON) == 0
     first.send(GET)
-    assert budget.pause(clock.now()) == 0
+    assert budget.pause(HOST, clock.now()) == 0
 
 
 def test_requests_are_spread_out_when_the_budget_is_nearly_used_up() -> None:
     clock, budget = Stopped(), RequestBudget()
     for left, expected in ((3567, 0.0), (359, 1.0), (0, 10.0)):
-        budget.note(f"user-hour-lim:3600;user-hour-rem:{left};")
-        assert budget.pause(NOON) == expected
+        budget.note(HOST, f"user-hour-lim:3600;user-hour-rem:{left};")
+        assert budget.pause(HOST, NOON) == expected
     send(Script(), GET, clock, budget)
     assert clock.slept == [10.0]
 
 
 def test_both_windows_are_read_from_joined_headers() -> None:
     budget = RequestBudget()
-    budget.note("user-hour-lim:3600;user-hour-rem:3000;, user-minute-lim:150;user-minute-rem:3;")
-    assert budget.pause(NOON) == pytest.approx(0.4)
+    budget.note(HOST, "user-hour-lim:3600;user-hour-rem:3000;, user-minute-lim:150;user-minute-rem:3;")
+    assert budget.pause(HOST, NOON) == pytest.approx(0.4)
 
 
 def test_a_used_up_budget_past_the_deadline_is_a_failure() -> None:
     budget = RequestBudget()
-    budget.hold(NOON + timedelta(hours=1))
+    budget.hold(HOST, NOON + timedelta(hours=1))
     with pytest.raises(AppleFailure, match="budget"):
         send(Script(), GET, Stopped(deadline=60), budget)
 
@@ -214,8 +231,8 @@ def test_retry_after_is_read(text: str, seconds: float | None) -> None:
 @given(st.text(max_size=60))
 def test_headers_of_any_kind_are_read_without_a_traceback(text: str) -> None:
     budget = RequestBudget()
-    budget.note(text)
-    assert 0 <= budget.pause(NOON) <= 3600
+    budget.note(HOST, text)
+    assert 0 <= budget.pause(HOST, NOON) <= 3600
     answer = Response(429, {"retry-after": text, "date": text})
     asked = retry_after(answer, NOON)
     assert asked is None or 0 <= asked <= 3600

@@ -81,7 +81,8 @@ class Story:
     def judge(self, step: str, rule: str, title: str, source: str = "LIVE", **fields: Any) -> None:
         stage, _, lane = step.partition("/")
         found = [
-            {"rule": rule, "source": source, "stage": stage, "lane": lane, **told} for told in fields.pop("findings", ())
+            {"rule": rule, "source": source, "stage": stage, "lane": lane, **told}
+            for told in fields.pop("findings", ())
         ]
         self.add("judgement", 0.002, step=step, rule=rule, title=title, source=source, findings=found, **fields)
 
@@ -178,7 +179,7 @@ def _green_step(story: Story, step: str, number: int, platform: str) -> None:
 
 def blocked() -> Run:
     """Many findings: the same on two lanes, waived, without a place, with hostile names; later steps are held."""
-    story = Story(app="Gr\u00fc\u00dfe <b>&amp; \"Co\"</b> \x1b[31mred\x1b[0m", note="[bold]no markup[/bold] | `ticks`")
+    story = Story(app='Gr\u00fc\u00dfe <b>&amp; "Co"</b> \x1b[31mred\x1b[0m', note="[bold]no markup[/bold] | `ticks`")
     _preflight(story)
     for lane in ("ios", "mac"):
         _blocked_project(story, lane)
@@ -224,7 +225,7 @@ def _blocked_project(story: Story, lane: str) -> None:
     story.judge(step, "PROJ001", "bundle identifiers agree", findings=[differ])
     hostile = {
         "severity": "WARNING",
-        "summary": "display name <script>alert(1)</script> | holds ]]> & \"quotes\" \x1b]0;title\x07 and `ticks` ::error::x",
+        "summary": 'display name <script>alert(1)</script> | holds ]]> & "quotes" \x1b]0;title\x07 and `ticks` ::error::x',
         "subject": f"{lane} \u2067name\u2069",
         "remedy": "rename it\n::set-output name=x::y",
         "location": {
@@ -235,7 +236,11 @@ def _blocked_project(story: Story, lane: str) -> None:
         },
     }
     story.judge(step, "PROJ014", "names can be shown", findings=[hostile])
-    waived = {"severity": "ERROR", "summary": "the icon has an alpha channel", "waived": "ada, until 2026-12-01: redrawn"}
+    waived = {
+        "severity": "ERROR",
+        "summary": "the icon has an alpha channel",
+        "waived": "ada, until 2026-12-01: redrawn",
+    }
     story.judge(step, "PROJ020", "icons are opaque", findings=[waived])
     story.end(step, "BLOCKED")
 

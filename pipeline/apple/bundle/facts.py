@@ -42,12 +42,10 @@ class ProductOnDisk:
         return self.problem or f"{self.bundle_id} {self.version} ({self.build}), {self.path}"
 
 
-@dataclass(frozen=True)
 class Archive(ProductOnDisk):
     """The .xcarchive of a lane."""
 
 
-@dataclass(frozen=True)
 class Export(ProductOnDisk):
     """The .ipa or .pkg of a lane."""
 
@@ -206,11 +204,9 @@ class BuiltApp(Bundle):
         return f"{named}, {self.kind}, {self.size:,} bytes, {self.signature}"
 
 
-@dataclass(frozen=True)
 class ArchivedApp(BuiltApp):
     """The app in the lane's .xcarchive."""
 
 
-@dataclass(frozen=True)
 class ExportedApp(BuiltApp):
     """The app in the lane's .ipa or .pkg."""

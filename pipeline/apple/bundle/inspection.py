@@ -194,7 +194,7 @@ class _Inspection:
             minimum_os=_text(app.info, "MinimumOSVersion") or _text(app.info, "LSMinimumSystemVersion"),
             name=_text(app.info, "CFBundleDisplayName") or _text(app.info, "CFBundleName") or Path(place).stem,
             apps=places,
-            nested=tuple(bundles.values()),
+            nested=tuple(sorted(bundles.values(), key=lambda bundle: bundle.place)),
             executables=tuple(replace(e, signature=by_bundle[e.bundle]) if e.bundle else e for e in executables),
             installer=installer,
             problems=tuple(self._problems),

@@ -20,6 +20,7 @@ from pipeline.ports.http import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
     from pipeline.apple.connect.actions import UploadBuild
     from pipeline.ports.clock import Clock
     from pipeline.ports.http import Http
@@ -42,13 +43,13 @@ class Delivery:
 
     Args:
         action: what to upload.
-        path: where the file is.
+        http: carries both the conversation and the parts.
+        clock: for waiting, and to see whether addresses have expired.
+        progress: told the bytes that were sent.
 
     """
 
-    def __init__(
-        self, action: UploadBuild, path: Path, api: Connect, http: Http, clock: Clock, progress: Progress
-    ) -> None:
+    def __init__(self, action: UploadBuild, http: Http, clock: Clock, progress: Progress) -> None:
         self._action = action
         self._api = Connect(http)
         self._http = http

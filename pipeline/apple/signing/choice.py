@@ -35,8 +35,15 @@ _PLATFORM_NAMES = {
     Platform.VISION_OS: ("xrOS", "visionOS"),
 }
 
+_MAC_PUSH = "com.apple.developer.aps-environment"
 _REPLACED_ON_EXPORT = frozenset(
-    {"aps-environment", "get-task-allow", "com.apple.developer.icloud-container-environment", "beta-reports-active"}
+    {
+        "aps-environment",
+        _MAC_PUSH,
+        "com.apple.developer.icloud-container-environment",
+        "get-task-allow",
+        "beta-reports-active",
+    }
 )
 _GROUPS = "com.apple.security.application-groups"
 
@@ -150,17 +157,20 @@ def is_governed(key: str, need: SigningNeed) -> bool:
     """Whether a profile must grant the entitlement.
 
     The sandbox's and the hardened runtime's own (com.apple.security.…) need no profile, but for application groups;
-    macOS governs little else than com.apple.developer.…; a key that is set to false claims nothing.
+    macOS governs com.apple.developer.… only; a key that is set to false claims nothing. One file often serves both
+    platforms and names the push environment twice, by the key of each.
     """
-    value = need.entitlements[key]
+    value, mac = need.entitlements[key], need.platform is Platform.MAC_OS
     if value is False:
         return False
     if key == _GROUPS:
         groups = value if isinstance(value, (list, tuple)) else [value]
-        return need.platform is not Platform.MAC_OS or any(str(group).startswith("group.") for group in groups)
+        return not mac or any(str(group).startswith("group.") for group in groups)
     if key.startswith("com.apple.security."):
         return False
-    return need.platform is not Platform.MAC_OS or key.startswith("com.apple.developer.") or key == "aps-environment"
+    if mac:
+        return key.startswith("com.apple.developer.")
+    return key != _MAC_PUSH
 
 
 def ungranted(profile: ProvisioningProfile, need: SigningNeed) -> list[str]:

@@ -7,7 +7,7 @@ from pipeline.apple.signing.facts import Identities, Identity, InstalledProfiles
 from pipeline.apple.signing.faults import SigningFault
 from pipeline.apple.signing.profiles import ProvisioningProfile, read_profile
 from pipeline.apple.signing.security import read_certificates, read_identities
-from pipeline.apple.signing.trust import Anchors, walk
+from pipeline.apple.signing.trust import APPLE_INTERMEDIATES, Anchors, walk
 from pipeline.apple.xcode.facts import TargetEntitlements, TargetSettings
 from pipeline.model import Declaration, Lane, Reading, probe
 from pipeline.ports.clock import Clock
@@ -29,6 +29,7 @@ PROFILE_FOLDERS = (
 def keychain_identities(tools: Tools, clock: Clock, anchors: Anchors) -> Identities | Reading[Identities]:
     """The code-signing identities with their certificates and chains.
 
+    macOS fetches an intermediate certificate that no keychain holds, so Apple's are at hand here too.
     Installer certificates are not for code signing, so `find-identity` never lists them; they are picked from all
     certificates by kind, because their names are no proof.
     """
@@ -49,7 +50,7 @@ def keychain_identities(tools: Tools, clock: Clock, anchors: Anchors) -> Identit
         if certificate is None:
             identities.append(Identity(line.sha1, line.label, line.problem))
             continue
-        chain = walk(certificate.der, authorities, anchors, at)
+        chain = walk(certificate.der, (*APPLE_INTERMEDIATES, *authorities), anchors, at)
         identities.append(
             Identity(line.sha1, line.label, line.problem, certificate, chain.trusted, chain.reason, chain.missing)
         )

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 
+from pipeline.apple.signing.authorities import INTERMEDIATES, ROOTS
 from pipeline.apple.signing.certificates import Certificate, read_certificate
 from pipeline.apple.signing.der import Envelope, envelope
 from pipeline.apple.signing.faults import SigningFault
-from pipeline.apple.signing.roots import ROOTS
 
 MOST_CERTIFICATES = 64
 """How many of the certificates that come with a signature are looked at; Apple's bring three or four."""
@@ -58,6 +58,9 @@ APPLE_ROOTS = Anchors(
     {sha256: name for name, sha256, _ in ROOTS}, tuple(binascii.a2b_base64(der) for _, _, der in ROOTS)
 )
 """Apple Root CA, G2 and G3."""
+
+APPLE_INTERMEDIATES = tuple(binascii.a2b_base64(der) for _, _, der in INTERMEDIATES)
+"""For chains of certificates that stand alone, as in a keychain; a signature must bring its own intermediates."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ FRESH_WAITS = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 60.0)
 
 
 @probe
-def beta_groups(http: Http, record: AppRecord) -> Reading[BetaGroups]:
+def beta_groups(http: Http, record: AppRecord) -> Reading[BetaGroups] | BetaGroups:
     """The app's groups."""
     if not record.exists:
         return Reading.unknown(BetaGroups, f"App Store Connect has no app with the bundle id {record.bundle_id}")
@@ -33,7 +33,7 @@ def beta_groups(http: Http, record: AppRecord) -> Reading[BetaGroups]:
         for group in found
         if group.type == "betaGroups"
     )
-    return Reading.of(BetaGroups(record.id, groups), http.source)
+    return BetaGroups(record.id, groups)
 
 
 @probe

@@ -9,7 +9,7 @@ from pipeline.model import Declaration, Finding, check, error
 FINAL = {
     "MISSING_EXPORT_COMPLIANCE": (
         "Apple asks about encryption before anybody may test it",
-        "answer the question in App Store Connect under TestFlight, and set ITSAppUsesNonExemptEncryption in Info.plist",
+        "answer Apple in App Store Connect under TestFlight, and set ITSAppUsesNonExemptEncryption in Info.plist",
     ),
     "IN_EXPORT_COMPLIANCE_REVIEW": (
         "Apple reviews its encryption documents",

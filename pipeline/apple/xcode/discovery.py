@@ -14,6 +14,7 @@ from pipeline.apple.xcode.facts import Problem, Unrehearsed
 from pipeline.apple.xcode.pbxproj import BrokenList
 from pipeline.apple.xcode.project import Project, Target
 from pipeline.apple.xcode.schemes import Scheme
+from pipeline.apple.xcode.settings import Settings
 from pipeline.apple.xcode.workspace import Workspace
 from pipeline.model import Lane, Location, Platform, UsageFault
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 NAMES = {Platform.IOS: "ios", Platform.MAC_OS: "macos", Platform.TV_OS: "tvos", Platform.VISION_OS: "visionos"}
 _BY_SDK = {platform.sdk: platform for platform in Platform}
-_EXAMPLE = re.compile(r"^(?:.*[-_ ])?(?:examples?|demos?|samples?|fixtures?|templates?|playgrounds?|tests?)$", re.I)
+_EXAMPLE = re.compile(
+    r"^(?:.*[-_ ])?(?:examples?|demos?|samples?|fixtures?|templates?|playgrounds?|tests?)$", re.IGNORECASE
+)
 _RELEASES = ("production", "release", "appstore", "distribution")
 
 
@@ -89,7 +92,7 @@ def _open(files: Files) -> Workspace:
         except (FileNotFoundError, UsageFault):
             return None
 
-    return Workspace(os.path.abspath(files.root).replace(os.sep, "/"), files.tree(), read)
+    return Workspace(files.root.absolute().as_posix(), files.tree(), read)
 
 
 def discover(
@@ -105,6 +108,7 @@ def discover(
     """One lane per platform that the app supports.
 
     Args:
+        files: the app.
         project: only this .xcodeproj, relative to the root.
         target: only this target.
         configuration: this configuration instead of the preferred one.
@@ -114,6 +118,7 @@ def discover(
 
     Raises:
         UsageFault: no such folder, nothing in it, no Xcode project, no app target, or an option that names nothing.
+
     """
     _root_is_there(files)
     workspace = WORKSPACES.of(files)
@@ -182,9 +187,8 @@ def _spans(candidate: Candidate, candidates: list[Candidate]) -> bool:
 
 def _left_out(platform: Platform, candidate: Candidate, why: str) -> Unrehearsed:
     what = f"{platform.label} build of {candidate.target} in {candidate.project}"
-    return Unrehearsed(
-        what, why, f"ask for the platform {NAMES[platform]}", False, Location(_file(candidate.project), candidate.line)
-    )
+    place = Location(_file(candidate.project), candidate.line)
+    return Unrehearsed(what, why, f"ask for the platform {NAMES[platform]}", location=place)
 
 
 def _outdone(candidate: Candidate, lane: Lane, candidates: list[Candidate]) -> Unrehearsed:
@@ -195,11 +199,16 @@ def _outdone(candidate: Candidate, lane: Lane, candidates: list[Candidate]) -> U
     chosen = f"{lane.target} in {lane.project} fits a release better"
     because = [reason for reason in winner.reasons if reason not in candidate.reasons]
     against = [reason for reason in candidate.reasons if reason not in winner.reasons]
-    reason = chosen + (f": {', '.join(because)}" if because else "") + (f"; this one: {', '.join(against)}" if against else "")
+    reason = (
+        chosen
+        + (f": {', '.join(because)}" if because else "")
+        + (f"; this one: {', '.join(against)}" if against else "")
+    )
     if candidate.project == lane.project:
         remedy = f"select it with the target {candidate.target}"
     else:
-        remedy = f"select it with the project {candidate.project}, or with projects: {{{lane.name}: {candidate.project}}} in config"
+        path = candidate.project
+        remedy = f"select it with the project {path}, or with projects: {{{lane.name}: {path}}} in config"
     return Unrehearsed(
         f"{label} app {candidate.target} in {candidate.project}",
         reason,
@@ -227,7 +236,9 @@ def _candidates(
         problems.extend(flawed)
         for target in project.applications:
             shared = [one for one in schemes if one.archives(path, target.name) and scheme in ("", one.name)]
-            best = min(shared, key=lambda one: (_rank(one.configuration), one.name != target.name, one.name), default=None)
+            best = min(
+                shared, key=lambda one: (_rank(one.configuration), one.name != target.name, one.name), default=None
+            )
             yield from _on_platforms(workspace, project, target, best, configuration)
 
 
@@ -240,12 +251,12 @@ def _on_platforms(
     general = workspace.settings(project, target, configuration, "")
     supported = general.text("SUPPORTED_PLATFORMS").split() if general.get("SUPPORTED_PLATFORMS").given else []
     sdk = general.text("SDKROOT")
-    names = supported if supported else [re.sub(r"[0-9.]+$", "", sdk)]
+    names = supported or [re.sub(r"[0-9.]+$", "", sdk)]
     for name in dict.fromkeys(names):
         platform = _BY_SDK.get(name)
         if platform is None:
             continue
-        score, reasons = _score(workspace, project, target, configuration, scheme, platform)
+        score, reasons = _score(project.path, workspace.settings(project, target, configuration, platform.sdk), scheme)
         yield Candidate(
             project.path,
             target.name,
@@ -272,10 +283,9 @@ def _configuration(target: Target, scheme: Scheme | None) -> str:
     return best if best and _rank(best) < len(_RELEASES) else (target.default_configuration or best)
 
 
-def _score(
-    workspace: Workspace, project: Project, target: Target, configuration: str, scheme: Scheme | None, platform: Platform
-) -> tuple[int, tuple[str, ...]]:
-    settings = workspace.settings(project, target, configuration, platform.sdk)
+def _score(project: str, settings: Settings, scheme: Scheme | None) -> tuple[int, tuple[str, ...]]:
+    """How much speaks for releasing this target, and what."""
+    configuration = settings.context.configuration
     identity = settings.get("CODE_SIGN_IDENTITY")
     signals = (
         (4, scheme is not None, "a shared scheme archives it"),
@@ -284,14 +294,14 @@ def _score(
         (2, identity.given and "Distribution" in identity.text, "its settings name a distribution identity"),
         (1, settings.get("CODE_SIGN_ENTITLEMENTS").given, "it has entitlements"),
         (1, settings.get("DEVELOPMENT_TEAM").given, "it names a team"),
-        (-8, any(_EXAMPLE.match(part) for part in project.path.split("/")[:-1]), "it lies in a folder of examples"),
+        (-8, any(_EXAMPLE.match(part) for part in project.split("/")[:-1]), "it lies in a folder of examples"),
     )
     held = [(points, reason) for points, holds, reason in signals if holds]
     return sum(points for points, _ in held), tuple(reason for _, reason in held)
 
 
 def _root_is_there(files: Files) -> None:
-    if not os.path.isdir(files.root):
+    if not files.root.is_dir():
         raise UsageFault(f"there is no folder {files.root}", remedy="name the folder of the app's checkout with --app")
 
 
@@ -342,13 +352,17 @@ def _no_project(files: Files, workspace: Workspace) -> UsageFault:
     )
 
 
-def _nothing_fits(
-    candidates: list[Candidate], problems: list[Problem], asked: tuple[str, str, str, str]
-) -> UsageFault:
+def _nothing_fits(candidates: list[Candidate], problems: list[Problem], asked: tuple[str, str, str, str]) -> UsageFault:
     if not candidates and problems:
         first = problems[0]
-        return UsageFault(f"{first.location}: {first.text}", remedy="mend the project file; Xcode could not open it either")
-    named = [f"{kind} {name}" for kind, name in zip(("project", "target", "configuration", "scheme"), asked, strict=True) if name]
+        return UsageFault(
+            f"{first.location}: {first.text}", remedy="mend the project file; Xcode could not open it either"
+        )
+    named = [
+        f"{kind} {name}"
+        for kind, name in zip(("project", "target", "configuration", "scheme"), asked, strict=True)
+        if name
+    ]
     if not candidates and not asked[2]:
         return UsageFault("no app target in any project", remedy="an app target has the product type application")
     known = ", ".join(sorted({f"{c.project}: {c.target}" for c in candidates}))

@@ -29,11 +29,15 @@ class Value:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with a file of the project. `kind` is one of unreadable, duplicate, missing-base, syntax."""
+    """Something wrong with a file of the project. `kind` is one of unreadable, duplicate, missing-base, syntax.
+
+    `missing` is the path of the configuration file that is not here.
+    """
 
     kind: str
     text: str
     location: Location | None = None
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,10 @@ class TargetEntitlements:
 
 @dataclass(frozen=True)
 class IconImage:
-    """One entry of an icon set. `width`, `height` are in pixels, 0 when the file cannot be read."""
+    """One entry of an icon set. `width`, `height` are in pixels, 0 when the file cannot be read.
+
+    `alpha` says that there is an alpha channel, `clear` that a pixel near the edge is in fact not opaque.
+    """
 
     idiom: str
     size: str
@@ -180,6 +187,7 @@ class IconImage:
     width: int = 0
     height: int = 0
     alpha: bool = False
+    clear: bool = False
     flaw: str = ""
 
     @property

@@ -91,7 +91,7 @@ _DESTINATIONS = {
 
 
 @performer
-def archive_app(
+def archive_app(  # noqa: PLR0917  # the engine passes them by name
     action: ArchiveApp, tools: Tools, files: Files, products: Products, declared: Declaration, progress: Progress
 ) -> Mapping[str, Any]:
     """Run `xcodebuild archive`; the archive takes its name only when it is whole."""
@@ -114,7 +114,7 @@ def archive_app(
         raise AppleFailure(
             "xcodebuild said that the archive succeeded, and it is not whole",
             why=f"{missing} is missing",
-            remedy="check that the scheme archives the app and that SKIP_INSTALL is NO for it and YES for its libraries",
+            remedy="check that the scheme archives the app, and that SKIP_INSTALL is NO for it and YES for libraries",
         )
     _clear(path)
     unfinished.rename(path)
@@ -133,7 +133,7 @@ def _missing(archive: Path) -> str:
 
 
 @performer
-def export_app(
+def export_app(  # noqa: PLR0917  # the engine passes them by name
     action: ExportApp,
     tools: Tools,
     files: Files,

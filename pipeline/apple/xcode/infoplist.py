@@ -59,6 +59,15 @@ LISTS = frozenset(_LISTS.split())
 KNOWN = FLAGS | LISTS | frozenset(_TEXTS.split())
 """The names that may follow INFOPLIST_KEY_; any other has no effect."""
 
+_MADE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "UILaunchScreen_Generation": ("UILaunchScreen", {}),
+    "UIApplicationSceneManifest_Generation": (
+        "UIApplicationSceneManifest",
+        {"UIApplicationSupportsMultipleScenes": True, "UISceneConfigurations": {}},
+    ),
+}
+"""Keys whose value is not the setting's but made up when the setting is on (the same file, 845-862)."""
+
 _FROM_SETTINGS = (
     ("CFBundleName", "PRODUCT_NAME"),
     ("CFBundleExecutable", "EXECUTABLE_NAME"),
@@ -136,33 +145,35 @@ def texts(source: Plist | None) -> Mapping[str, str]:
     return {key: value for key, value in source.value.items() if isinstance(value, str)}
 
 
-def _generated(settings: Settings) -> list[tuple[str, Any, Location | None]]:
-    found: list[tuple[str, Any, Location | None]] = []
-    for setting in settings.keys():
-        name = setting.removeprefix(PREFIX)
-        if name == setting or name not in KNOWN:
-            continue
-        resolved = settings.get(setting)
-        value: Any = resolved.text
-        if name in FLAGS:
-            value = settings.flag(setting)
-        elif name in LISTS:
-            value = resolved.text.split()
-        if name == "UILaunchScreen_Generation":
-            if value:
-                found.append(("UILaunchScreen", {}, place_of(resolved)))
-        elif name == "UIApplicationSceneManifest_Generation":
-            if value:
-                manifest = {"UIApplicationSupportsMultipleScenes": True, "UISceneConfigurations": {}}
-                found.append(("UIApplicationSceneManifest", manifest, place_of(resolved)))
-        else:
-            found.append((name.replace("_iPhone", "~iphone").replace("_iPad", "~ipad"), value, place_of(resolved)))
-    for key, setting in _FROM_SETTINGS:
-        if setting in settings and (resolved := settings.get(setting)).text:
-            found.append((key, resolved.text, place_of(resolved)))
+Generated = tuple[str, Any, Location | None]
+
+
+def _generated(settings: Settings) -> list[Generated]:
+    """What GENERATE_INFOPLIST_FILE adds: key, value, and the place of the setting."""
+    found: list[Generated | None] = [
+        _from_key(name, settings)
+        for setting in settings
+        if (name := setting.removeprefix(PREFIX)) != setting and name in KNOWN
+    ]
+    found += [
+        (key, resolved.text, place_of(resolved))
+        for key, setting in _FROM_SETTINGS
+        if setting in settings and (resolved := settings.get(setting)).text
+    ]
     if settings.context.sdk in ("iphoneos", "appletvos"):
         found.append(("LSRequiresIPhoneOS", True, None))
-    return found
+    return [each for each in found if each is not None]
+
+
+def _from_key(name: str, settings: Settings) -> Generated | None:
+    resolved = settings.get(PREFIX + name)
+    if name in _MADE:
+        key, value = _MADE[name]
+        return (key, dict(value), place_of(resolved)) if settings.flag(PREFIX + name) else None
+    key = name.replace("_iPhone", "~iphone").replace("_iPad", "~ipad")
+    if name in FLAGS:
+        return key, settings.flag(PREFIX + name), place_of(resolved)
+    return key, resolved.text.split() if name in LISTS else resolved.text, place_of(resolved)
 
 
 def _merge(info: InfoPlist, key: str, value: Any, place: Location | None) -> None:

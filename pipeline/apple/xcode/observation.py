@@ -54,6 +54,7 @@ class Sight:
     Raises:
         LookupError: the lane names a project or target that is not there.
         BrokenList: the project cannot be read.
+
     """
 
     def __init__(self, workspace: Workspace, lane: Lane) -> None:
@@ -85,15 +86,20 @@ class Sight:
 
     def members(self) -> tuple[str, ...]:
         """Paths of everything that the target copies as a resource; catalogs and icons as their folders."""
-        found = dict.fromkeys(self.project.resources(self.target))
-        for folder, left_out in self.project.synchronized(self.target):
-            inside = f"{folder}/" if folder != "." else ""
-            for path in self.workspace.tree:
-                if path == folder or path.startswith(inside):
-                    shown = _bundle_of(path)
-                    if path not in left_out and shown not in left_out:
-                        found[shown] = None
-        return tuple(found)
+        return members(self.workspace, self.project, self.target)
+
+
+def members(workspace: Workspace, project: Project, target: Target) -> tuple[str, ...]:
+    """Paths of everything that a target copies as a resource; catalogs and icons as their folders."""
+    found = dict.fromkeys(project.resources(target))
+    for folder, left_out in project.synchronized(target):
+        inside = f"{folder}/" if folder != "." else ""
+        for path in workspace.tree:
+            if path == folder or path.startswith(inside):
+                shown = _bundle_of(path)
+                if path not in left_out and shown not in left_out:
+                    found[shown] = None
+    return tuple(found)
 
 
 _BUNDLE = re.compile(r"^(.*?\.(?:xcassets|icon|bundle|xcdatamodeld|lproj))/")
@@ -138,10 +144,8 @@ def target_settings(sight: Sight) -> TargetSettings:
         bitcode=sight.value("ENABLE_BITCODE"),
         scheme_shared=any(one.name == sight.lane.scheme for one in schemes),
         bundle_ids=_across_configurations(sight, "PRODUCT_BUNDLE_IDENTIFIER"),
-        shadowed=tuple(_shadowed(settings)),
-        infoplist_keys=tuple(
-            (key, sight.value(key)) for key in sorted(settings.keys()) if key.startswith(infoplist.PREFIX)
-        ),
+        shadowed=tuple(_shadowed(sight)),
+        infoplist_keys=tuple((key, sight.value(key)) for key in sorted(settings) if key.startswith(infoplist.PREFIX)),
         extensions=tuple(_extensions(sight)),
     )
 
@@ -149,15 +153,24 @@ def target_settings(sight: Sight) -> TargetSettings:
 def _across_configurations(sight: Sight, key: str) -> tuple[tuple[str, Value], ...]:
     found = []
     for configuration in sight.target.configurations:
-        settings = sight.workspace.settings(
-            sight.project, sight.target, configuration.name, sight.lane.platform.sdk
-        )
+        settings = sight.workspace.settings(sight.project, sight.target, configuration.name, sight.lane.platform.sdk)
         found.append((configuration.name, _value(settings.get(key))))
     return tuple(found)
 
 
-def _shadowed(settings: Settings) -> Iterable[Shadowed]:
-    """xcconfig values that the project file overrides with another text; within one kind of file it is plain order."""
+def _dedicated(sight: Sight) -> frozenset[str]:
+    """Configuration files that serve this configuration alone; the others are shared, and meant to be overridden."""
+    mine: set[str] = set()
+    others: set[str] = set()
+    for holder in (sight.project, sight.target):
+        for configuration in holder.configurations:
+            (mine if configuration.name == sight.lane.configuration else others).add(configuration.base)
+    return frozenset(mine - others - {""})
+
+
+def _shadowed(sight: Sight) -> Iterable[Shadowed]:
+    """Values of this configuration's own xcconfig that the project file overrides with another text."""
+    settings, dedicated = sight.settings, _dedicated(sight)
     for key in _IDENTITY:
         held = settings.assignments(key)
         if len(held) < 2:
@@ -166,7 +179,7 @@ def _shadowed(settings: Settings) -> Iterable[Shadowed]:
         if winner.path.endswith(".xcconfig") or not winner.path:
             continue
         for position, (assignment, _) in reversed(list(enumerate(held[:-1]))):
-            if assignment.path.endswith(".xcconfig"):
+            if assignment.path in dedicated:
                 text = settings.expanded_at(key, position)
                 if text and text != winner.text:
                     yield Shadowed(key, text, Location(assignment.path, assignment.line), _value(winner))
@@ -200,7 +213,7 @@ def _from_info(info: infoplist.InfoPlist, key: str) -> Value:
     return Value(value if isinstance(value, str) else "", info.places.get(key))
 
 
-class Unseen(LookupError):
+class Unseen(LookupError):  # noqa: N818  # reads as what happened
     """A file that decides a fact is not here, or cannot be read, so that the fact is not known."""
 
 
@@ -280,13 +293,25 @@ def privacy_manifest(sight: Sight) -> PrivacyManifest:
         if loaded.problem is not None:
             line = loaded.problem.location.line if loaded.problem.location else None
             return PrivacyManifest(path, (PrivacyFlaw(loaded.problem.text, "ITMS-91056", line),))
+    return PrivacyManifest(strays=tuple(_stray_manifests(sight)))
+
+
+def _stray_manifests(sight: Sight) -> Iterable[str]:
+    """Manifests below the project that are members of no target at all."""
     inside = f"{sight.project.folder}/" if sight.project.folder != "." else ""
-    strays = tuple(
+    found = [
         path
         for path in sight.workspace.tree
         if posixpath.basename(path) == privacy.FILE and path.startswith(inside) and not any(b in path for b in _BUILT)
-    )
-    return PrivacyManifest(strays=strays)
+    ]
+    # Those of a Swift package go into the package's own bundle, whatever the targets say.
+    packages = {posixpath.dirname(path) for path in sight.workspace.tree if posixpath.basename(path) == "Package.swift"}
+    taken = {member for target in sight.project.targets for member in members(sight.workspace, sight.project, target)}
+    return [path for path in found if path not in taken and not any(_below(path, folder) for folder in packages)]
+
+
+def _below(path: str, folder: str) -> bool:
+    return bool(folder) and path.startswith(f"{folder}/Sources/")
 
 
 def problems(sight: Sight) -> ProjectProblems:
@@ -298,9 +323,13 @@ def problems(sight: Sight) -> ProjectProblems:
             _, flaws, there = sight.workspace.xcconfig(configuration.base)
             if not there:
                 text = f"the {what}'s base configuration {configuration.base} is not here"
-                found.append(Problem("missing-base", text, Location(sight.project.file, configuration.line)))
-            for flaw in flaws:
-                found.append(Problem("missing-base" if flaw.missing else "syntax", flaw.text, Location(flaw.path, flaw.line)))
+                place = Location(sight.project.file, configuration.line)
+                found.append(Problem("missing-base", text, place, configuration.base))
+            found += [
+                Problem(kind, flaw.text, Location(flaw.path, flaw.line), flaw.missing)
+                for flaw in flaws
+                for kind in ("missing-base" if flaw.missing else "syntax",)
+            ]
     for key in ("INFOPLIST_FILE", "CODE_SIGN_ENTITLEMENTS"):
         path, loaded = sight.plist(key)
         if loaded.problem:

@@ -10,7 +10,7 @@ DEPTH_LIMIT = 128
 """Real projects nest less than ten deep."""
 
 _GAP = r"(?:[ \t\r\n\f\v\u2028\u2029]++|/\*.*?\*/|//[^\n\r]*+)*+"
-_WORD = r"(?!/[/*])[A-Za-z0-9_$/:.+@~%^&|?!#*`\-\u0080-\U0010ffff]++"
+_WORD = r"(?!/[/*])[^\x00-\x20\"'(),;<=>{}\[\]\\\u2028\u2029]++"
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"' + r"|'(?:[^'\\]++|\\.)*+'"
 _SCALAR = rf"{_QUOTED}|{_WORD}|<[0-9a-fA-F \t\r\n]*+>"
 # One match per dictionary entry or array item, not per token, is what makes this faster than a character loop.
@@ -19,14 +19,17 @@ _ENTRY = re.compile(
 )
 _ITEM = re.compile(rf"{_GAP}(?:({_SCALAR}){_GAP}(?:,|(?=\)))|([{{(])|(\)))", re.DOTALL)
 _SPACE = re.compile(_GAP, re.DOTALL)
-_AFTER_VALUE = {dict: re.compile(rf"{_GAP}(?:;|(?=\}}))", re.DOTALL), list: re.compile(rf"{_GAP}(?:,|(?=\)))", re.DOTALL)}
+_AFTER_VALUE = {
+    dict: re.compile(rf"{_GAP}(?:;|(?=\}}))", re.DOTALL),
+    list: re.compile(rf"{_GAP}(?:,|(?=\)))", re.DOTALL),
+}
 _SCALAR_ALONE = re.compile(_SCALAR, re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|[Uu]([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _NAMED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _CONFLICT = re.compile(r"^(?:<{7}|>{7}|={7})(?: |$)", re.MULTILINE)
 
 
-class BrokenList(ValueError):
+class BrokenList(ValueError):  # noqa: N818  # reads as what happened
     """A property list that cannot be read. `line` counts from 1; `reason` is a phrase for a person."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:
@@ -89,6 +92,7 @@ def parse(data: bytes) -> Table:
 
     Raises:
         BrokenList: it is truncated, holds merge-conflict markers, is not UTF-8, or is no dictionary.
+
     """
     if data.startswith((b"bplist0", b"<?xml", b"\xef\xbb\xbf<?xml")):
         return _parse_converted(data)
@@ -113,6 +117,7 @@ def parse_value(text: str) -> Any:
 
     Raises:
         BrokenList: with the line where reading stopped.
+
     """
     index = Lines(text)
     position = _SPACE.match(text).end()  # type: ignore[union-attr]  # matches the empty string at least
@@ -132,7 +137,7 @@ def parse_value(text: str) -> Any:
     return root
 
 
-def _fill(text: str, position: int, root: Any, index: Lines) -> int:
+def _fill(text: str, position: int, root: Any, index: Lines) -> int:  # noqa: C901, PLR0912  # a call per entry costs
     """Read into `root` until its closing bracket; the position after it. A stack, because input chooses the depth."""
     stack: list[tuple[Any, str]] = []
     holder, name = root, ""

@@ -15,7 +15,7 @@ DEPTH_LIMIT = 128
 SIZE_LIMIT = 64 * 1024 * 1024
 
 
-class BrokenPlist(ValueError):
+class BrokenPlist(ValueError):  # noqa: N818  # reads as what happened
     """A property list that cannot be read. `line` counts from 1; None where the format has no lines."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:
@@ -26,7 +26,9 @@ class BrokenPlist(ValueError):
 
 @dataclass(frozen=True)
 class Plist:
-    """A property list. `lines` maps key paths such as ("UIBackgroundModes", 0) to the line of that key or item."""
+    """A property list. `lines` maps key paths such as ("UIBackgroundModes", 0) to the line of a plain value, or of
+    the key of a dictionary or array.
+    """
 
     value: Any
     lines: dict[KeyPath, int] = field(default_factory=dict)
@@ -38,6 +40,7 @@ def parse(data: bytes) -> Plist:
 
     Raises:
         BrokenPlist: truncated, malformed, entity definitions, nested too deeply, or not a property list at all.
+
     """
     if len(data) > SIZE_LIMIT:
         raise BrokenPlist(f"larger than {SIZE_LIMIT:,} bytes")
@@ -112,7 +115,7 @@ class _XmlReader:
         self._lines: dict[KeyPath, int] = {}
         self._duplicates: list[tuple[KeyPath, int]] = []
         try:
-            parser.Parse(data, True)
+            parser.Parse(data, True)  # noqa: FBT003  # expat takes it by position only
         except expat.ExpatError as fault:
             raise BrokenPlist(f"not well-formed XML: {expat.ErrorString(fault.code)}", fault.lineno) from fault
         except (LookupError, UnicodeError) as fault:
@@ -158,8 +161,8 @@ class _XmlReader:
             raise self._fail(f"<{tag}> without a <key> before it")
         if tag in _LEAVES:
             self._leaf, self._text = tag, []
-            if self._stack and isinstance(self._stack[-1][0], list):
-                self._lines[self._path()] = self._parser.CurrentLineNumber
+            # A plain value is pointed at itself, a dictionary or array by its key: that is the line a person changes.
+            self._lines[self._path()] = self._parser.CurrentLineNumber
             return
         if len(self._stack) >= DEPTH_LIMIT:
             raise self._fail(f"nested more than {DEPTH_LIMIT} deep")

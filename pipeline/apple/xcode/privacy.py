@@ -5,6 +5,7 @@ Source: developer.apple.com/documentation/bundleresources/privacy-manifest-files
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pipeline.apple.xcode.facts import PrivacyFlaw
@@ -40,30 +41,38 @@ def flaws(manifest: Plist) -> tuple[PrivacyFlaw, ...]:
     value = manifest.value
     if not isinstance(value, dict):
         return (PrivacyFlaw("the manifest is no dictionary", _INVALID, 1),)
-    found: list[PrivacyFlaw] = []
+    told = [*_top_level(value), *_collected_types(value), *_accessed_types(value)]
+    return tuple(PrivacyFlaw(text, apple, _line(manifest, path)) for text, apple, path in told)
 
-    def say(text: str, apple: str, *path: str | int) -> None:
-        found.append(PrivacyFlaw(text, apple, _line(manifest, path)))
 
+Told = tuple[str, str, KeyPath]
+
+
+def _top_level(value: dict[str, Any]) -> Iterator[Told]:
     for key, inner in value.items():
         kind = _TOP.get(key)
         if kind is None and key.startswith("NSPrivacy"):
-            say(f"{key} is not a key of a privacy manifest", _INVALID, key)
+            yield f"{key} is not a key of a privacy manifest", _INVALID, (key,)
         elif kind is not None and not isinstance(inner, kind):
-            say(f"{key} has to be {_KINDS[kind]}", _INVALID, key)
+            yield f"{key} has to be {_KINDS[kind]}", _INVALID, (key,)
     if _items(value, "NSPrivacyTrackingDomains") and value.get("NSPrivacyTracking") is not True:
-        say("NSPrivacyTrackingDomains are given although NSPrivacyTracking is not true", _TRACKING, *_DOMAINS)
-    for position, entry in enumerate(_items(value, "NSPrivacyCollectedDataTypes")):
+        text = "NSPrivacyTrackingDomains are given although NSPrivacyTracking is not true"
+        yield text, _TRACKING, ("NSPrivacyTrackingDomains",)
+
+
+def _collected_types(value: dict[str, Any]) -> Iterator[Told]:
+    key = "NSPrivacyCollectedDataTypes"
+    for position, entry in enumerate(_items(value, key)):
         for text in _collected(entry):
-            say(text, _INVALID, "NSPrivacyCollectedDataTypes", position)
+            yield text, _INVALID, (key, position)
+
+
+def _accessed_types(value: dict[str, Any]) -> Iterator[Told]:
+    key = "NSPrivacyAccessedAPITypes"
     seen: set[str] = set()
-    for position, entry in enumerate(_items(value, "NSPrivacyAccessedAPITypes")):
+    for position, entry in enumerate(_items(value, key)):
         for text, apple in _accessed(entry, seen):
-            say(text, apple, "NSPrivacyAccessedAPITypes", position)
-    return tuple(found)
-
-
-_DOMAINS = ("NSPrivacyTrackingDomains",)
+            yield text, apple, (key, position)
 
 
 def _line(manifest: Plist, path: KeyPath) -> int | None:
@@ -109,7 +118,8 @@ def _accessed(entry: Any, seen: set[str]) -> list[tuple[str, str]]:
     if not isinstance(reasons, list) or not reasons:
         found.append((f"{category} gives no reasons", _REASON))
         return found
-    for reason in reasons:
-        if reason not in allowed:
-            found.append((f"{reason!r} is not a reason for {category}: {', '.join(allowed)}", _REASON))
-    return found
+    return found + [
+        (f"{reason!r} is not a reason for {category}: {', '.join(allowed)}", _REASON)
+        for reason in reasons
+        if reason not in allowed
+    ]

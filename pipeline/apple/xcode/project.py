@@ -55,6 +55,7 @@ class Project:
 
     Raises:
         BrokenList: the objects or the root object are missing.
+
     """
 
     def __init__(self, path: str, tree: Table) -> None:
@@ -152,7 +153,11 @@ class Project:
         # A file of somebody else's folder becomes a member by an exception that names this target.
         own = set(self._objects.table(target.identifier).texts("fileSystemSynchronizedGroups"))
         for identifier, group in self._objects.items():
-            if identifier in own or not isinstance(group, Table) or not group.text("isa").startswith("PBXFileSystemSyn"):
+            if (
+                identifier in own
+                or not isinstance(group, Table)
+                or not group.text("isa").startswith("PBXFileSystemSyn")
+            ):
                 continue
             for exception in group.texts("exceptions"):
                 table = self._objects.table(exception)

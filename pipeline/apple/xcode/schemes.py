@@ -24,7 +24,7 @@ class Scheme:
         return any(name == target and posixpath.basename(where) == file for _, name, where in self.targets)
 
 
-class BrokenScheme(ValueError):
+class BrokenScheme(ValueError):  # noqa: N818  # reads as what happened
     """A scheme file that is not the XML Xcode writes. `line` counts from 1."""
 
     def __init__(self, reason: str, line: int | None) -> None:
@@ -38,6 +38,7 @@ def parse(data: bytes, path: str) -> Scheme:
 
     Raises:
         BrokenScheme: not well-formed XML, or entity definitions.
+
     """
     targets: list[tuple[str, str, str]] = []
     state = {"archiving": "", "configuration": "Release"}
@@ -63,7 +64,7 @@ def parse(data: bytes, path: str) -> Scheme:
     parser.EndElementHandler = end
     parser.EntityDeclHandler = entity
     try:
-        parser.Parse(data, True)
+        parser.Parse(data, True)  # noqa: FBT003  # expat takes it by position only
     except expat.ExpatError as fault:
         raise BrokenScheme(f"not well-formed XML: {expat.ErrorString(fault.code)}", fault.lineno) from fault
     except (LookupError, UnicodeError) as fault:

@@ -7,7 +7,7 @@ Sources/SWBMacro/MacroEvaluationProgram.swift 223-330, MacroValueAssignmentTable
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -118,9 +118,9 @@ class Settings:
     def __contains__(self, key: str) -> bool:
         return key in self._stacks
 
-    def keys(self) -> Iterable[str]:
+    def __iter__(self) -> Iterator[str]:
         """The names of all settings that apply here."""
-        return self._stacks.keys()
+        return iter(self._stacks)
 
     def get(self, key: str) -> Resolved:
         """The value of a setting; an empty one when nothing assigns it, as Xcode has it."""

@@ -49,6 +49,7 @@ class Workspace:
         tree: all files, relative to the root.
         read: bytes of a path with at most that many bytes; None when there is no such file; raises OSError or
             ValueError with a reason when it cannot be read.
+
     """
 
     def __init__(self, root: str, tree: Sequence[str], read: Callable[[str, int], bytes | None]) -> None:
@@ -90,6 +91,7 @@ class Workspace:
 
         Raises:
             BrokenList: the project file is there and cannot be understood, or is not there at all.
+
         """
 
         def parse() -> Project | BrokenList:
@@ -123,7 +125,9 @@ class Workspace:
             try:
                 found.append(parse_scheme(self.read(path) or b"", path))
             except BrokenScheme as fault:
-                problems.append(Problem("unreadable", f"the scheme cannot be read: {fault}", Location(path, fault.line)))
+                problems.append(
+                    Problem("unreadable", f"the scheme cannot be read: {fault}", Location(path, fault.line))
+                )
         return tuple(found), tuple(problems)
 
     def plist(self, path: str) -> Loaded:
@@ -136,7 +140,9 @@ class Workspace:
             try:
                 return Loaded(parse_plist(data))
             except BrokenPlist as fault:
-                return Loaded(None, Problem("unreadable", f"cannot be read: {fault.reason}", Location(path, fault.line)))
+                return Loaded(
+                    None, Problem("unreadable", f"cannot be read: {fault.reason}", Location(path, fault.line))
+                )
 
         return self._once(("plist", path), parse)
 

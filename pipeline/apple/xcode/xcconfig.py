@@ -82,7 +82,8 @@ class _Loader:
         if "\ufffd" in text:
             self.flaws.append(Flaw("not UTF-8 text", path, text.count("\n", 0, text.index("\ufffd")) + 1))
         kept, kept_line = "", 0
-        for number, raw in enumerate(_LINE.split(text), 1):
+        for count, raw in enumerate(_LINE.split(text), 1):
+            number = count
             line = (raw if "//" not in raw else raw[: raw.index("//")]).strip()
             if kept:
                 line, number = f"{kept} {line}".strip(), kept_line

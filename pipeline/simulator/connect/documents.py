@@ -56,26 +56,18 @@ def many(call: Call, kind: str, records: Iterable[Record] | None = None) -> dict
             chosen = _filtered(call, kind, chosen, name, value)
     chosen = _ordered(call, chosen)
     limit = int(call.query.get("limit") or (PORTAL_LIMIT if kind in _PORTAL else DEFAULT_LIMIT))
-    start = _start(call, len(chosen))
-    page = chosen[start : start + limit]
+    page, links, meta = _page(call, chosen, limit)
     includes = _includes(call)
     document: dict[str, Any] = {"data": [resource(call, record, includes) for record in page]}
     _add_included(call, document, page, includes)
-    document["links"] = links = {"self": _self(call)}
-    document["meta"] = {"paging": {"total": len(chosen), "limit": limit}}
-    if start + limit < len(chosen):
-        cursor = base64.urlsafe_b64encode(f"at.{start + limit}".encode()).decode().rstrip("=")
-        document["meta"]["paging"]["nextCursor"] = cursor
-        links["next"] = _self(call, cursor)
-    return document
+    return {**document, "links": links, "meta": meta}
 
 
 def linkages(call: Call, record: Record, name: str) -> dict[str, Any]:
     """The document of a to-many relationship's linkages."""
-    found = [{"type": r.kind, "id": r.id} for r in linked_records(call, record, name)]
     limit = int(call.query.get("limit") or DEFAULT_LIMIT)
-    links = {"self": _self(call), "related": f"{call.origin}/v1/{record.kind}/{record.id}/{name}"}
-    return {"data": found[:limit], "links": links, "meta": {"paging": {"total": len(found), "limit": limit}}}
+    page, links, meta = _page(call, linked_records(call, record, name), limit)
+    return {"data": [{"type": r.kind, "id": r.id} for r in page], "links": links, "meta": meta}
 
 
 def resource(call: Call, record: Record, includes: Sequence[str] = ()) -> dict[str, Any]:
@@ -125,6 +117,18 @@ def errors(objections: Sequence[Objection], request: str) -> dict[str, Any]:
             entry["meta"] = dict(objection.meta)
         shown.append(entry)
     return {"errors": shown}
+
+
+def _page(call: Call, records: Sequence[Record], limit: int) -> tuple[Sequence[Record], dict[str, Any], dict[str, Any]]:
+    """The page that the query's cursor and limit cut out, and the document's links and meta."""
+    start = _start(call, len(records))
+    links: dict[str, Any] = {"self": _self(call)}
+    paging: dict[str, Any] = {"total": len(records), "limit": limit}
+    if start + limit < len(records):
+        cursor = base64.urlsafe_b64encode(f"at.{start + limit}".encode()).decode().rstrip("=")
+        paging["nextCursor"] = cursor
+        links["next"] = _self(call, cursor)
+    return records[start : start + limit], links, {"paging": paging}
 
 
 def _includes(call: Call) -> list[str]:

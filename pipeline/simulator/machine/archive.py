@@ -81,7 +81,8 @@ def _architectures(settings: Settings) -> list[str]:
 
 def _uuid(target: Target, settings: Settings, architecture: str) -> bytes:
     names = ("PRODUCT_BUNDLE_IDENTIFIER", "MARKETING_VERSION", "CURRENT_PROJECT_VERSION", "PRODUCT_NAME")
-    seed = "\n".join((target.name, settings.configuration, settings.sdk.name, architecture, *map(settings.__getitem__, names)))
+    parts = (target.name, settings.configuration, settings.sdk.name, architecture, *map(settings.__getitem__, names))
+    seed = "\n".join(parts)
     digest = bytearray(hashlib.sha256(seed.encode()).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x30
     digest[8] = digest[8] & 0x3F | 0x80
@@ -112,15 +113,17 @@ def contents(built: Built, scheme: str, moment: datetime) -> Files:
         }
     out["Info.plist"] = plistlib.dumps(about)
     symbols = f"dSYMs/{app.name}.dSYM/Contents"
-    out[f"{symbols}/Info.plist"] = plistlib.dumps({
-        "CFBundleDevelopmentRegion": "English",
-        "CFBundleIdentifier": f"com.apple.xcode.dsym.{app.identifier}",
-        "CFBundleInfoDictionaryVersion": "6.0",
-        "CFBundlePackageType": "dSYM",
-        "CFBundleSignature": "????",
-        "CFBundleShortVersionString": str(info.get("CFBundleShortVersionString", "")),
-        "CFBundleVersion": str(info.get("CFBundleVersion", "")),
-    })
+    out[f"{symbols}/Info.plist"] = plistlib.dumps(
+        {
+            "CFBundleDevelopmentRegion": "English",
+            "CFBundleIdentifier": f"com.apple.xcode.dsym.{app.identifier}",
+            "CFBundleInfoDictionaryVersion": "6.0",
+            "CFBundlePackageType": "dSYM",
+            "CFBundleSignature": "????",
+            "CFBundleShortVersionString": str(info.get("CFBundleShortVersionString", "")),
+            "CFBundleVersion": str(info.get("CFBundleVersion", "")),
+        }
+    )
     executable = app.executable.rpartition("/")[2]
     out[f"{symbols}/Resources/DWARF/{executable}"] = _debug_symbols(built, app.sdk, executable)
     return out

@@ -20,7 +20,7 @@ SEALED = "_CodeSignature/CodeResources"
 
 @dataclass(frozen=True)
 class App:
-    """An application. `files` are bytes by path below the bundle, or below Contents on macOS; nothing in it is a link."""
+    """An application. `files` are bytes by path below the bundle, or below Contents on macOS; none is a link."""
 
     name: str
     sdk: Sdk
@@ -96,10 +96,11 @@ def read(folder: Path) -> App:
     inside = folder / "Contents" if deep else folder
     try:
         info = plistlib.loads((inside / "Info.plist").read_bytes())
-        files = {str(path.relative_to(inside)): path.read_bytes() for path in sorted(inside.rglob("*")) if path.is_file()}
+        paths = [path for path in sorted(inside.rglob("*")) if path.is_file()]
+        files = {path.relative_to(inside).as_posix(): path.read_bytes() for path in paths}
         sdk = SDKS[str(info["DTPlatformName"])]
         app = App(folder.name, sdk, info, files)
         macho.slices(files[app.executable])
     except Exception as fault:  # plist, Mach-O and file readers raise unrelated kinds
-        raise BuildError(f"{folder.name} cannot be packaged: {fault or type(fault).__name__}", 70) from None
+        raise BuildError(f"{folder.name} cannot be packaged: {type(fault).__name__} {fault}", 70) from None
     return replace(app, hardened=codesign.is_hardened(files[app.executable]))

@@ -1,4 +1,7 @@
-"""Signs executables and seals bundles as codesign does (Security: cscdefs.h, codedirectory.h, requirement.h, bundlediskrep.cpp)."""
+"""Signs executables and seals bundles as codesign does.
+
+Shapes from Apple's Security sources: cscdefs.h, codedirectory.h, requirement.h, bundlediskrep.cpp.
+"""
 
 from __future__ import annotations
 

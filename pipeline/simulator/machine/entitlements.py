@@ -1,4 +1,7 @@
-"""Which entitlements a target asks for, which a profile grants, and which end up in a signature (swift-build ProductPackaging.swift)."""
+"""Which entitlements a target asks for, which a profile grants, and which end up in a signature.
+
+After swift-build's ProductPackaging.swift and profiles that Apple's portal made.
+"""
 
 from __future__ import annotations
 
@@ -64,9 +67,7 @@ def declared(target: Target, settings: Settings) -> dict[str, Any]:
     path = settings["CODE_SIGN_ENTITLEMENTS"]
     found = expanded(read_plist(target.project.folder / path, target), settings) if path else {}
     if settings.sdk.name == "macosx":
-        for setting, key in _INJECTED.items():
-            if settings.flag(setting):
-                found[key] = True
+        found |= {key: True for setting, key in _INJECTED.items() if settings.flag(setting)}
     return dict(found)
 
 

@@ -167,7 +167,7 @@ def _package(app: App, installer: Identity, moment: datetime) -> bytes:
         f"    <product id={quoteattr(app.identifier)} version={quoteattr(version)}/>\n"
         '    <choices-outline><line choice="default"/></choices-outline>\n'
         f'    <choice id="default" visible="false"><pkg-ref id={quoteattr(app.identifier)}/></choice>\n'
-        f"    <pkg-ref id={quoteattr(app.identifier)} version={quoteattr(version)} onConclusion=\"none\""
+        f'    <pkg-ref id={quoteattr(app.identifier)} version={quoteattr(version)} onConclusion="none"'
         f' installKBytes="{size}">#{component}</pkg-ref>\n'
         "</installer-gui-script>\n"
     )

@@ -15,51 +15,57 @@ XCODE_BUILD = "17C52"
 SYSTEM_BUILD = "25C56"
 
 _PREFIX = "INFOPLIST_KEY_"
-_LISTS = frozenset({
-    "UIRequiredDeviceCapabilities",
-    "UISupportedInterfaceOrientations",
-    "UISupportedInterfaceOrientations_iPad",
-    "UISupportedInterfaceOrientations_iPhone",
-    "WKSupportsLiveActivityLaunchAttributeTypes",
-})
-_BOOLEANS = frozenset({
-    "GCSupportsControllerUserInteraction",
-    "GCSupportsGameMode",
-    "ITSAppUsesNonExemptEncryption",
-    "LSBackgroundOnly",
-    "LSSupportsOpeningDocumentsInPlace",
-    "LSUIElement",
-    "MetalCaptureEnabled",
-    "NSSupportsLiveActivities",
-    "NSSupportsLiveActivitiesFrequentUpdates",
-    "NSViewGestureRecognizerIsExclusive",
-    "UIApplicationSupportsIndirectInputEvents",
-    "UIRequiresFullScreen",
-    "UIStatusBarHidden",
-    "UISupportsDocumentBrowser",
-    "WKApplication",
-    "WKRunsIndependentlyOfCompanionApp",
-    "WKWatchOnly",
-})
-_TEXTS = frozenset({
-    "CFBundleDisplayName",
-    "CLKComplicationPrincipalClass",
-    "ITSEncryptionExportComplianceCode",
-    "LSApplicationCategoryType",
-    "NSHumanReadableCopyright",
-    "NSLocationTemporaryUsageDescription",
-    "NSMainNibFile",
-    "NSMainStoryboardFile",
-    "NSPrincipalClass",
-    "NSSensorKitPrivacyPolicyURL",
-    "NSStickerSharingLevel",
-    "UILaunchStoryboardName",
-    "UIMainStoryboardFile",
-    "UIStatusBarStyle",
-    "UIUserInterfaceStyle",
-    "WKCompanionAppBundleIdentifier",
-    "WKExtensionDelegateClassName",
-})
+_LISTS = frozenset(
+    {
+        "UIRequiredDeviceCapabilities",
+        "UISupportedInterfaceOrientations",
+        "UISupportedInterfaceOrientations_iPad",
+        "UISupportedInterfaceOrientations_iPhone",
+        "WKSupportsLiveActivityLaunchAttributeTypes",
+    }
+)
+_BOOLEANS = frozenset(
+    {
+        "GCSupportsControllerUserInteraction",
+        "GCSupportsGameMode",
+        "ITSAppUsesNonExemptEncryption",
+        "LSBackgroundOnly",
+        "LSSupportsOpeningDocumentsInPlace",
+        "LSUIElement",
+        "MetalCaptureEnabled",
+        "NSSupportsLiveActivities",
+        "NSSupportsLiveActivitiesFrequentUpdates",
+        "NSViewGestureRecognizerIsExclusive",
+        "UIApplicationSupportsIndirectInputEvents",
+        "UIRequiresFullScreen",
+        "UIStatusBarHidden",
+        "UISupportsDocumentBrowser",
+        "WKApplication",
+        "WKRunsIndependentlyOfCompanionApp",
+        "WKWatchOnly",
+    }
+)
+_TEXTS = frozenset(
+    {
+        "CFBundleDisplayName",
+        "CLKComplicationPrincipalClass",
+        "ITSEncryptionExportComplianceCode",
+        "LSApplicationCategoryType",
+        "NSHumanReadableCopyright",
+        "NSLocationTemporaryUsageDescription",
+        "NSMainNibFile",
+        "NSMainStoryboardFile",
+        "NSPrincipalClass",
+        "NSSensorKitPrivacyPolicyURL",
+        "NSStickerSharingLevel",
+        "UILaunchStoryboardName",
+        "UIMainStoryboardFile",
+        "UIStatusBarStyle",
+        "UIUserInterfaceStyle",
+        "WKCompanionAppBundleIdentifier",
+        "WKExtensionDelegateClassName",
+    }
+)
 _OVERWRITTEN = {
     "CFBundleName": "PRODUCT_NAME",
     "CFBundleVersion": "CURRENT_PROJECT_VERSION",
@@ -90,8 +96,8 @@ def effective(target: Target, settings: Settings, *, icon: str) -> dict[str, Any
     identifier = settings["PRODUCT_BUNDLE_IDENTIFIER"]
     if "CFBundleIdentifier" in values and identifier and values["CFBundleIdentifier"] != identifier:
         raise BuildError(
-            f"error: User-supplied CFBundleIdentifier value '{values['CFBundleIdentifier']}' in the Info.plist must be the"
-            f" same as the PRODUCT_BUNDLE_IDENTIFIER build setting value '{identifier}'. {within}"
+            f"error: User-supplied CFBundleIdentifier value '{values['CFBundleIdentifier']}' in the Info.plist must be"
+            f" the same as the PRODUCT_BUNDLE_IDENTIFIER build setting value '{identifier}'. {within}"
         )
     values.update(_of_platform(settings, values))
     if icon:

@@ -1,4 +1,4 @@
-"""The developer's keychain and provisioning profiles, as the app's own project would want them and the scenario spoils them."""
+"""The developer's keychain and provisioning profiles: what the app's project needs, spoilt as the scenario says."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +67,8 @@ class Machine:
         self._paths = tuple(projects)
         self._organization = organization
         self._projects: dict[str, tuple[int, Project]] = {}
+        self._keychain: Keychain | None = None
+        self._lock = threading.Lock()
 
     def now(self) -> datetime:
         """The hour, to the second."""
@@ -83,9 +86,15 @@ class Machine:
         """The test authority; its `root` is what a reader must trust."""
         return Authority(self.home / _STORE, self.now())
 
-    @cached_property
+    @property
     def keychain(self) -> Keychain:
         """Identities and profiles; made when first asked for."""
+        with self._lock:
+            if self._keychain is None:
+                self._keychain = self._furnished()
+            return self._keychain
+
+    def _furnished(self) -> Keychain:
         projects = []
         for path in self._paths:
             try:

@@ -1,4 +1,4 @@
-"""Writes small real Mach-O files: what a linker makes of a `main` that returns 0 (structures of mach-o/loader.h and fat.h)."""
+"""Writes small real Mach-O files: what a linker makes of a `main` that returns 0 (mach-o/loader.h, mach-o/fat.h)."""
 
 from __future__ import annotations
 

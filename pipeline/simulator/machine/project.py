@@ -1,7 +1,7 @@
 """Reads an Xcode project and works out its build settings, on its own, so that two readers can be compared.
 
-Resolution follows swift-build (Settings.swift, MacroValueAssignmentTable.swift): levels are laid on each other, the last
-matching assignment wins, `$(inherited)` is the next one below, and a condition never outranks a later assignment.
+Resolution follows swift-build (Settings.swift, MacroValueAssignmentTable.swift): levels are laid on each other, the
+last matching assignment wins, `$(inherited)` is the next one below, and a condition never outranks a later assignment.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ from typing import TYPE_CHECKING, Any
 from openstep_parser import OpenStepDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 SIZE_LIMIT = 64 * 1024 * 1024
-INCLUDE_DEPTH = 32
+INCLUDE_LIMIT = 256
+"""Files that one xcconfig may include, itself and the included ones together."""
 EXPANSION_DEPTH = 64
+EXPANSION_LIMIT = 20_000
+"""Macros that one value may mention, directly and indirectly."""
+LENGTH_LIMIT = 1_000_000
 APPLICATION = "com.apple.product-type.application"
 
 
@@ -56,12 +60,8 @@ class Sdk:
 
 
 SDKS = {
-    "iphoneos": Sdk(
-        "iphoneos", "26.2", "23C53", "iOS", "iPhoneOS", 2, "IPHONEOS_DEPLOYMENT_TARGET", ("arm64",)
-    ),
-    "macosx": Sdk(
-        "macosx", "26.2", "25C57", "macOS", "MacOSX", 1, "MACOSX_DEPLOYMENT_TARGET", ("x86_64", "arm64")
-    ),
+    "iphoneos": Sdk("iphoneos", "26.2", "23C53", "iOS", "iPhoneOS", 2, "IPHONEOS_DEPLOYMENT_TARGET", ("arm64",)),
+    "macosx": Sdk("macosx", "26.2", "25C57", "macOS", "MacOSX", 1, "MACOSX_DEPLOYMENT_TARGET", ("x86_64", "arm64")),
 }
 
 
@@ -92,6 +92,7 @@ class Settings:
         self.sdk = sdk
         self.configuration = configuration
         self._stack: dict[str, list[_Assignment]] = {}
+        self._spent = 0
 
     def push(self, values: Mapping[str, Any]) -> None:
         """Lay a pbxproj's buildSettings, or any other mapping, on top."""
@@ -119,6 +120,7 @@ class Settings:
         return sorted(self._stack)
 
     def __getitem__(self, name: str) -> str:
+        self._spent = 0
         return self._value(name, None, 0)
 
     def flag(self, name: str) -> bool:
@@ -127,12 +129,14 @@ class Settings:
 
     def expand(self, text: str) -> str:
         """A text with all its macros replaced."""
+        self._spent = 0
         return self._expand(text, "", 0, 0)
 
     def _value(self, name: str, below: int | None, depth: int) -> str:
         stack = self._stack.get(name, ())
         index = (len(stack) if below is None else below) - 1
-        if index < 0 or depth > EXPANSION_DEPTH:
+        self._spent += 1
+        if index < 0 or depth > EXPANSION_DEPTH or self._spent > EXPANSION_LIMIT:
             return ""
         return self._expand(stack[index].value, name, index, depth + 1)
 
@@ -167,7 +171,8 @@ class Settings:
                 else:
                     out.append("$")
                     at = here + 1
-        return "".join(out)
+        joined = "".join(out)
+        return joined if len(joined) <= LENGTH_LIMIT else ""
 
     def _macro(self, inner: str, name: str, level: int, depth: int) -> str:
         asked, *operators = inner.split(":")
@@ -203,7 +208,7 @@ def _operate(value: str, operator: str) -> str:
     if name in ("c99extidentifier", "identifier"):
         cleaned = re.sub(r"[^A-Za-z0-9_]", "_", value)
         return re.sub(r"^(?=[0-9])", "_", cleaned)
-    simple = {
+    simple: dict[str, Callable[[str], str]] = {
         "lower": str.lower,
         "upper": str.upper,
         "file": os.path.basename,
@@ -221,15 +226,19 @@ def _as_text(value: object) -> str:
     return str(value)
 
 
-def _xcconfig(path: Path, settings: Settings, depth: int = 0) -> None:
+def _xcconfig(path: Path, settings: Settings, opened: list[Path] | None = None) -> None:
+    opened = [] if opened is None else opened
+    if len(opened) >= INCLUDE_LIMIT:
+        return
+    opened.append(path)
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return
     for line in text.splitlines():
         included = _INCLUDE.match(line)
-        if included and depth < INCLUDE_DEPTH:
-            _xcconfig(path.parent / included[2], settings, depth + 1)
+        if included:
+            _xcconfig(path.parent / included[2], settings, opened)
             continue
         match = _LINE.match(line.split("//", 1)[0])
         if match:
@@ -260,8 +269,10 @@ class Target:
         """Names of its build configurations."""
         return [str(c.get("name", "")) for c in self.project.configurations_of(self.values)]
 
-    def settings(self, sdk: Sdk, configuration: str, overrides: Mapping[str, str]) -> Settings:
-        """Its settings, with `overrides` as given on xcodebuild's command line.
+    def settings(
+        self, sdk: Sdk, configuration: str, overrides: Mapping[str, str], xcconfig: Path | None = None
+    ) -> Settings:
+        """Its settings, with `overrides` and `xcconfig` as given on xcodebuild's command line.
 
         Raises:
             BuildError: neither project nor target has that configuration.
@@ -281,6 +292,8 @@ class Target:
                     f'xcodebuild: error: The project named "{self.project.name}" does not contain a build configuration'
                     f' named "{configuration}".',
                 )
+        if xcconfig:
+            _xcconfig(xcconfig, settings)
         settings.push(overrides)
         # The destination decides the platform, whatever SDKROOT says: `auto` in particular.
         settings.push({"SDKROOT": sdk.name})
@@ -387,11 +400,13 @@ class Project:
             self.objects: dict[str, Any] = document["objects"]
             self.root: dict[str, Any] = self.objects[document["rootObject"]]
         except (Exception, RecursionError):  # openstep_parser raises plain Exception
-            reason = "The project ‘" + self.name + "’ is damaged and cannot be opened. Examine the project file for invalid edits."
+            damaged = f"The project ‘{self.name}’ is damaged and cannot be opened."  # noqa: RUF001
+            reason = f"{damaged} Examine the project file for invalid edits."
             raise BuildError(self._unreadable(reason), 74) from None
 
     def _unreadable(self, reason: str) -> str:
-        return f"xcodebuild: error: Unable to read project '{self.path.name}' from folder '{self.folder}'.\n\tReason: {reason}"
+        where = f"'{self.path.name}' from folder '{self.folder}'"
+        return f"xcodebuild: error: Unable to read project {where}.\n\tReason: {reason}"
 
     @property
     def name(self) -> str:
@@ -518,6 +533,8 @@ def _walk(folder: Path, root: Path, excepted: set[str]) -> Iterator[Path]:
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith(".") or str(entry.relative_to(root)) in excepted:
             continue
+        if entry.is_symlink() and entry.is_dir():
+            continue  # a link may lead back to where it lies
         if entry.is_dir() and entry.suffix not in _BUNDLES:
             yield from _walk(entry, root, excepted)
         else:

@@ -1,9 +1,9 @@
 """What the compilers of resources leave in a bundle, as far as a rehearsal can: real names and sizes, plain pictures.
 
-Asset catalogs are not compiled. `Assets.car` holds one sentence that says so, and the loose app icons that actool writes
-beside it are plain grey squares of the right size. Storyboards become a .storyboardc folder with an empty index. Files that
-need no compiler are copied as they are; those beyond FILE_LIMIT are left out. Everything else (localised catalogs, data
-models, shaders, packages' resources) is left out too.
+Asset catalogs are not compiled. `Assets.car` holds one sentence that says so, and the loose app icons that actool
+writes beside it are plain grey squares of the right size. Storyboards become a .storyboardc folder with an empty index.
+Files that need no compiler are copied as they are; those beyond FILE_LIMIT are left out. Everything else (localised
+catalogs, data models, shaders, packages' resources) is left out too.
 """
 
 from __future__ import annotations

@@ -45,9 +45,7 @@ class Scenario:
     xcode: bool = True
 
 
-NO_IDENTITY = Scenario(
-    distribution=Standing.MISSING, installer=Standing.MISSING, development=Standing.MISSING
-)
+NO_IDENTITY = Scenario(distribution=Standing.MISSING, installer=Standing.MISSING, development=Standing.MISSING)
 DEVELOPER_ID_ONLY = Scenario(
     distribution=Standing.MISSING, installer=Standing.MISSING, development=Standing.MISSING, developer_id=True
 )

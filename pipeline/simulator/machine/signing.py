@@ -126,8 +126,8 @@ def _no_conflict(name: str, selector: str, specifier: str, container: str, withi
     conflict = f"{container} {name} has conflicting provisioning settings. {name} is automatically signed"
     if specifier:
         raise BuildError(
-            f"{conflict}, but provisioning profile {specifier} has been manually specified. Set the provisioning profile"
-            ' value to "Automatic" in the build settings editor, or switch to manual signing in the Signing &'
+            f"{conflict}, but provisioning profile {specifier} has been manually specified. Set the provisioning"
+            ' profile value to "Automatic" in the build settings editor, or switch to manual signing in the Signing &'
             f" Capabilities editor. {within}"
         )
     if selector not in ("Apple Development", "iPhone Developer", "Mac Developer", "-", ""):

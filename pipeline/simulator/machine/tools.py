@@ -1,4 +1,4 @@
-"""`security`, `codesign` and the small Unix tools of the simulated Mac (Security's SecurityTool sources; macOS manual pages)."""
+"""`security`, `codesign` and the small Unix tools of the simulated Mac (Apple's SecurityTool sources; manual pages)."""
 
 from __future__ import annotations
 
@@ -32,14 +32,12 @@ _FIND_CERTIFICATE_USAGE = """Usage: find-certificate [-a] [-c name] [-e emailAdd
 """
 
 
-def run(
-    machine: Machine, name: str, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: str
-) -> Answer:
+def run(machine: Machine, name: str, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: str) -> Answer:
     """Answer one command line."""
     if name == "security":
         return _security(machine, arguments, cwd)
     if name == "printenv":
-        variables = {"HOME": str(machine.home), **env}
+        variables = {**env, "HOME": str(machine.home)}
         value = variables.get(arguments[0]) if len(arguments) == 1 else None
         return (0, f"{value}\n", "") if value is not None else (1, "", "")
     if name == "find":
@@ -143,7 +141,8 @@ def _find_certificate(machine: Machine, arguments: Sequence[str]) -> Answer:
             out += f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"
         else:
             login = machine.home / "Library/Keychains/login.keychain-db"
-            out += f'keychain: "{login}"\nversion: 512\nclass: 0x80001000 \nattributes:\n    "labl"<blob>="{identity.name}"\n'
+            out += f'keychain: "{login}"\nversion: 512\nclass: 0x80001000 \n'
+            out += f'attributes:\n    "labl"<blob>="{identity.name}"\n'
     return 0, out, ""
 
 

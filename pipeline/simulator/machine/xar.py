@@ -1,4 +1,4 @@
-"""Writes flat installer packages as productbuild does: a xar archive with a signed table of contents (xar.h, cpio odc)."""
+"""Writes flat installer packages as productbuild does: xar with a signed table of contents around a cpio archive."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def archive(files: Mapping[str, bytes], identity: Identity | None, moment: datet
         number = counter
         if isinstance(content, dict):
             inner = "".join(element(child, content[child]) for child in content)
-            return f'<file id="{number}">{inner}<type>directory</type><mode>0755</mode><name>{name}</name></file>'
+            return f'<file id="{number}"><type>directory</type><mode>0755</mode><name>{name}</name>{inner}</file>'
         data = content if isinstance(content, bytes) else b""
         packed = data if name == "Payload" else zlib.compress(data, 1)
         style = "octet-stream" if packed is data else "x-gzip"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.simulator.machine import archive, export, infoplist
-from pipeline.simulator.machine.project import SDKS, BuildError, Project, Sdk, Target
+from pipeline.simulator.machine.project import SDKS, BuildError, Project, Sdk, Settings, Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,14 +26,14 @@ USAGE = """Usage: xcodebuild [-project <projectname>] [[-target <targetname>]...
        xcodebuild -exportArchive -archivePath <xcarchivepath> [-exportPath <destinationpath>] -exportOptionsPlist <plistpath>
 """  # noqa: E501
 _VALUED = frozenset(
-    "project workspace scheme target configuration destination archivePath exportPath exportOptionsPlist derivedDataPath"
-    " resultBundlePath sdk arch jobs xcconfig toolchain authenticationKeyPath authenticationKeyID"
+    "project workspace scheme target configuration destination archivePath exportPath exportOptionsPlist"
+    " derivedDataPath resultBundlePath sdk arch jobs xcconfig toolchain authenticationKeyPath authenticationKeyID"
     " authenticationKeyIssuerID clonedSourcePackagesDirPath packageCachePath scmProvider destination-timeout"
     " enableCodeCoverage enableAddressSanitizer".split()
 )
 _PLAIN = frozenset(
-    "version list json showBuildSettings exportArchive allowProvisioningUpdates allowProvisioningDeviceRegistration quiet"
-    " verbose skipPackagePluginValidation skipMacroValidation hideShellScriptEnvironment parallelizeTargets"
+    "version list json showBuildSettings exportArchive allowProvisioningUpdates allowProvisioningDeviceRegistration"
+    " quiet verbose skipPackagePluginValidation skipMacroValidation hideShellScriptEnvironment parallelizeTargets"
     " disableAutomaticPackageResolution onlyUsePackageVersionsFromResolvedFile skipPackageUpdates"
     " skipUnavailableActions alltargets disablePackageRepositoryCache".split()
 )
@@ -102,12 +102,13 @@ def _project(machine: Machine, call: _Call, cwd: Path) -> Project:
         found = sorted(path for path in cwd.iterdir() if path.suffix == ".xcodeproj") if cwd.is_dir() else []
         if not found:
             raise BuildError(
-                f"xcodebuild: error: The directory {cwd} does not contain an Xcode project, workspace or package.", 66
+                f"xcodebuild: error: The directory {cwd} does not contain an Xcode project, workspace or package.",
+                66,
             )
         if len(found) > 1:
             raise BuildError(
-                f"xcodebuild: error: The directory {cwd} contains {len(found)} projects, including multiple projects with"
-                " the current extension (.xcodeproj). Specify the project to use with the -project option.",
+                f"xcodebuild: error: The directory {cwd} contains {len(found)} projects, including multiple projects"
+                " with the current extension (.xcodeproj). Specify the project to use with the -project option.",
                 66,
             )
         return machine.project(found[0])
@@ -138,8 +139,8 @@ def _scheme(project: Project, call: _Call) -> tuple[str, Target, str]:
         raise BuildError("xcodebuild: error: The project action requires specifying a scheme.", 65)
     if name not in project.schemes:
         raise BuildError(
-            f'xcodebuild: error: The project named "{project.name}" does not contain a scheme named "{name}". The "-list"'
-            " option can be used to find the names of the schemes in the project.",
+            f'xcodebuild: error: The project named "{project.name}" does not contain a scheme named "{name}". The'
+            ' "-list" option can be used to find the names of the schemes in the project.',
             65,
         )
     identifier, configuration = project.schemes[name]
@@ -183,9 +184,10 @@ def _show_settings(machine: Machine, call: _Call, cwd: Path) -> Answer:
         scheme = call.options.get("target", project.targets[0].name if project.targets else "")
         chosen = [target for target in project.targets if target.name == scheme]
         if not chosen:
-            raise BuildError(f"xcodebuild: error: '{project.path.name}' does not contain a target named '{scheme}'.", 65)
+            missing = f"'{project.path.name}' does not contain a target named '{scheme}'."
+            raise BuildError(f"xcodebuild: error: {missing}", 65)
         target, configuration = chosen[0], call.options.get("configuration", "Release")
-    settings = target.settings(_sdk(target, scheme, configuration, call), configuration, call.settings)
+    settings = _settings(target, _sdk(target, scheme, configuration, call), configuration, call, cwd)
     values = {name: settings[name] for name in settings.names()}
     action = call.actions[0] if call.actions else "build"
     if "json" in call.flags:
@@ -194,17 +196,24 @@ def _show_settings(machine: Machine, call: _Call, cwd: Path) -> Answer:
     return 0, f"Build settings for action {action} and target {target.name}:\n{body}\n", ""
 
 
+def _settings(target: Target, sdk: Sdk, configuration: str, call: _Call, cwd: Path) -> Settings:
+    given = call.options.get("xcconfig")
+    if given and not (cwd / given).is_file():
+        raise BuildError(f"xcodebuild: error: '{cwd / given}' does not exist.", 66)
+    return target.settings(sdk, configuration, call.settings, cwd / given if given else None)
+
+
 def _act(machine: Machine, call: _Call, cwd: Path) -> Answer:
     project = _project(machine, call, cwd)
     wanted = [action for action in call.actions if action != "clean"]
     if wanted != ["archive"]:
-        raise BuildError(f"xcodebuild: error: this machine is simulated and only archives, not {wanted or 'build'}.", 70)
+        raise BuildError("xcodebuild: error: this machine is simulated and only archives.", 70)
     scheme, target, configuration = _scheme(project, call)
     sdk = _sdk(target, scheme, configuration, call)
     path = _archive_path(machine, call, cwd, scheme)
     heading = f"Command line invocation:\n    {machine.developer}/usr/bin/xcodebuild archive -scheme {scheme}\n\n"
     try:
-        settings = target.settings(sdk, configuration, call.settings)
+        settings = _settings(target, sdk, configuration, call, cwd)
         if machine.scenario.archive_error:
             raise BuildError(f"{project.folder}/{machine.scenario.archive_error}")
         moment = machine.now()
@@ -232,10 +241,10 @@ def _export(machine: Machine, call: _Call, cwd: Path) -> Answer:
             raise BuildError(f"error: the flag -{name} is required when specifying -exportArchive", 64)
     path = cwd / call.options["archivePath"]
     destination = cwd / call.options["exportPath"]
+    if not (path / "Info.plist").is_file():
+        return 70, "", f"error: archive not found at path '{path}'\n** EXPORT FAILED **\n"
+    options = _options(cwd / call.options["exportOptionsPlist"])
     try:
-        if not (path / "Info.plist").is_file():
-            return 70, "", f"error: archive not found at path '{path}'\n** EXPORT FAILED **\n"
-        options = _options(cwd / call.options["exportOptionsPlist"])
         if machine.scenario.export_error:
             raise BuildError(machine.scenario.export_error, 70)
         name, files = export.exported(path, options, machine.keychain, machine.now())
@@ -249,12 +258,16 @@ def _options(path: Path) -> Mapping[str, Any]:
     try:
         options = plistlib.loads(path.read_bytes())
     except OSError:
-        raise BuildError(f"error: Couldn't load -exportOptionsPlist: The file “{path.name}” couldn’t be opened.", 70) from None
+        raise BuildError(_unloaded(path, "couldn’t be opened"), 70) from None  # noqa: RUF001
     except Exception:  # expat, plistlib and binary readers raise unrelated kinds
-        raise BuildError(f"error: Couldn't load -exportOptionsPlist: “{path.name}” is not a property list.", 70) from None
+        raise BuildError(_unloaded(path, "is not a property list"), 70) from None
     if not isinstance(options, dict):
-        raise BuildError(f"error: Couldn't load -exportOptionsPlist: “{path.name}” is not a dictionary.", 70)
+        raise BuildError(_unloaded(path, "is not a dictionary"), 70)
     return options
+
+
+def _unloaded(path: Path, reason: str) -> str:
+    return f"error: Couldn't load -exportOptionsPlist: The file “{path.name}” {reason}."
 
 
 def _write(folder: Path, files: Mapping[str, bytes], replaced: str = "") -> None:

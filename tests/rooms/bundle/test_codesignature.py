@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import plistlib
 import struct
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from pipeline.apple.bundle import cms, codesignature
 from pipeline.apple.bundle.entitlements import read_der
 from pipeline.apple.bundle.faults import Malformed
 from pipeline.apple.bundle.macho import Slice, read_macho
-
-from . import foundry
+from tests.rooms.bundle import foundry
 
 
 def signature_of(data: bytes) -> tuple[codesignature.CodeSignature, Slice]:
@@ -33,7 +31,11 @@ def page_flaws(data: bytes) -> tuple[str, ...]:
 
 
 SIGNED = foundry.sign_macho(
-    foundry.authority().distribution, entitlements=foundry.ENTITLEMENTS, info=b"info", resources=b"seal", both_hashes=True
+    foundry.authority().distribution,
+    entitlements=foundry.ENTITLEMENTS,
+    info=b"info",
+    resources=b"seal",
+    both_hashes=True,
 )
 
 
@@ -87,9 +89,7 @@ def test_changed_entitlements_do_not_fit_their_slot() -> None:
 
 def test_der_entitlements_that_say_more_are_noticed() -> None:
     more = {**foundry.ENTITLEMENTS, "get-task-allow": True}
-    data = foundry.sign_macho(
-        foundry.authority().distribution, entitlements=foundry.ENTITLEMENTS, der_twin=more
-    )
+    data = foundry.sign_macho(foundry.authority().distribution, entitlements=foundry.ENTITLEMENTS, der_twin=more)
     signature, _ = signature_of(data)
     assert signature.flaws == ("the XML entitlements and the DER entitlements differ",)
 
@@ -212,7 +212,11 @@ def test_deep_der_is_refused() -> None:
     for _ in range(40):
         value = foundry.der(0x30, value)
     with pytest.raises(Malformed, match="deeper"):
-        read_der(foundry.der(0x70, foundry.der(0x02, b"\1") + foundry.der(0xB0, foundry.der(0x30, foundry.der_value("k") + value))))
+        read_der(
+            foundry.der(
+                0x70, foundry.der(0x02, b"\1") + foundry.der(0xB0, foundry.der(0x30, foundry.der_value("k") + value))
+            )
+        )
 
 
 def test_a_foreign_binary_holds_in_all_parts() -> None:
@@ -234,11 +238,7 @@ def test_a_foreign_binary_holds_in_all_parts() -> None:
             assert cms.verify(signature.cms, signature.primary.raw[:-1], identities).flaws != ()
 
 
-def test_cdhash_lists_of_other_shapes_are_flaws() -> None:
-    assert plistlib.loads(plistlib.dumps({"cdhashes": ["text"]})) == {"cdhashes": ["text"]}
+def test_cdhash_lists_of_other_shapes_are_refused() -> None:
     blob = foundry.signed_data(foundry.authority().distribution, b"content", ["text"])  # type: ignore[list-item]
-    try:
-        flaws = cms.verify(blob, b"content", [b"x"]).flaws
-    except Malformed as fault:
-        flaws = (str(fault),)
-    assert flaws
+    with pytest.raises(Malformed):
+        cms.verify(blob, b"content", [b"x"])

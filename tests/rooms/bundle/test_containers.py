@@ -12,8 +12,7 @@ import pytest
 
 from pipeline.apple.bundle.containers import MOST_DIRECTORY_BYTES, checked_path, open_artifact
 from pipeline.apple.bundle.faults import Excessive, Malformed, Unsupported
-
-from . import foundry
+from tests.rooms.bundle import foundry
 
 
 def written(folder: Path, name: str, data: bytes) -> Path:
@@ -55,7 +54,10 @@ def test_a_member_that_declares_four_gigabytes_is_not_believed(tmp_path: Path) -
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, archive.open("Payload/A", "w") as member:
+    with (
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("Payload/A", "w") as member,
+    ):
         for _ in range(600):
             member.write(bytes(1024 * 1024))
     with pytest.raises(Excessive, match="zip bomb"):
@@ -90,7 +92,11 @@ def test_an_oversized_directory_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("offset", "value", "expected"),
-    [(8, struct.pack("<H", 1), "encrypted"), (10, struct.pack("<H", 99), "LZFSE"), (10, struct.pack("<H", 14), "method 14")],
+    [
+        (8, struct.pack("<H", 1), "encrypted"),
+        (10, struct.pack("<H", 99), "LZFSE"),
+        (10, struct.pack("<H", 14), "method 14"),
+    ],
 )
 def test_unreadable_packing_is_named(tmp_path: Path, offset: int, value: bytes, expected: str) -> None:
     data = patched_central(foundry.ipa({"A": b"abc"}), offset, value)
@@ -132,7 +138,11 @@ def test_links_in_a_zip_are_followed_inside_and_reported_outside(tmp_path: Path)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("Payload/A.framework/Versions/A/Info.plist", b"here")
-        for name, target in (("Versions/Current", "A"), ("Info.plist", "Versions/Current/Info.plist"), ("Out", "../../../x")):
+        for name, target in (
+            ("Versions/Current", "A"),
+            ("Info.plist", "Versions/Current/Info.plist"),
+            ("Out", "../../../x"),
+        ):
             link = zipfile.ZipInfo(f"Payload/A.framework/{name}")
             link.external_attr = 0o120755 << 16
             archive.writestr(link, target)

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.apple.bundle.faults import Excessive, Malformed
 from pipeline.apple.bundle.macho import Slice, is_macho, read_macho
-
-from . import foundry
+from tests.rooms.bundle import foundry
 
 
 def slices_of(data: bytes) -> tuple[Slice, ...]:
@@ -30,7 +29,9 @@ def test_a_thin_file() -> None:
 
 
 def test_a_fat_file() -> None:
-    parts = slices_of(foundry.fat(foundry.macho(foundry.X86_64, foundry.MACOS), foundry.macho(foundry.ARM64, foundry.MACOS)))
+    parts = slices_of(
+        foundry.fat(foundry.macho(foundry.X86_64, foundry.MACOS), foundry.macho(foundry.ARM64, foundry.MACOS))
+    )
     assert [part.architecture for part in parts] == ["x86_64", "arm64"]
     assert [part.offset for part in parts] == [0x4000, 0x8000]
 

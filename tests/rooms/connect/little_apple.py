@@ -73,7 +73,9 @@ class LittleApple:
         self.files[file] = {"upload": upload, "name": name, "size": size, "state": state, "sum": None}
         return file
 
-    def answer(self, method: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
+    def answer(  # noqa: C901
+        self, method: str, path: str, query: dict[str, list[str]], body: bytes
+    ) -> tuple[int, Any]:
         """Status and document of one request."""
         parts = path.strip("/").split("/")
         if path.startswith("/store/"):
@@ -204,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(status, b"", {"ETag": f'"{tag}"', **headers})
         return self._send(status, b"" if document is None else json.dumps(document).encode(), headers)
 
-    do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _serve
+    do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _serve  # noqa: N815
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -69,8 +71,10 @@ def test_one_fault_anywhere_is_survived(
     assert len(apple.files) == 1
 
 
-def test_faults_on_every_part_are_survived(apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path) -> None:
-    apple.faults += [Fault("PUT /store", "500", 3), Fault("PUT /store", "reset", 3), Fault("PUT /store", "503", 2)]
+def test_six_faults_of_three_kinds_are_survived_wherever_they_fall(
+    apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path
+) -> None:
+    apple.faults += [Fault("PUT /store", "500", 3), Fault("PUT /store", "reset", 2), Fault("PUT /store", "503", 1)]
     deliver(action, stack)
     assert arrived(apple, ipa)
     assert apple.count("POST /v1/buildUploads") == 1
@@ -135,6 +139,40 @@ def test_a_killed_upload_goes_on_where_it_was(apple: LittleApple, stack: Stack, 
 
     with pytest.raises(Killed):
         Delivery(action, stack.http, stack.clock, ToldProgress(dies)).deliver()
+    assert apple.count("PATCH") == 0
+    deliver(action, stack)
+    assert arrived(apple, ipa)
+    assert apple.count("POST /v1/buildUploads") == apple.count("POST /v1/buildUploadFiles") == 1, "in both lives"
+
+
+LIFE = """
+import sys
+from pathlib import Path
+from pipeline.apple.connect.actions import UploadBuild
+from pipeline.apple.connect.client import HOST
+from pipeline.apple.connect.delivery import Delivery
+from pipeline.model import Platform
+from pipeline.ports.clock import LiveClock
+from pipeline.ports.live_http import LiveHttp
+from pipeline.ports.progress import ToldProgress
+from pipeline.ports.retries import RetryingHttp
+url, path = sys.argv[1:]
+http = RetryingHttp(LiveHttp({}, {HOST: url}), LiveClock())
+action = UploadBuild("com.example.app", Platform.IOS, "2.5.0", "250", "app1", path)
+Delivery(action, http, LiveClock(), ToldProgress()).deliver()
+"""
+
+
+def test_a_process_that_is_killed_leaves_an_upload_that_goes_on(
+    apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path, root: Path
+) -> None:
+    apple.faults.append(Fault("PUT /store/file2/4000", "hang"))
+    with subprocess.Popen([sys.executable, "-c", LIFE, apple.url, str(ipa)], cwd=root) as process:
+        while apple.count("PUT /store/file2/4000") == 0 and process.poll() is None:
+            threading.Event().wait(0.01)
+        assert process.poll() is None, "it was still at work"
+        process.kill()
+    apple.release.set()
     assert apple.count("PATCH") == 0
     deliver(action, stack)
     assert arrived(apple, ipa)

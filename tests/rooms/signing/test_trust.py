@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.apple.signing.authorities import INTERMEDIATES, ROOTS
 from pipeline.apple.signing.certificates import read_certificate
 from pipeline.apple.signing.faults import SigningFault
-from pipeline.apple.signing.roots import ROOTS
-from pipeline.apple.signing.trust import APPLE_ROOTS, MOST_LINKS, Anchors, walk
+from pipeline.apple.signing.trust import APPLE_INTERMEDIATES, APPLE_ROOTS, MOST_LINKS, Anchors, walk
 from tests.rooms.signing.forge import DISTRIBUTION, NOW, ROOT, WWDR, Forged, forge
 
 TRUSTED = Anchors().including("Test Root", ROOT.der)
@@ -21,12 +21,24 @@ def certificates(shared_data: Path) -> dict[str, bytes]:
     return {path.stem: path.read_bytes() for path in sorted((shared_data / "signing/certificates").glob("*.cer"))}
 
 
-def test_roots_are_those_that_apple_publishes(shared_data: Path) -> None:
+def test_authorities_are_those_that_apple_publishes(shared_data: Path) -> None:
     published = (shared_data / "signing/apple_ca_certs.txt").read_text()
-    for name, sha256, _ in ROOTS:
+    ders = (*APPLE_ROOTS.certificates, *APPLE_INTERMEDIATES)
+    for (name, sha256, _), der in zip((*ROOTS, *INTERMEDIATES), ders, strict=True):
         assert re.search(rf"CN={re.escape(name)}[|,].*sha256={sha256}", published)
-    for name, der in zip(APPLE_ROOTS.roots.values(), APPLE_ROOTS.certificates, strict=True):
-        assert APPLE_ROOTS.roots[read_certificate(der).sha256] == name == read_certificate(der).subject_name
+        read = read_certificate(der)
+        assert (read.sha256, read.subject_name) == (sha256, name)
+    assert list(APPLE_ROOTS.roots) == [sha256 for _, sha256, _ in ROOTS]
+
+
+def test_intermediates_are_issued_by_the_roots() -> None:
+    for der in APPLE_INTERMEDIATES:
+        assert walk(der, (), APPLE_ROOTS, NOW).trusted
+
+
+def test_a_real_leaf_on_its_own(shared_data: Path) -> None:
+    leaf = certificates(shared_data)["apple_developer"]
+    assert walk(leaf, APPLE_INTERMEDIATES, APPLE_ROOTS, datetime(2021, 6, 1, tzinfo=UTC)).trusted
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,8 @@ def push_environment_is_production(app: ExportedApp) -> Iterator[Finding]:
 @check("BUND013", "the CloudKit containers are the declared ones")
 def containers_are_the_declared_ones(app: ExportedApp, declared: Declaration) -> Iterator[Finding]:
     """A build for the wrong container starts with no data."""
-    if not declared.containers:
-        return
+    if not declared.containers or not app.signature.present:
+        return  # An unsigned product claims nothing: BUND004 says so.
     signed = app.claims(CONTAINERS)
     absent = [container for container in declared.containers if container not in signed]
     if absent or not app.uses_cloudkit:

@@ -34,8 +34,9 @@ def containers_agree(survey: ProjectSurvey) -> Iterator[Finding]:
         return
     used = {each.container for each in survey.containers if any(_is_rehearsed(survey, name) for name in each.targets)}
     stray = next((name for name in first if name not in used), list(first)[-1])
+    told = "; ".join(f"{name} ({place})" for name, place in first.items())
     yield warning(
-        f"entitlements name different CloudKit containers: {'; '.join(f'{name} ({place})' for name, place in first.items())}",
+        f"entitlements name different CloudKit containers: {told}",
         subject=stray,
         at=first[stray],
         remedy="name one container everywhere, or remove what is no longer released: data does not move between them",
@@ -51,7 +52,10 @@ def all_apps_are_rehearsed(survey: ProjectSurvey) -> Iterator[Finding]:
     for each in survey.unrehearsed:
         say = warning if each.rival else note
         yield say(
-            f"not rehearsed: {each.what}, because {each.reason}", subject=each.what, at=each.location, remedy=each.remedy
+            f"not rehearsed: {each.what}, because {each.reason}",
+            subject=each.what,
+            at=each.location,
+            remedy=each.remedy,
         )
 
 

@@ -111,8 +111,11 @@ def store_icon_is_opaque(icon: AppIcon, lane: Lane) -> Iterator[Finding]:
         return
     for image in _store_images(icon):
         if image.alpha:
-            yield error(
-                f"{image.filename} has an alpha channel; the App Store's icon may not be transparent",
+            # Apps whose alpha channel is opaque throughout are in the store: only transparency is refused for sure.
+            say = error if image.clear else warning
+            yield say(
+                f"{image.filename} {'is transparent' if image.clear else 'has an alpha channel'}; "
+                "the App Store's icon may not be transparent",
                 subject=image.filename,
                 at=Location(icon.path, image.line),
                 remedy="save it as PNG without transparency",

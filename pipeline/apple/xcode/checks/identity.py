@@ -14,9 +14,7 @@ _VERSIONS = (
 
 
 @check("PROJ001", "bundle identifiers agree")
-def bundle_identifiers_agree(
-    settings: TargetSettings, info: TargetInfo, declared: Declaration
-) -> Iterator[Finding]:
+def bundle_identifiers_agree(settings: TargetSettings, info: TargetInfo, declared: Declaration) -> Iterator[Finding]:
     setting = settings.bundle_id
     literal = Value(info.text("CFBundleIdentifier"), info.place("CFBundleIdentifier"))
     if literal and setting and literal.text != setting.text:
@@ -43,7 +41,8 @@ def bundle_identifiers_agree(
 @check("PROJ002", "bundle identifiers belong together across configurations")
 def bundle_identifiers_agree_across_configurations(settings: TargetSettings, lane: Lane) -> Iterator[Finding]:
     mine = settings.bundle_id
-    strangers = [(name, value) for name, value in settings.bundle_ids if value and not _related(mine.text, value.text)]
+    known = [(name, value) for name, value in settings.bundle_ids if value and not value.undefined]
+    strangers = [(name, value) for name, value in known if not _related(mine.text, value.text)]
     if mine and strangers:
         others = "; ".join(f"{name}: {value}{_at(value.location)}" for name, value in strangers)
         yield warning(
@@ -64,7 +63,9 @@ def _related(one: str, other: str) -> bool:
 
 
 @check("PROJ003", "the bundle identifier is set and well formed")
-def bundle_identifier_is_set(settings: TargetSettings, info: TargetInfo, problems: ProjectProblems) -> Iterator[Finding]:
+def bundle_identifier_is_set(
+    settings: TargetSettings, info: TargetInfo, problems: ProjectProblems
+) -> Iterator[Finding]:
     value = settings.bundle_id
     text = info.text("CFBundleIdentifier") or value.text
     place = info.place("CFBundleIdentifier") if info.text("CFBundleIdentifier") else value.location
@@ -98,11 +99,7 @@ def bundle_identifier_is_set(settings: TargetSettings, info: TargetInfo, problem
 
 def _missing_base(problems: ProjectProblems) -> str:
     """The configuration files that are not here, as a phrase; "" when all are."""
-    return ", ".join(
-        problem.location.path if problem.location and "base configuration" not in problem.text else problem.text.split()[4]
-        for problem in problems.problems
-        if problem.kind == "missing-base"
-    )
+    return ", ".join(problem.missing for problem in problems.problems if problem.missing)
 
 
 @check("PROJ004", "versions in the Info.plist do not beat the settings")
@@ -111,12 +108,12 @@ def version_literals_do_not_beat_settings(settings: TargetSettings, info: Target
         return
     for (key, setting), value in zip(_VERSIONS, (settings.marketing_version, settings.build_number), strict=True):
         literal = info.literals.get(key, "")
-        if not literal or "$" in literal or not value or value.location is None or literal == value.text:
+        if not literal or "$" in literal or value.location is None or literal == value.text or not _numbers(value.text):
             continue
         # A setting that is ahead was raised for a release; one that lags behind is only forgotten.
         say = error if _numbers(value.text) > _numbers(literal) else warning
         yield say(
-            f"the build will say {literal}: {key} is written out, so {setting} = {value}{_at(value.location)} has no effect",
+            f"the build will say {literal}, not {value}{_at(value.location)}: {key} is written out, {setting} ignored",
             subject=key,
             at=info.place(key),
             remedy=f"write $({setting}) in the Info.plist, or set GENERATE_INFOPLIST_FILE = YES",

@@ -1,5 +1,6 @@
 """Judges the Info.plist that the build will hold against what App Store Connect refuses or complains of."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -202,16 +203,17 @@ def export_compliance_is_answered(info: TargetInfo) -> Iterator[Finding]:
         yield warning(
             f"{_COMPLIANCE} is missing: every build waits for somebody to answer in App Store Connect",
             subject=_COMPLIANCE,
-            at=info.place(_COMPLIANCE),
+            at=info.place(_COMPLIANCE) or info.place("CFBundleIdentifier"),
             remedy=f"set {_COMPLIANCE} to false, or to true with {_COMPLIANCE_CODE}",
             apple="Missing Compliance",
         )
     elif answer is True and not code:
-        say = error if _COMPLIANCE_CODE in info.values else warning
+        empty = _COMPLIANCE_CODE in info.values
+        say = error if empty else warning
         yield say(
-            f"{_COMPLIANCE} is true, and {_COMPLIANCE_CODE} is {'empty' if _COMPLIANCE_CODE in info.values else 'missing'}",
+            f"{_COMPLIANCE} is true, and {_COMPLIANCE_CODE} is {'empty' if empty else 'missing'}",
             subject=_COMPLIANCE_CODE,
-            at=info.place(_COMPLIANCE_CODE) if _COMPLIANCE_CODE in info.values else info.place(_COMPLIANCE),
+            at=info.place(_COMPLIANCE_CODE if empty else _COMPLIANCE),
             remedy=f"set {_COMPLIANCE_CODE} to the code that App Store Connect gave for the documents",
             apple="90592",
         )
@@ -236,7 +238,7 @@ def info_values_are_expanded(info: TargetInfo) -> Iterator[Finding]:
 def infoplist_keys_have_an_effect(settings: TargetSettings, info: TargetInfo) -> Iterator[Finding]:
     for key, value in settings.infoplist_keys:
         name = key.removeprefix(PREFIX)
-        plain = name.removesuffix("_Generation").replace("_iPhone", "~iphone").replace("_iPad", "~ipad")
+        plain = re.sub(r"_(?:Generation|iPhone|iPad)$", "", name)
         if settings.generates_infoplist and name not in KNOWN:
             yield warning(
                 f"{key} is not a setting that Xcode knows: it adds nothing to the Info.plist",

@@ -42,10 +42,10 @@ def team_is_set(settings: TargetSettings, problems: ProjectProblems, declared: D
             at=team.location,
         )
         return
-    missing = [problem for problem in problems.problems if problem.kind == "missing-base"]
+    missing = [problem for problem in problems.problems if problem.missing]
     if missing:
         yield unseen(
-            f"DEVELOPMENT_TEAM{named} here; a configuration file that is not here may define it",
+            f"DEVELOPMENT_TEAM{named} here; it may be defined in {missing[0].missing}",
             subject="DEVELOPMENT_TEAM",
             at=team.location or missing[0].location,
             remedy="put the file in its place, or declare team_id in config",
@@ -109,7 +109,10 @@ def app_sandbox_is_enabled(settings: TargetSettings, entitlements: TargetEntitle
     yield error(
         "the App Sandbox is not enabled, and the Mac App Store takes no app without it",
         subject=SANDBOX,
-        at=entitlements.places.get(SANDBOX) or off or entitlements.place(SANDBOX) or settings.entitlements_file.location,
+        at=entitlements.places.get(SANDBOX)
+        or off
+        or entitlements.place(SANDBOX)
+        or settings.entitlements_file.location,
         remedy="set ENABLE_APP_SANDBOX = YES, or com.apple.security.app-sandbox to true in the entitlements",
         apple="90296",
     )
@@ -180,7 +183,7 @@ def silent_push_is_complete(entitlements: TargetEntitlements, info: TargetInfo, 
         )
     elif lane.platform is not Platform.MAC_OS and "remote-notification" not in _modes(info):
         yield warning(
-            "CloudKit and push are asked for, and UIBackgroundModes lacks remote-notification: silent pushes wake no app",
+            "CloudKit and push without remote-notification in UIBackgroundModes: silent pushes do not wake the app",
             subject="UIBackgroundModes",
             at=info.place("UIBackgroundModes") or entitlements.place(key),
             remedy="add remote-notification to UIBackgroundModes in the Info.plist",
@@ -206,9 +209,19 @@ def container_environment_is_production(entitlements: TargetEntitlements) -> Ite
 @check("PROJ028", "entitlements hold no unexpanded settings")
 def entitlements_are_expanded(entitlements: TargetEntitlements) -> Iterator[Finding]:
     for each in entitlements.undefined:
-        yield error(
-            f"{each.key} refers to {', '.join(each.names)}, which nothing defines",
+        yield warning(
+            f"{each.key} refers to {', '.join(each.names)}, which nothing defines: it is taken for empty",
             subject=each.key,
             at=each.location or entitlements.place(each.key),
             remedy="define the setting, or write the value out",
         )
+    for key in entitlements.values:
+        for text in entitlements.texts(key):
+            if "$(" in text or "${" in text:
+                yield error(
+                    f"{key} holds {text!r}, a reference that is not complete and stays as it is",
+                    subject=key,
+                    at=entitlements.place(key),
+                    remedy="close the parenthesis, or write the value out",
+                    apple="409",
+                )

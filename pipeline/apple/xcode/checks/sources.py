@@ -64,7 +64,7 @@ def base_configurations_are_there(problems: ProjectProblems) -> Iterator[Finding
                 f"{problem.text}: its settings were not looked at",
                 subject="xcconfig",
                 at=problem.location,
-                remedy="make the file (pod install, a template, a secret of the build machine), or remove the reference",
+                remedy="make the file (pod install, a template, the build machine's secrets), or remove the reference",
             )
 
 
