@@ -32,11 +32,12 @@ def resume(world: World, options: Options) -> int:
 def _walk(world: World, options: Options, *, resumed: bool) -> int:
     from pipeline.engine.approval import plan_told
     from pipeline.engine.walk import walk
-    from pipeline.stages import TABLES
+    from pipeline.stages import table as stages_of
 
     wanted = _wanted(options)
+    stages = stages_of(world.wishes.table, world.wishes.until)
     with world.lease(), _stoppable(world), _watched(options) as listener:
-        run = walk(world.cast(TABLES[world.wishes.table], listener, resumed=resumed))
+        run = walk(world.cast(stages, listener, resumed=resumed))
     if world.rehearsed and run.plan.promises:
         world.folder.keep("plan.json", plan_told(run.plan))
     _report(run, options, wanted)
@@ -101,16 +102,16 @@ def _report(run: Run, options: Options, wanted: Sequence[tuple[str, Path]]) -> N
     for name, path in wanted:
         write(name, path, run)
     if options.get("json"):
-        print(render("json", run))
+        sys.stdout.write(render("json", run))
     else:
         from pipeline.reports.terminal import look
         from pipeline.reports.terminal import render as painted
 
-        print(painted(run, look(sys.stdout)))
+        sys.stdout.write(painted(run, look(sys.stdout)))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         append_summary(Path(summary), render("markdown", run))
     if os.environ.get("GITHUB_ACTIONS") == "true" and not options.get("json"):
-        print(render("annotations", run))
+        sys.stdout.write(render("annotations", run))
 
 
 # Beginning -----------------------------------------------------------------------------------------------------------
@@ -167,12 +168,13 @@ def runs_list(folders: Sequence[RunFolder], where: Path, *, json: bool) -> int:
             }
         )
     if json:
-        import json as _json
+        from json import dumps
 
-        print(_json.dumps({"runs": rows}, indent=2, ensure_ascii=False))
-    elif not rows:
+        print(dumps({"runs": rows}, indent=2, ensure_ascii=False))
+        return 0
+    if not rows:
         print(f"no runs in {where}; start one with `release --dry-run`")
-    for row in [] if json else rows:
+    for row in rows:
         approved = ", approved" if row.get("approved") else ""
         print(f"{row['run']}  {row.get('theatre', ''):<9}  {row['state']}{approved}")
     return 0

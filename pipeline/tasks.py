@@ -41,6 +41,7 @@ OPTIONS = {
     "pkg": Option("judge and upload this .pkg instead of building one"),
     "archive": Option("export this .xcarchive instead of building one; LANE=PATH where it is not plain (repeatable)", default=()),
     "scenario": Option("what the simulated Apple does: a name of `simulator --list`, or a YAML file"),
+    "until": Option("walk the table only up to this stage: preflight, signing, …, export, …"),
     "approved": Option("the run, or its folder, whose plan was approved"),
     "report": Option("write a report, FORMAT=PATH: terminal, markdown, annotations, json, sarif, junit, html (repeatable)", default=()),
     "json": Option("print the JSON report instead of the one for people", default=False),
@@ -155,7 +156,7 @@ def _folder(options: Options) -> RunFolder:
 # Releases ------------------------------------------------------------------------------------------------------------
 
 
-@verb("dry_run", *PLAYED, "approved")
+@verb("dry_run", *PLAYED, "approved", "until")
 def release(options: Options) -> int:
     """Release an app; with --dry-run, rehearse it.
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.model import Stage
     from pipeline.model.run import Entry
     from pipeline.simulator.apple import SimulatedApple
-    from pipeline.simulator.faults import Scenario
+    from pipeline.simulator.faults import AppAccount, Scenario
     from pipeline.simulator.machine.scenario import Scenario as MachineScenario
 
 PORTS: tuple[type, ...] = (Http, Tools, Files, Git, Clock, Secrets, Products, Progress)
@@ -62,6 +62,7 @@ class Wishes:
     archive: tuple[str, ...] = ()
     scenario: str = ""
     approved: str = ""
+    until: str = ""
 
     @classmethod
     def told(cls, told: Mapping[str, Any]) -> Wishes:
@@ -299,7 +300,7 @@ def live(ground: _Ground) -> World:
     carrier = LiveHttp(keys, _services(ground.settings))
     return ground.world(
         LIVE,
-        "Live: Apple's services and this machine's tools.",
+        "",
         http=lambda clock: RetryingHttp(carrier, clock, budget),
         tools=LiveTools(),
         clock=lambda: LiveClock(stop),
@@ -311,15 +312,14 @@ def live(ground: _Ground) -> World:
 
 def rehearsal(ground: _Ground) -> World:
     """No credentials, no network, no Xcode: Apple and the Mac are simulated; files, git and clock are real."""
-    note = "Rehearsal: Apple's services, Xcode and the keychain are simulated; the app's files and git are real."
-    return _rehearsed(ground, REHEARSAL, note, lambda _apple: None)
+    return _rehearsed(ground, REHEARSAL, "", lambda _apple: None)
 
 
 def shadow(ground: _Ground) -> World:
     """With credentials: what GET requests show at Apple is copied into the simulator, and the rehearsal runs on that."""
     from pipeline.shadowing import copy_account
 
-    note = "Shadow: a rehearsal on a copy of what Apple shows now; only GET requests were made, Xcode and the keychain are simulated."
+    note = "The simulated Apple was furnished with what the real one shows now; only GET requests were made."
     return _rehearsed(ground, SHADOW, note, lambda apple: copy_account(apple, live_reader(ground), _wanted(ground)))
 
 
@@ -349,7 +349,7 @@ def _rehearsed(ground: _Ground, theatre: str, note: str, furnish: Callable[[Simu
 
     @cache
     def apple() -> SimulatedApple:
-        account = services.with_apps(team, _apps(ground, targets), _containers(ground))
+        account = services.with_accounts(team, _apps(ground, targets), _containers(ground))
         played = SimulatedApple(ground.folder.path / "apple", account, now=lambda: datetime.now(UTC))
         furnish(played)
         return played
@@ -394,12 +394,18 @@ def _targets(ground: _Ground) -> tuple[str, dict[str, str]]:
     return team or "TEAM000000", bundles
 
 
-def _apps(ground: _Ground, bundles: Mapping[str, str]) -> list[tuple[str, str, tuple[str, ...]]]:
+def _apps(ground: _Ground, bundles: Mapping[str, str]) -> list[AppAccount]:
+    """The app records that the rehearsal plays, with the TestFlight groups that `config/` names."""
+    from pipeline.simulator.faults import AppAccount, Group
+
     platforms: dict[str, list[str]] = {}
     for lane in ground.lanes:
         if bundle_id := bundles.get(lane.name):
             platforms.setdefault(bundle_id, []).append(lane.platform)
-    return [(bundle_id, ground.app.name, tuple(each)) for bundle_id, each in platforms.items()]
+    groups = tuple(Group(name, all_builds=False) for name in ground.app.groups or ("Internal Testers",))
+    return [
+        AppAccount(bundle_id, ground.app.name, tuple(each), groups=groups) for bundle_id, each in platforms.items()
+    ]
 
 
 def _containers(ground: _Ground) -> dict[str, tuple[str | None, str | None]]:

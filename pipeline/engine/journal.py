@@ -88,8 +88,8 @@ class Journal:
     def _sealed(self, kind: str, fields: Mapping[str, Any]) -> tuple[bytes, Entry]:
         entry = {"seq": self._seq + 1, "kind": kind, "at": self._now().isoformat(), **fields}
         text = _canonical(_mapped(entry, self._redact))
-        seal = hashlib.sha256((self._prev + text).encode()).hexdigest()
-        line = f'{text[:-1]},"prev":"{self._prev}","hash":"{seal}"}}\n'.encode()
+        seal = _seal(self._prev, text)
+        line = f'{text[:-1]},"prev":"{self._prev}","hash":"{seal}"}}\n'.encode("utf-8", "surrogatepass")
         self._seq, self._prev = self._seq + 1, seal
         return line, entry
 
@@ -140,15 +140,20 @@ def _lines(path: Path) -> Iterator[tuple[Mapping[str, Any], int]]:
 
 def _open(line: bytes) -> tuple[Mapping[str, Any] | None, str]:
     try:
-        entry = json.loads(line)
-        text = line.decode()
+        text = line.decode("utf-8", "surrogatepass")
+        entry = json.loads(text)
     except ValueError:
         return None, ""
     cut = text.rfind(',"prev":"')
     prev = entry.get("prev") if isinstance(entry, dict) else None
     if cut < 0 or not isinstance(prev, str):
         return None, ""
-    return entry, hashlib.sha256((prev + text[:cut] + "}").encode()).hexdigest()
+    return entry, _seal(prev, text[:cut] + "}")
+
+
+def _seal(prev: str, text: str) -> str:
+    # File names that are not UTF-8 reach us with lone surrogates, and must not stop a journal.
+    return hashlib.sha256((prev + text).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _mapped(value: Any, redact: Callable[[str], str]) -> Any:

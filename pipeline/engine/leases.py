@@ -44,6 +44,8 @@ class Leases:
         self._folder = folder
         self._owner = owner
         self._term = term
+        self._queues: dict[str, threading.Lock] = {}
+        self._master = threading.Lock()
 
     def acquire(self, subject: str) -> Lease:
         """Take the lease.
@@ -79,16 +81,22 @@ class Leases:
 
     @contextlib.contextmanager
     def hold(self, subject: str) -> Iterator[Lease]:
-        """Hold the lease for the length of a block; a thread renews it meanwhile."""
-        lease = self.acquire(subject)
-        done = threading.Event()
-        keeper = threading.Thread(target=self._keep, args=(lease, done), daemon=True)
-        keeper.start()
-        try:
-            yield lease
-        finally:
-            done.set()
-            self.release(lease)
+        """Hold the lease for the length of a block; a thread renews it meanwhile.
+
+        Two lanes of one run that want the same subject take turns; another run is refused.
+        """
+        with self._master:
+            queue = self._queues.setdefault(subject, threading.Lock())
+        with queue:
+            lease = self.acquire(subject)
+            done = threading.Event()
+            keeper = threading.Thread(target=self._keep, args=(lease, done), daemon=True)
+            keeper.start()
+            try:
+                yield lease
+            finally:
+                done.set()
+                self.release(lease)
 
     def confirm(self, lease: Lease) -> None:
         """Raises LeaseLost unless the lease is still ours: asked right before an irreversible effect."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.wiring import Need, Registry
@@ -35,6 +35,7 @@ class Observer:
         self._givens = givens
         self._now = now
         self._memory: dict[Key, Reading[Any]] = {}
+        self._rests_on: dict[Key, frozenset[type]] = {}
         self._locks: dict[Key, threading.Lock] = {}
         self._master = threading.Lock()
         self.faults: dict[Key, PipelineError] = {}
@@ -56,8 +57,21 @@ class Observer:
         with lock:
             known = self._memory.get(key)
             if known is None:
-                known = self._memory[key] = self._look(fact, where, key)
+                known = self._look(fact, where, key)
+                self._rests_on[key] = self._ports_of(fact, where)
+                self._memory[key] = known
             return known
+
+    def _ports_of(self, fact: type, lane: Lane | None) -> frozenset[type]:
+        """The ports that a fact rests on, its own and those of the facts it was made from."""
+        offered, found = self._ports(lane), set[type]()
+        for need in self._registry.probes[fact].needs:
+            if need.wanted in offered:
+                found.add(need.wanted)
+            elif need.wanted in self._registry.probes:
+                scope = self._registry.probes[need.wanted].scope
+                found |= self._rests_on.get((need.wanted, "" if scope is Scope.APP or not lane else lane.name), set())
+        return frozenset(found)
 
     def _look(self, fact: type, lane: Lane | None, key: Key) -> Reading[Any]:
         probe = self._registry.probes[fact]
@@ -105,12 +119,18 @@ class Observer:
                 sources.append(reading.source)
         return arguments, weakest(sources), missing
 
-    def forget(self, lane: Lane | None) -> None:
-        """Drop what actions may have changed: all that is not lasting, of this lane and of the app."""
+    def forget(self, lane: Lane | None, touched: Iterable[type] = ()) -> None:
+        """Drop what may have changed, of this lane and of the app.
+
+        A lasting fact stays. Of the others, those go that rest on a port behind which others act (a service, a tool),
+        or on one of the ports that were `touched` by an action of ours. So an artifact of two gigabytes is not read
+        again for every question that is put to Apple.
+        """
         names = {"", lane.name if lane else ""}
+        moving = {kind for kind, port in self._ports(lane).items() if not getattr(port, "steady", False)} | set(touched)
         with self._master:
             for key in list(self._memory):
-                if key[1] in names and not self._registry.probes[key[0]].lasting:
+                if key[1] in names and not self._registry.probes[key[0]].lasting and self._rests_on[key] & moving:
                     del self._memory[key]
 
     def remembered(self) -> list[tuple[str, str, Reading[Any]]]:

@@ -84,6 +84,11 @@ class Hands:
             self._journal.append("receipt", step=step, **receipt_told(receipt))
         return receipt
 
+    def ports_of(self, action: Action) -> tuple[type, ...]:
+        """The types that its performer asks for: what it may have changed."""
+        performer = self._registry.performers.get(type(action))
+        return tuple(need.wanted for need in performer.needs) if performer else ()
+
     def _do(self, step: str, lane: Lane | None, action: Action, clock: Clock) -> Receipt:
         performer = self._registry.performers.get(type(action))
         began = clock.now()

@@ -260,7 +260,7 @@ class _Walk:
                 if self.cast.stop.is_set():
                     raise Interrupted("stopped", why="you asked to stop", remedy="`invoke resume` goes on from here")
                 receipt = self.hands.perform(node.name, node.stage.name, node.lane, pending, clock)
-                self.observer.forget(node.lane)
+                self.observer.forget(node.lane, self.hands.ports_of(pending))
                 if receipt.outcome is not Outcome.UNCERTAIN:
                     break
                 pending = self._still_wanted(node, pending)

@@ -44,6 +44,7 @@ class LiveFiles:
     """The file system of this machine."""
 
     source = Source.LIVE
+    steady = True
 
     def __init__(self, root: Path) -> None:
         self.root = root

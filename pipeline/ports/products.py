@@ -18,6 +18,8 @@ class Products:
         directory: the lane's own folder inside the run directory; everything that a lane makes goes here.
     """
 
+    steady = True
+
     def __init__(self, directory: Path, source: Source, given: Mapping[str, Path] | None = None) -> None:
         self.directory = directory
         self.source = source

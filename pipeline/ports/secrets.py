@@ -34,6 +34,7 @@ class EnvironmentSecrets:
     """Secrets from environment variables; NAME_FILE names a file that holds the secret of NAME."""
 
     source = Source.LIVE
+    steady = True
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = environment

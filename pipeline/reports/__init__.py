@@ -21,27 +21,27 @@ FORMATS = {
 """The module of each format; each has `render(run) -> str` and is only imported when it is asked for."""
 
 
-def render(format: str, run: Run) -> str:
+def render(form: str, run: Run) -> str:
     """The run as a text of that format. Raises UsageFault when there is no such format."""
     from importlib import import_module
 
     from pipeline.model.errors import UsageFault
 
-    if format not in FORMATS:
+    if form not in FORMATS:
         raise UsageFault(
-            f"there is no report format {format[:40]!r}",
+            f"there is no report format {form[:40]!r}",
             why=f"the formats are {', '.join(FORMATS)}",
-            remedy=f"did you mean --report {_nearest(format)}=PATH?",
+            remedy=f"did you mean --report {_nearest(form)}=PATH?",
         )
-    text: str = import_module(FORMATS[format]).render(run)
+    text: str = import_module(FORMATS[form]).render(run)
     return text
 
 
-def write(format: str, path: Path, run: Run) -> None:
-    """Render to a file, whole or not at all. Raises UsageFault for an unknown format or a path that cannot be written."""
+def write(form: str, path: Path, run: Run) -> None:
+    """Render to a file, whole or not at all. Raises UsageFault: no such format, or the path cannot be written."""
     from pipeline.reports.paper import put
 
-    put(path, render(format, run))
+    put(path, render(form, run))
 
 
 def append_summary(path: Path, text: str) -> None:
@@ -51,7 +51,7 @@ def append_summary(path: Path, text: str) -> None:
     append(path, text)
 
 
-def _nearest(format: str) -> str:
+def _nearest(form: str) -> str:
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(format[:40].lower(), FORMATS, n=1, cutoff=0.0)), "terminal")
+    return next(iter(get_close_matches(form[:40].lower(), FORMATS, n=1, cutoff=0.0)), "terminal")

@@ -21,7 +21,7 @@ class Group:
 
     @property
     def label(self) -> str:
-        """ "error", "unknown", "warning", "note", or "waived"."""
+        """The severity as a word, "error" to "note", or "waived"."""
         return "waived" if self.finding.waived else self.finding.severity.lower()
 
 

@@ -100,7 +100,7 @@ def _header(run: Run) -> str:
     ]
     told = "".join(f"<div><dt>{name}</dt><dd>{number}</dd></div>" for name, number in numbers)
     extra = "".join(
-        f"<p>{_told(text)}</p>" for text in (run.scenario and f"Scenario: {run.scenario}", run.note) if text
+        f"<p>{_told(text)}</p>" for text in (run.scenario and f"Scenario: {run.scenario}", words.note(run)) if text
     )
     return (
         f"<h1>{_told(run.app) or 'An unnamed app'}{version}</h1>\n"
@@ -215,8 +215,8 @@ def _timeline(run: Run) -> str:
     if not drawn:
         return ""
     legend = (
-        '<ul class="legend"><li><svg width="26" height="12" aria-hidden="true"><rect class="band" width="26" height="12"/>'
-        '<rect class="wait" width="26" height="12"/></svg>waiting</li>'
+        '<ul class="legend"><li><svg width="26" height="12" aria-hidden="true">'
+        '<rect class="band" width="26" height="12"/><rect class="wait" width="26" height="12"/></svg>waiting</li>'
         '<li><svg width="26" height="12" aria-hidden="true"><rect class="act" y="5" width="26" height="3"/></svg>'
         "performing an action</li></ul>"
     )
@@ -224,7 +224,7 @@ def _timeline(run: Run) -> str:
 
 
 def _basis(run: Run) -> str:
-    facts = {source: 0 for source in Source}
+    facts = dict.fromkeys(Source, 0)
     seen = {(step.lane, told.fact): told.source for step in run.steps for told in step.readings}
     for source in seen.values():
         facts[source] += 1
@@ -233,8 +233,8 @@ def _basis(run: Run) -> str:
     for name, counts in (("Facts", facts), ("Checks", checks)):
         if sum(counts.values()):
             legend = "".join(
-                f'<li><svg width="12" height="12" aria-hidden="true"><rect class="b-{source.lower()}" width="12" height="12"/>'
-                f"</svg>{number} {words.SOURCE[source]}</li>"
+                f'<li><svg width="12" height="12" aria-hidden="true">'
+                f'<rect class="b-{source.lower()}" width="12" height="12"/></svg>{number} {words.SOURCE[source]}</li>'
                 for source, number in counts.items()
             )
             parts.append(f'<h3>{name}</h3>{picture.shares(counts, name)}<ul class="legend">{legend}</ul>')
@@ -251,9 +251,9 @@ def _plan(run: Run) -> str:
 def _step(number: int, step: Step) -> str:
     told = [words.amount(len(step.judgements), "check"), words.amount(len(step.readings), "fact")]
     if step.began and step.ended:
-        told.append(words.duration(words.seconds(step.began, step.ended)))
-    if step.waited:
-        told.append(f"waited {words.duration(step.waited)} in {words.amount(step.attempts, 'attempt')}")
+        told.append(words.took(step))
+    if step.attempts:
+        told.append(words.amount(step.attempts, "round") + " of proof")
     checks = [
         [
             f"<code>{_told(judgement.rule)}</code>",

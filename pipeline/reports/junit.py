@@ -132,9 +132,8 @@ def _in_words(finding: Finding) -> str:
         lines.append(f"  --> {finding.location}")
         if finding.location.excerpt:
             lines.append(f"  | {finding.location.excerpt}")
-    for word in ("remedy", "apple", "waived"):
-        if value := getattr(finding, word):
-            lines.append(f"  {word}: {value}")
+    told = {"remedy": finding.remedy, "apple": finding.apple, "subject": finding.subject, "waived": finding.waived}
+    lines += [f"  {name}: {text}" for name, text in told.items() if text]
     return "\n".join([*lines, f"  facts: {words.SOURCE[finding.source]}"])
 
 

@@ -132,8 +132,8 @@ class LiveTerminal:
         told = [words.amount(len(step.judgements), "check")] if step.judgements else []
         if step.all_findings:
             told.append(words.amount(len(step.all_findings), "finding"))
-        if step.waited:
-            told.append(f"waited {words.duration(step.waited)}")
+        if words.waited(step):
+            told.append(f"waited {words.waited(step)}")
         if step.because:
             told.append(f"because of {', '.join(step.because)}")
         details = f" ({shown(', '.join(told))})" if told else ""
@@ -153,9 +153,10 @@ class LiveTerminal:
     def _proved(self, entry: Entry) -> str:
         attempt = entry.get("attempt", 0)
         # Waiting for an hour at a poll a minute must not fill the log: attempts 1, 2, 4, 8 … are told.
-        if not entry.get("findings") or not isinstance(attempt, int) or attempt & (attempt - 1):
+        waited = float(entry.get("waited", 0.0))
+        if not entry.get("findings") or waited < 1 or not isinstance(attempt, int) or attempt & (attempt - 1):
             return ""
-        return f"  {shown(entry.get('step'))}: waiting, {words.duration(float(entry.get('waited', 0.0)))} so far"
+        return f"  {shown(entry.get('step'))}: waiting, {words.duration(waited)} so far"
 
     def _action(self, entry: Entry) -> ActionRecord | None:
         step = self._step_of(entry)

@@ -74,7 +74,7 @@ def _parts(run: Run) -> Iterator[str]:
     """The page in pieces that each stand on their own, the most wanted first."""
     yield f"## {_TONE[words.tone(run)]} {_told(words.headline(run))}\n\n"
     yield f"**{_told(words.verdict(run))}**: {counted(run)}.\n\n{_told(words.theatre(run))}\n"
-    for name, told in (("Scenario: ", run.scenario), ("", run.note)):
+    for name, told in (("Scenario: ", run.scenario), ("", words.note(run))):
         if told:
             yield f"\n{name}{_told(told)}\n"
     if plan := words.plan(run):
@@ -102,7 +102,7 @@ def _stages(run: Run) -> str:
 def _state(step: Step | None) -> str:
     if step is None:
         return ""
-    waited = f", waited {words.duration(step.waited)}" if step.waited else ""
+    waited = f", waited {words.waited(step)}" if words.waited(step) else ""
     because = f" because of {_told(', '.join(step.because))}" if step.because else ""
     mark = _MARK[State.WAITING if words.hollow(step) else step.state]
     return f"{mark} {words.state(step)}{waited}{because}"

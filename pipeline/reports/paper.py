@@ -22,6 +22,7 @@ def put(path: Path, text: str) -> None:
 
     Raises:
         UsageFault: the path cannot be written.
+
     """
     data = encodable(text).encode()
     try:
@@ -57,6 +58,7 @@ def append(path: Path, text: str) -> None:
 
     Raises:
         UsageFault: the path cannot be written.
+
     """
     body = encodable(text).strip("\n")
     try:

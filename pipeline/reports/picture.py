@@ -41,6 +41,18 @@ class _Spot:
     y: int
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """How moments lie on the timeline: `pixels` for each second."""
+
+    start: datetime
+    end: datetime
+    pixels: float
+
+    def x(self, at: datetime | None) -> float:
+        return _LABELS + words.seconds(self.start, at) * self.pixels
+
+
 def graph(run: Run) -> str:
     """A band for each lane, a column for each depth; arrows from a step to the steps that come after it."""
     spots, bands, width, height = _places(run)
@@ -103,7 +115,13 @@ def _depths(steps: Iterable[Step]) -> dict[str, int]:
 def _direct(step: Step, steps: Mapping[str, Step]) -> list[str]:
     """The steps this one comes after, without those that another of them comes after anyway."""
     known = [before for before in step.after if before in steps and before != step.name]
-    implied = {earlier for before in known for earlier in steps[before].after}
+    implied: set[str] = set()
+    pending = [earlier for before in known for earlier in steps[before].after]
+    while pending:
+        earlier = pending.pop()
+        if earlier in steps and earlier not in implied:
+            implied.add(earlier)
+            pending += steps[earlier].after
     return [before for before in known if before not in implied] or known
 
 
@@ -149,31 +167,32 @@ def timeline(run: Run) -> str:
         side = ' text-anchor="end"' if x > _LABELS + _CHART - 50 else ""
         parts.append(f'<text class="soft" x="{x - 3 if side else x + 3:.1f}" y="14"{side}>{_span(tick)}</text>')
     for row, (number, step) in enumerate(timed):
-        parts.append(_lasting(number, step, _AXIS + row * _ROW, start, end, _CHART / whole))
+        parts.append(_lasting(number, step, _AXIS + row * _ROW, _Scale(start, end, _CHART / whole)))
     return "".join([*parts, "</svg>"])
 
 
-def _lasting(number: int, step: Step, y: int, start: datetime, end: datetime, scale: float) -> str:
-    x = _LABELS + words.seconds(start, step.began) * scale
-    length = words.seconds(step.began, step.ended or end)
-    wide = max(_THINNEST, length * scale)
-    took = words.duration(length) + (f", {words.duration(step.waited)} of it waiting" if step.waited else "")
+def _lasting(number: int, step: Step, y: int, scale: _Scale) -> str:
+    x = scale.x(step.began)
+    length = words.seconds(step.began, step.ended or scale.end)
+    wide = max(_THINNEST, length * scale.pixels)
+    took = words.took(step, scale.end)
     full = markup(shown(f"{step.name}: {words.state(step)}, {took}"))
     parts = [
         f'<a href="#step-{number}" aria-label="{full}"><title>{full}</title>',
         f'<text x="{_LABELS - 10}" y="{y + 16}" text-anchor="end">{_text(step.name, 22)}</text>',
         f'<rect class="s-{_css(step)}" x="{x:.1f}" y="{y + 4}" width="{wide:.1f}" height="{_ROW - 9}" rx="3"/>',
     ]
-    if step.waited and length:
+    if words.waited(step) and length:
         share = wide * min(1.0, max(0.0, step.waited / length))
         parts.append(
-            f'<rect class="wait" x="{x + wide - share:.1f}" y="{y + 4}" width="{share:.1f}" height="{_ROW - 9}" rx="3"/>'
+            f'<rect class="wait" x="{x + wide - share:.1f}" y="{y + 4}" width="{share:.1f}" height="{_ROW - 9}"/>'
         )
     for action in step.actions:
         if action.began and action.ended:
-            left = _LABELS + words.seconds(start, action.began) * scale
-            long = max(_THINNEST, words.seconds(action.began, action.ended) * scale)
-            parts.append(f'<rect class="act" x="{left:.1f}" y="{y + _ROW - 8}" width="{long:.1f}" height="3"/>')
+            long = max(_THINNEST, words.seconds(action.began, action.ended) * scale.pixels)
+            parts.append(
+                f'<rect class="act" x="{scale.x(action.began):.1f}" y="{y + _ROW - 8}" width="{long:.1f}" height="3"/>'
+            )
     return "".join([*parts, "</a>"])
 
 
@@ -190,9 +209,9 @@ def shares(counts: Mapping[Source, int], name: str) -> str:
     """A bar divided by source; UNKNOWN is hatched so that nobody needs colour to see it."""
     total = sum(counts.values())
     told = ", ".join(f"{number} {words.SOURCE[source]}" for source, number in counts.items())
+    size = 'viewBox="0 0 1000 22" width="100%" height="22" preserveAspectRatio="none"'
     parts = [
-        '<svg viewBox="0 0 1000 22" width="100%" height="22" preserveAspectRatio="none" role="img" '
-        f'aria-label="{markup(name)}: {told}">',
+        f'<svg {size} role="img" aria-label="{markup(name)}: {told}">',
         '<rect class="band" x="0" y="0" width="1000" height="22" rx="5"/>',
     ]
     x = 0.0

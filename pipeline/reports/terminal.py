@@ -145,7 +145,7 @@ def _header(run: Run, look: Look) -> list[str]:
         facts.append(f"resumed {run.resumed} times" if run.resumed > 1 else "resumed once")
     lines = [title, *(look.paint(line, "dim") for line in wrapped(" · ".join(filter(None, facts)), look.width) if line)]
     lines += wrapped(words.theatre(run), look.width)
-    for name, told in (("Scenario: ", run.scenario), ("", run.note)):
+    for name, told in (("Scenario: ", run.scenario), ("", words.note(run))):
         if told:
             lines += wrapped(name + shown(told), look.width)
     return lines
@@ -156,7 +156,7 @@ def _stages(run: Run, look: Look) -> list[str]:
     stages = list(dict.fromkeys(step.stage for step in run.steps))
     table: dict[tuple[str, str], tuple[str, str]] = {}
     for step in run.steps:
-        waited = f", waited {words.duration(step.waited)}" if step.waited else ""
+        waited = f", waited {words.waited(step)}" if words.waited(step) else ""
         table[step.stage, step.lane] = (look.state(step) + waited, _style(step))
     heads = {lane: words.lane(run, lane) if lane else "app" for lane in lanes}
     first = max((cells(shown(stage)) for stage in stages), default=0)
@@ -289,6 +289,5 @@ def _end(run: Run, look: Look) -> list[str]:
     said = words.verdict(run)
     told = f"{said}{'; ' if ': ' in said else ': '}{counted(run)}."
     lines = [look.paint(line, _TONE[words.tone(run)]) for line in wrapped(told, look.width)]
-    if plan := words.plan(run):
-        lines += wrapped(plan, look.width)
-    return [*lines, run.last_line]
+    # The plan's line holds a command to copy: it is left to the terminal to wrap.
+    return [*lines, *filter(None, [words.plan(run)]), run.last_line]

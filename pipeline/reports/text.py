@@ -15,7 +15,7 @@ def shown(value: object, *, lines: bool = False) -> str:
     """The text with everything that acts instead of showing spelled out: ESC becomes "<U+001B>".
 
     Covers control characters, direction marks (CVE-2021-42574), tags and lone surrogates. Tabs become four spaces;
-    line ends become one space, or "\\n" when `lines` are kept.
+    line ends become one space, or stay when `lines` are kept.
     """
     text = str(value)
     if text.isprintable():

@@ -37,13 +37,13 @@ GLYPH = {
 
 SOURCE = {Source.LIVE: "live", Source.SIMULATED: "simulated", Source.UNKNOWN: "not observed"}
 
-APPROVE = "invoke approve {digest}"
-"""The command by which a person approves a plan."""
+APPROVE = "invoke approve {run}"
+"""The command by which a person approves the plan of a run."""
 
 _THEATRES = {
     "live": "Live: Apple, Xcode, files, git and clock were real; actions took effect.",
     "rehearsal": "Rehearsal: Apple and Xcode were simulated; the app's files, git and clock were real.",
-    "shadow": "Shadow: Apple was read with real credentials and then simulated; Xcode was simulated; nothing was changed.",
+    "shadow": "Shadow: Apple was read with real credentials, then simulated like Xcode; nothing was changed.",
 }
 
 _ENDS = {
@@ -97,8 +97,19 @@ def verdict(run: Run) -> str:
 
 
 def theatre(run: Run) -> str:
-    """What was real and what was not, as a sentence."""
+    """What was real and what was not, as a sentence: the run's own note where it says so."""
+    if _names_theatre(run):
+        return shown(run.note)
     return _THEATRES.get(run.theatre, shown(run.theatre) or "It is not known in which theatre this ran.")
+
+
+def note(run: Run) -> str:
+    """What else the run says of itself; empty when `theatre` has told it already."""
+    return "" if _names_theatre(run) else shown(run.note)
+
+
+def _names_theatre(run: Run) -> bool:
+    return bool(run.theatre) and run.note.lower().startswith(f"{run.theatre.lower()}:")
 
 
 def headline(run: Run) -> str:
@@ -110,9 +121,9 @@ def lane(run: Run, name: str) -> str:
     """A lane as a person calls it: by its platform, where no other lane has the same, and else by its name."""
     platforms = {told.get("name", ""): told.get("platform", "") for told in run.lanes}
     platform = platforms.get(name, "")
-    if platform in Platform.__members__ and list(platforms.values()).count(platform) == 1:
-        return Platform(platform).label
-    return shown(name)
+    if not platform or list(platforms.values()).count(platform) > 1:
+        return shown(name)
+    return Platform(platform).label if platform in Platform.__members__ else shown(platform)
 
 
 def hollow(step: Step) -> bool:
@@ -131,6 +142,21 @@ def state(step: Step) -> str:
 def glyph(step: Step) -> str:
     """The state as one character that common fonts have and that takes one column of a terminal."""
     return GLYPH[State.WAITING if hollow(step) else step.state]
+
+
+def waited(step: Step) -> str:
+    """How long was waited for proofs; empty when that is less than a second."""
+    return duration(step.waited) if step.waited >= 1 else ""
+
+
+def took(step: Step, until: datetime | None = None) -> str:
+    """How long the step took, and how much of that was waiting; a rehearsal's waits pass on its own clock."""
+    length = seconds(step.began, step.ended or until)
+    if not (wait := waited(step)):
+        return duration(length)
+    if step.waited <= length + 1:
+        return f"{duration(length)}, {wait} of it waiting"
+    return f"{duration(length)}, and {wait} of waiting that the rehearsal skipped"
 
 
 def outcome(action: ActionRecord) -> str:
@@ -165,11 +191,15 @@ def plan(run: Run) -> str:
     told = f"Plan {named}: {amount(len(promises), 'action')}"
     if run.theatre == "live":
         return told
-    return f"{told}; approve with: {APPROVE.format(digest=named)}" if run.complete else f"{told}; it cannot be approved"
+    return (
+        f"{told}; approve with: {APPROVE.format(run=shown(run.id))}"
+        if run.complete
+        else f"{told}; it cannot be approved"
+    )
 
 
 def amount(number: int, noun: str) -> str:
-    """ "1 check", "2 checks"."""
+    """Number and noun: "1 check", "2 checks"."""
     return f"{number} {noun}" if number == 1 or noun == "unknown" else f"{number} {noun}s"
 
 

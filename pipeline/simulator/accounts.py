@@ -14,10 +14,24 @@ from pipeline.simulator.state import Record
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pipeline.simulator.contract import Contract
     from pipeline.simulator.faults import AppAccount, ExistingBuild, Group, Scenario, StoreVersion
+    from pipeline.simulator.state import State
 
 _LIVE_STATES = {"READY_FOR_DISTRIBUTION": "READY_FOR_SALE", "PROCESSING_FOR_DISTRIBUTION": "PROCESSING_FOR_APP_STORE"}
+
+
+_HANGING = {
+    "apps": (
+        ("builds", "app"),
+        ("betaGroups", "app"),
+        ("preReleaseVersions", "app"),
+        ("appStoreVersions", "app"),
+        ("buildUploads", "app"),
+    ),
+    "builds": (("buildBetaDetails", "build"), ("betaBuildLocalizations", "build")),
+    "betaGroups": (("betaTesters", "betaGroups"),),
+    "buildUploads": (("buildUploadFiles", "buildUpload"),),
+}
 
 
 def described(scenario: Scenario, now: float) -> Iterator[Record]:
@@ -34,13 +48,31 @@ def described(scenario: Scenario, now: float) -> Iterator[Record]:
         yield Record("containers", container.identifier, {"name": name}, {}, texts)
 
 
-def planted(contract: Contract, resources: Iterable[Mapping[str, Any]], now: float) -> Iterator[Record]:
+def belongings(state: State, bundle_id: str) -> Iterator[tuple[str, str]]:
+    """Kind and id of the app records of a bundle id, and of everything that hangs on them, link by link."""
+    pending = [app for app in state.table("apps").values() if app.attributes.get("bundleId") == bundle_id]
+    seen: set[tuple[str, str]] = set()
+    while pending:
+        record = pending.pop()
+        if (record.kind, record.id) in seen:
+            continue
+        seen.add((record.kind, record.id))
+        yield record.kind, record.id
+        for kind, name in _HANGING.get(record.kind, ()):
+            pending += [other for other in state.table(kind).values() if _names(other.links.get(name), record.id)]
+
+
+def _names(link: object, identifier: str) -> bool:
+    return identifier in link if isinstance(link, list) else link == identifier
+
+
+def planted(resources: Iterable[Mapping[str, Any]], now: float) -> Iterator[Record]:
     """Records from resource objects as Apple answers them: what GET requests showed at the real Apple.
 
     A relationship is taken where the object holds its data.
     """
     for resource in resources:
-        kind, id = resource["type"], resource["id"]
+        kind, identifier = resource["type"], resource["id"]
         attributes = dict(resource.get("attributes") or {})
         links: dict[str, Any] = {}
         for name, value in (resource.get("relationships") or {}).items():
@@ -49,7 +81,7 @@ def planted(contract: Contract, resources: Iterable[Mapping[str, Any]], now: flo
                 links[name] = [item["id"] for item in data]
             elif isinstance(data, dict):
                 links[name] = data["id"]
-        yield Record(kind, id, attributes, links, _hidden(kind, attributes, now))
+        yield Record(kind, identifier, attributes, links, _hidden(kind, attributes, now))
 
 
 def _hidden(kind: str, attributes: dict[str, Any], now: float) -> dict[str, Any]:
@@ -96,7 +128,7 @@ def _app(scenario: Scenario, app: AppAccount, now: float) -> Iterator[Record]:
         yield from _registration(scenario, app)
     if not app.record:
         return
-    id = app.identifier or _number("apps", app.bundle_id)
+    identifier = app.identifier or _number("apps", app.bundle_id)
     attributes = {
         "name": app.name or app.bundle_id,
         "bundleId": app.bundle_id,
@@ -105,30 +137,30 @@ def _app(scenario: Scenario, app: AppAccount, now: float) -> Iterator[Record]:
         "isOrEverWasMadeForKids": False,
         "contentRightsDeclaration": None,
     }
-    yield Record("apps", id, attributes, {}, {"platforms": list(app.platforms)})
+    yield Record("apps", identifier, attributes, {}, {"platforms": list(app.platforms)})
     for version in app.versions:
-        yield _store_version(id, version, now)
-    builds = list(_builds(id, app.builds, now))
+        yield _store_version(identifier, version, now)
+    builds = list(_builds(identifier, app.builds, now))
     yield from builds
     for group in app.groups:
-        yield from _group(id, group, now)
+        yield from _group(identifier, group, now)
 
 
 def _registration(scenario: Scenario, app: AppAccount) -> Iterator[Record]:
-    id = _short("bundleIds", app.bundle_id)
+    identifier = _short("bundleIds", app.bundle_id)
     attributes = {
         "name": app.name or app.bundle_id,
         "platform": "UNIVERSAL",
         "identifier": app.bundle_id,
         "seedId": scenario.team_id,
     }
-    yield Record("bundleIds", id, attributes)
+    yield Record("bundleIds", identifier, attributes)
     for capability in app.capabilities:
         settings = None
         if capability == "ICLOUD":
             settings = [{"key": "ICLOUD_VERSION", "options": [{"key": "XCODE_6", "enabled": True}]}]
         values = {"capabilityType": capability, "settings": settings}
-        yield Record("bundleIdCapabilities", f"{id}_{capability}", values, {"bundleId": id})
+        yield Record("bundleIdCapabilities", f"{identifier}_{capability}", values, {"bundleId": identifier})
 
 
 def _store_version(app: str, version: StoreVersion, now: float) -> Record:
@@ -142,8 +174,8 @@ def _store_version(app: str, version: StoreVersion, now: float) -> Record:
         "downloadable": True,
         "createdDate": pacific(now - 30 * DAY),
     }
-    id = _uuid("appStoreVersions", app, version.platform, version.version)
-    return Record("appStoreVersions", id, attributes, {"app": app})
+    identifier = _uuid("appStoreVersions", app, version.platform, version.version)
+    return Record("appStoreVersions", identifier, attributes, {"app": app})
 
 
 def _builds(app: str, builds: Iterable[ExistingBuild], now: float) -> Iterator[Record]:
@@ -156,7 +188,7 @@ def _builds(app: str, builds: Iterable[ExistingBuild], now: float) -> Iterator[R
             trains[key] = Record("preReleaseVersions", train_id, values, {"app": app})
             yield trains[key]
         uploaded = now - build.age_days * DAY
-        id = _uuid("builds", app, build.platform, build.version, build.build)
+        identifier = _uuid("builds", app, build.platform, build.version, build.build)
         attributes = {
             "version": spelled(build.build),
             "uploadedDate": pacific(uploaded),
@@ -166,12 +198,12 @@ def _builds(app: str, builds: Iterable[ExistingBuild], now: float) -> Iterator[R
             "usesNonExemptEncryption": build.uses_non_exempt_encryption,
         }
         links = {"app": app, "preReleaseVersion": trains[key].id}
-        yield Record("builds", id, attributes, links, {"expires": uploaded + BUILD_LIFE})
-        yield Record("buildBetaDetails", id, {"autoNotifyEnabled": False}, {"build": id})
+        yield Record("builds", identifier, attributes, links, {"expires": uploaded + BUILD_LIFE})
+        yield Record("buildBetaDetails", identifier, {"autoNotifyEnabled": False}, {"build": identifier})
 
 
 def _group(app: str, group: Group, now: float) -> Iterator[Record]:
-    id = _uuid("betaGroups", app, group.name)
+    identifier = _uuid("betaGroups", app, group.name)
     attributes = {
         "name": group.name,
         "createdDate": pacific(now - 60 * DAY),
@@ -180,7 +212,7 @@ def _group(app: str, group: Group, now: float) -> Iterator[Record]:
         "publicLinkEnabled": False,
         "feedbackEnabled": True,
     }
-    yield Record("betaGroups", id, attributes, {"app": app, "builds": []})
+    yield Record("betaGroups", identifier, attributes, {"app": app, "builds": []})
     for number in range(1, group.testers + 1):
         values = {
             "firstName": "Tester",
@@ -189,8 +221,8 @@ def _group(app: str, group: Group, now: float) -> Iterator[Record]:
             "inviteType": "EMAIL",
             "state": "INSTALLED",
         }
-        tester = _uuid("betaTesters", id, str(number))
-        yield Record("betaTesters", tester, values, {"betaGroups": [id], "apps": [app]})
+        tester = _uuid("betaTesters", identifier, str(number))
+        yield Record("betaTesters", tester, values, {"betaGroups": [identifier], "apps": [app]})
 
 
 def _digest(*content: str) -> str:

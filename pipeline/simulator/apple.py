@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline.simulator import accounts
 from pipeline.simulator.clockface import pacific
 from pipeline.simulator.cloudkit import management
 from pipeline.simulator.connect import parts, service
 from pipeline.simulator.connect.authorization import NOT_AUTHORIZED, RATE_LIMIT_EXCEEDED
-from pipeline.simulator.contract import Contract, Objection
+from pipeline.simulator.contract import Objection
 from pipeline.simulator.faults import Dropped, Fault, Scenario
+from pipeline.simulator.request import Answer, Request
 from pipeline.simulator.state import Record, State
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 HOSTS = frozenset({service.HOST, parts.HOST, management.HOST})
 """The hosts that are played: the App Store Connect API, the host that takes parts of uploads, CloudKit's management."""
-
-Answer = tuple[int, dict[str, str], bytes]
 
 _STATUS = {
     "401": NOT_AUTHORIZED,
@@ -46,14 +45,6 @@ _STATUS = {
 }
 
 
-class Target(NamedTuple):
-    """A URL taken apart."""
-
-    host: str
-    path: str
-    query: str
-
-
 class SimulatedApple:
     """Apple's services for one account.
 
@@ -66,6 +57,7 @@ class SimulatedApple:
         now: the hour of requests that bring none.
         keys: PEM public key by key id; with it the signatures of tokens are verified.
         issuer: the certificate authority behind the portal's routes; without it they refuse to issue.
+
     """
 
     def __init__(
@@ -111,22 +103,22 @@ class SimulatedApple:
         Raises:
             Dropped: the scenario lets the connection fail.
             ValueError: the host is none of HOSTS.
+
         """
-        target = split(url)
+        host, path, query = split(url)
         hour = (self._now() if now is None else now).timestamp()
         held = {name.lower(): value for name, value in headers.items()}
+        request = Request(method, host, path, query, held, body, hour, remote)
         with self._lock:
-            fault = self._fault(method, target)
+            fault = self._fault(request)
             if fault is None:
-                return self._answer(method, target, held, body, hour, remote=remote)
-            if fault.do == "reset":
-                raise Dropped(applied=False)
-            if fault.do == "hang":
-                raise Dropped(applied=False, hung=True)
+                return self._answer(request)
+            if fault.do in ("reset", "hang"):
+                raise Dropped(applied=False, hung=fault.do == "hang")
             if fault.do == "reset-after":
-                self._answer(method, target, held, body, hour, remote=remote)
+                self._answer(request)
                 raise Dropped(applied=True)
-            return self._failed(fault, target, hour)
+            return self._failed(fault, request)
 
     def hour(self) -> float:
         """The hour of requests that bring none, in seconds since 1970."""
@@ -142,6 +134,7 @@ class SimulatedApple:
 
         Raises:
             KeyError: there is no such container.
+
         """
         with self._lock:
             self._management.deploy(container, self._now().timestamp())
@@ -152,15 +145,24 @@ class SimulatedApple:
         Each is {"type", "id", "attributes", "relationships"} as in an answer; one with a known id is replaced.
         """
         with self._lock:
-            records = list(accounts.planted(Contract.load(), resources, self._now().timestamp()))
+            records = list(accounts.planted(resources, self._now().timestamp()))
             if records:
                 self._state.change("", pacific(self._now().timestamp()), records)
+
+    def forget_app(self, bundle_id: str) -> None:
+        """Take the app records of exactly this bundle id out, with builds, groups, testers and uploads: no effect."""
+        with self._lock:
+            drops = list(accounts.belongings(self._state, bundle_id))
+            if drops:
+                self._state.change("", pacific(self.hour()), (), drops)
 
     def plant_container(self, identifier: str, development: str, production: str, name: str = "") -> None:
         """Put a CloudKit container with the exported texts of its environments into the account."""
         with self._lock:
             texts = {"DEVELOPMENT": development, "PRODUCTION": production}
-            record = Record("containers", identifier, {"name": name or identifier}, {}, texts)
+            record = Record(
+                "containers", identifier, {"name": name or identifier}, {}, {**texts, "observed": list(texts)}
+            )
             self._state.change("", pacific(self._now().timestamp()), [record])
 
     def shown(self) -> dict[str, Any]:
@@ -184,25 +186,20 @@ class SimulatedApple:
         if new:
             self._state.change("", pacific(self._now().timestamp()), new)
 
-    def _answer(
-        self, method: str, target: Target, headers: Mapping[str, str], body: bytes, hour: float, *, remote: bool
-    ) -> Answer:
-        if target.host == parts.HOST:
-            return parts.receive(self._state, method, target.path, target.query, headers, body, hour)
-        if target.host == management.HOST:
-            return self._management.answer(method, target.path, target.query, headers, body, hour)
-        origins = (self.origins[service.HOST], self.origins[parts.HOST])
-        return self._connect.answer(
-            method, target.path, target.query, headers, body, hour, origins, remote=remote
-        )
+    def _answer(self, request: Request) -> Answer:
+        if request.host == parts.HOST:
+            return parts.receive(self._state, request)
+        if request.host == management.HOST:
+            return self._management.answer(request)
+        return self._connect.answer(request, (self.origins[service.HOST], self.origins[parts.HOST]))
 
-    def _fault(self, method: str, target: Target) -> Fault | None:
+    def _fault(self, request: Request) -> Fault | None:
         if not self.scenario.faults:
             return None
-        template = _template(method, target)
+        template = _template(request)
         found = None
         for index, fault in enumerate(self.scenario.faults):
-            if not fault.matches(method, template):
+            if not fault.matches(request.method, template):
                 continue
             counter = self._state.find("faults", str(index))
             met = counter.attributes["met"] if counter else 0
@@ -214,35 +211,35 @@ class SimulatedApple:
                 found = fault
         return found
 
-    def _failed(self, fault: Fault, target: Target, hour: float) -> Answer:
+    def _failed(self, fault: Fault, request: Request) -> Answer:
         extra = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
         if fault.do in ("502", "503"):
             text = b"Could not process this request"
             return int(fault.do), {**extra, "content-type": "text/plain"}, text
         objection = _STATUS[fault.do]
-        if target.host == management.HOST:
+        if request.host == management.HOST:
             answer = self._management.error(objection.status, objection.code, objection.detail, fault.retry_after)
-        elif target.host == parts.HOST:
+        elif request.host == parts.HOST:
             answer = objection.status, {"content-type": "application/xml"}, b"<Error><Code>SlowDown</Code></Error>"
         else:
-            answer = self._connect.fault(objection, "", hour)
+            answer = self._connect.fault(objection, request.now)
         return answer[0], {**answer[1], **extra}, answer[2]
 
 
-def split(url: str) -> Target:
-    """The parts of an absolute URL of one of HOSTS. Raises ValueError for any other."""
+def split(url: str) -> tuple[str, str, str]:
+    """Host, path and query of an absolute URL of one of HOSTS. Raises ValueError for any other."""
     scheme, separator, rest = url.partition("://")
     host, slash, tail = rest.partition("/")
     name = host.partition(":")[0].lower()
     if not separator or scheme not in ("https", "http") or name not in HOSTS:
         raise ValueError(f"no simulated host is meant by {url[:200]!r}")
     path, _, query = (slash + tail).partition("#")[0].partition("?")
-    return Target(name, path or "/", query)
+    return name, path or "/", query
 
 
-def _template(method: str, target: Target) -> str:
-    if target.host == parts.HOST:
+def _template(request: Request) -> str:
+    if request.host == parts.HOST:
         return "/uploads/{id}"
-    if target.host == management.HOST:
-        return management.template(method, target.path)
-    return service.template(target.path)
+    if request.host == management.HOST:
+        return management.template(request.method, request.path)
+    return service.template(request.path)

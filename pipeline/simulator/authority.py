@@ -186,7 +186,7 @@ class Authority:
         fresh = self._store.with_suffix(".new")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
-        os.replace(fresh, self._store)
+        fresh.replace(self._store)
         self._stale = False
 
     def issue(
@@ -203,10 +203,13 @@ class Authority:
         """A leaf with its key. The same kind, team and `label` is the same identity every time.
 
         Args:
+            kind: which of Apple's certificates it is like.
+            team_id: the subject's OU.
             organization: the subject's O, and the name in the CN.
             person_id: the UID of a development certificate; distribution certificates carry the team's.
             begins: when it becomes valid, from now.
             ends: when it expires, from now.
+            label: tells identities of one kind and team apart.
         """
         shape = _SHAPES[kind]
         issuer = self._wwdr() if shape.issuer == "wwdr" else self._developer_id()
@@ -294,19 +297,19 @@ class Authority:
 
     def _ios_profile_signer(self) -> Identity:
         issuer = self._ca("Apple iPhone Certification Authority", self._root(), ())
-        return self._signer("Apple iPhone OS Provisioning Profile Signing", issuer, ((f"{APPLE}.6.2.2.1", False),), "")
+        return self._signer("Apple iPhone OS Provisioning Profile Signing", issuer, f"{APPLE}.6.2.2.1")
 
     def _mac_profile_signer(self) -> Identity:
-        return self._signer("Mac OS X Provisioning Profile Signing", self._wwdr(), (), f"{APPLE}.4.11")
+        return self._signer("Mac OS X Provisioning Profile Signing", self._wwdr(), f"{APPLE}.4.11")
 
-    def _signer(self, name: str, issuer: Identity, markers: tuple[tuple[str, bool], ...], usage: str) -> Identity:
+    def _signer(self, name: str, issuer: Identity, marker: str) -> Identity:
         subject = (
-            (NameOID.COUNTRY_NAME, "US"),
-            (NameOID.ORGANIZATION_NAME, "Rehearsal"),
             (NameOID.COMMON_NAME, name),
+            (NameOID.ORGANIZATION_NAME, "Rehearsal"),
+            (NameOID.COUNTRY_NAME, "US"),
         )
         begins, ends = self.now - timedelta(days=500), self.now + timedelta(days=1500)
-        return self._identity(name, subject, issuer, begins, ends, markers=markers, usage=usage)
+        return self._identity(name, subject, issuer, begins, ends, markers=((marker, False),))
 
     def _ca(
         self,

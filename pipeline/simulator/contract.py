@@ -61,10 +61,9 @@ class Contract:
         """The digest that lies beside this module, read once."""
         if cls._loaded is None:
             import json
-            import os.path
+            from pathlib import Path
 
-            with open(os.path.join(os.path.dirname(__file__), DIGEST), encoding="utf-8") as file:
-                cls._loaded = cls(json.load(file))
+            cls._loaded = cls(json.loads((Path(__file__).parent / DIGEST).read_bytes()))
         return cls._loaded
 
     def shape(self, kind: str) -> Shape:
@@ -123,9 +122,7 @@ class Contract:
         found.extend(_relationship_objections(body["relationships"], relationships))
         return found
 
-    def _attribute_objections(
-        self, kind: str, known: Mapping[str, str], given: Mapping[str, Any]
-    ) -> list[Objection]:
+    def _attribute_objections(self, kind: str, known: Mapping[str, str], given: Mapping[str, Any]) -> list[Objection]:
         found = []
         for name, value in given.items():
             if name not in known:

@@ -26,7 +26,7 @@ def evening(name: str) -> tuple[faults.Scenario, MachineScenario]:
     """
     from pipeline.simulator.machine.scenario import Scenario as MachineScenario
 
-    if not name or name == "green":
+    if not name:
         return faults.Scenario(), MachineScenario()
     path = Path(name).expanduser() if "/" in name or name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if path.parent == FOLDER and not path.is_file():

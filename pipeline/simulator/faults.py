@@ -43,6 +43,7 @@ class Dropped(Exception):
     Attributes:
         applied: whether the request had taken effect; the client cannot know.
         hung: whether the connection stayed open until the client gave up.
+
     """
 
     def __init__(self, *, applied: bool, hung: bool = False) -> None:
@@ -51,7 +52,7 @@ class Dropped(Exception):
         self.hung = hung
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, match_args=False)
 class Fault:
     """From the `nth` matching request on, `times` requests meet it.
 
@@ -73,7 +74,7 @@ class Fault:
         return template.startswith(path[:-1]) if path.endswith("*") else template == path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, match_args=False)
 class Processing:
     """Time, in seconds, and the end of Apple's work on an upload.
 
@@ -92,7 +93,7 @@ class Processing:
     detail: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, match_args=False)
 class Group:
     """A TestFlight group."""
 
@@ -102,7 +103,7 @@ class Group:
     testers: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, match_args=False)
 class ExistingBuild:
     """A build that was uploaded `age_days` before the state was made."""
 
@@ -114,7 +115,7 @@ class ExistingBuild:
     uses_non_exempt_encryption: bool | None = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, match_args=False)
 class StoreVersion:
     """A version in the App Store; `state` is an AppVersionState."""
 
@@ -123,7 +124,7 @@ class StoreVersion:
     state: str = "READY_FOR_DISTRIBUTION"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, match_args=False)
 class AppAccount:
     """An app record with what belongs to it. `identifier` is the App Store id; empty: derived from the bundle id."""
 
@@ -141,7 +142,7 @@ class AppAccount:
     versions: tuple[StoreVersion, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, match_args=False)
 class Container:
     """A CloudKit container with the .ckdb text of its two environments; None: the schema of an unused container."""
 
@@ -151,7 +152,7 @@ class Container:
     production: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, match_args=False)
 class RateLimit:
     """Requests one key may make: in a rolling hour, and in a rolling minute (0: no such budget)."""
 
@@ -159,9 +160,9 @@ class RateLimit:
     minute: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, match_args=False)
 class Scenario:
-    """One evening at Apple: accounts, speed and faults. `production_schema` "behind" leaves production schemas empty."""
+    """One evening at Apple: accounts, speed, faults. `production_schema` "behind" leaves production schemas empty."""
 
     name: str = "green"
     about: str = ""
@@ -182,6 +183,7 @@ class Scenario:
 
         Raises:
             ScenarioFault: a key or a value is not understood; the message names it and the nearest that is.
+
         """
         values = dict(mapping)
         if isinstance(values.get("processing"), str):
@@ -191,29 +193,6 @@ class Scenario:
         scenario = _build(cls, values, "the scenario")
         _check(scenario)
         return scenario
-
-    @classmethod
-    def read(cls, path: Path) -> Scenario:
-        """A scenario from a YAML file. Raises ScenarioFault as `load` does, and when the file is no mapping."""
-        import yaml
-
-        try:
-            with open(path, encoding="utf-8") as file:
-                mapping = yaml.safe_load(file)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
-            raise ScenarioFault(f"{path} cannot be read as YAML: {fault}") from fault
-        if not isinstance(mapping, dict):
-            raise ScenarioFault(f"{path} does not hold a mapping")
-        return cls.load(mapping)
-
-    @classmethod
-    def named(cls, name: str) -> Scenario:
-        """One of the scenarios that come with the simulator. Raises ScenarioFault for any other name."""
-        folder = Path(__file__).parent / "scenarios"
-        if not (name and name.replace("-", "").isalnum() and (folder / f"{name}.yaml").is_file()):
-            known = sorted(path.stem for path in folder.glob("*.yaml"))
-            raise ScenarioFault(f"there is no scenario {name!r}{_nearest(name, known)}; there are {', '.join(known)}")
-        return cls.read(folder / f"{name}.yaml")
 
     @classmethod
     def for_apps(
@@ -231,7 +210,7 @@ class Scenario:
         apps: Iterable[tuple[str, str, Iterable[str]]],
         containers: Mapping[str, tuple[str | None, str | None]] | None = None,
     ) -> Scenario:
-        """This scenario for an account in good order.
+        """The same scenario for an account in good order.
 
         Args:
             team_id: the team.
@@ -239,13 +218,23 @@ class Scenario:
                 push, and an internal TestFlight group, unless the scenario itself says otherwise for that bundle id.
             containers: CloudKit container id -> (development, production) schema text. Without it each app has the
                 container that Xcode proposes, unused.
+
         """
-        declared = {app.bundle_id: app for app in self.apps}
-        listed = [(bundle_id, name, tuple(platforms)) for bundle_id, name, platforms in apps]
-        for bundle_id, name, platforms in listed:
-            declared.setdefault(bundle_id, AppAccount(bundle_id, name or bundle_id, platforms))
+        listed = [AppAccount(bundle_id, name or bundle_id, tuple(platforms)) for bundle_id, name, platforms in apps]
         if containers is None:
-            containers = {f"iCloud.{bundle_id}": (None, None) for bundle_id, _, _ in listed}
+            containers = {f"iCloud.{app.bundle_id}": (None, None) for app in listed}
+        return self.with_accounts(team_id, listed, containers)
+
+    def with_accounts(
+        self,
+        team_id: str,
+        apps: Iterable[AppAccount],
+        containers: Mapping[str, tuple[str | None, str | None]],
+    ) -> Scenario:
+        """This scenario for these accounts; what the scenario itself says of a bundle id or a container counts more."""
+        declared = {app.bundle_id: app for app in self.apps}
+        for app in apps:
+            declared.setdefault(app.bundle_id, app)
         held = {container.identifier: container for container in self.containers}
         for identifier, (development, production) in containers.items():
             shown = None if self.production_schema == "behind" else production
@@ -274,9 +263,8 @@ def _build(kind: type[T], values: Any, where: str) -> T:
         raise ScenarioFault(f"{where} must be a mapping, not {values!r}")
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     made: dict[str, Any] = {}
-    for key, value in values.items():
-        if key is True and "on" in known:
-            key = "on"  # YAML 1.1 reads the bare word on as true
+    # YAML 1.1 reads the bare word on as true.
+    for key, value in ((("on" if key is True else key), value) for key, value in values.items()):
         if key not in known:
             raise ScenarioFault(f"{where} has an unknown key {key!r}{_nearest(str(key), list(known))}")
         made[key] = _value(key, value, f"{where}: {key}", str(known[key].type))
@@ -303,7 +291,7 @@ def _value(key: str, value: Any, where: str, annotation: str) -> Any:
 def _scalar(value: Any, where: str, annotation: str) -> Any:
     if value is None and "None" in annotation:
         return None
-    wanted = annotation.split(" |")[0]
+    wanted = annotation.partition(" |")[0]
     if wanted == "str" and isinstance(value, (str, int)) and not isinstance(value, bool):
         return str(value)
     if wanted == "bool" and isinstance(value, bool):

@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.simulator.apple import HOSTS
 from pipeline.simulator.cloudkit import management
@@ -20,7 +20,8 @@ from pipeline.simulator.faults import Dropped
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from pipeline.simulator.apple import Answer, SimulatedApple
+    from pipeline.simulator.apple import SimulatedApple
+    from pipeline.simulator.request import Answer
 
 BODY_LIMIT = 64 * 1024 * 1024
 CHUNK = 256 * 1024
@@ -37,6 +38,7 @@ class Server:
 
     Attributes:
         url: where it listens, "http://127.0.0.1:PORT"; links in answers begin with it.
+
     """
 
     def __init__(self, apple: SimulatedApple, host: str, port: int) -> None:
@@ -50,7 +52,7 @@ class Server:
         self.url = f"http://{shown}:{self.port}"
         self._former = dict(apple.origins)
         apple.origins.update(dict.fromkeys(apple.origins, self.url))
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="simulated-apple", daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     def wait(self) -> None:
@@ -84,7 +86,7 @@ class Server:
         with self._guard:
             self._sockets.discard(connection)
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -106,6 +108,7 @@ def serve(apple: SimulatedApple, host: str = "127.0.0.1", port: int = 0) -> Serv
 
     Raises:
         OSError: the address cannot be listened on.
+
     """
     return Server(apple, host, port)
 
@@ -140,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.owner.closed(self.connection)
         super().finish()
 
-    def log_message(self, format: str, *arguments: Any) -> None:
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
         """Nothing: the effects are the log."""
 
     def _serve(self) -> None:

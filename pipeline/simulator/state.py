@@ -29,13 +29,13 @@ class Record:
     def __init__(
         self,
         kind: str,
-        id: str,
+        identifier: str,
         attributes: Mapping[str, Any] | None = None,
         links: Mapping[str, Any] | None = None,
         hidden: Mapping[str, Any] | None = None,
     ) -> None:
         self.kind = kind
-        self.id = id
+        self.id = identifier
         self.attributes = dict(attributes or {})
         self.links = dict(links or {})
         self.hidden = dict(hidden or {})
@@ -69,6 +69,7 @@ class State:
 
     Raises:
         StateFault: a line of the journal is not one of ours.
+
     """
 
     def __init__(self, folder: Path) -> None:
@@ -91,13 +92,13 @@ class State:
         """The resources of one kind by id, oldest first. Not to be changed by the caller."""
         return self._tables.setdefault(kind, {})
 
-    def find(self, kind: str, id: str) -> Record | None:
+    def find(self, kind: str, identifier: str) -> Record | None:
         """One resource, or None."""
-        return self.table(kind).get(id)
+        return self.table(kind).get(identifier)
 
-    def knew(self, kind: str, id: str) -> bool:
+    def knew(self, kind: str, identifier: str) -> bool:
         """Whether there is, or ever was, such a resource."""
-        return (kind, id) in self._known
+        return (kind, identifier) in self._known
 
     def effects(self) -> list[dict[str, Any]]:
         """The accepted mutations in order: {effect, at, subject, detail}."""
@@ -148,11 +149,11 @@ class State:
             raise StateFault(f"{self.path} could not take a line of {len(line)} bytes")
 
     def _apply(self, entry: Mapping[str, Any]) -> None:
-        for kind, id, attributes, links, hidden in entry["puts"]:
-            self.table(kind)[id] = Record(kind, id, attributes, links, hidden)
-            self._known.add((kind, id))
-        for kind, id in entry["drops"]:
-            self.table(kind).pop(id, None)
+        for kind, identifier, attributes, links, hidden in entry["puts"]:
+            self.table(kind)[identifier] = Record(kind, identifier, attributes, links, hidden)
+            self._known.add((kind, identifier))
+        for kind, identifier in entry["drops"]:
+            self.table(kind).pop(identifier, None)
         if entry["effect"]:
             self._effects.append({key: entry[key] for key in ("effect", "at", "subject", "detail")})
 

@@ -1,5 +1,9 @@
 """The tables of contents: what happens in a release, in order. Read this first."""
 
+from dataclasses import replace
+
+from pipeline.model import Stage, UsageFault, nothing
+from pipeline.stages.alignment import ALIGNMENT
 from pipeline.stages.archive import ARCHIVE
 from pipeline.stages.bundle import BUNDLE
 from pipeline.stages.distribute import DISTRIBUTE
@@ -16,6 +20,7 @@ RELEASE = (
     SIGNING,
     SCHEMA,
     PROJECT,
+    ALIGNMENT,
     ARCHIVE,
     EXPORT,
     BUNDLE,
@@ -30,7 +35,24 @@ TABLES = {
     "doctor": (PREFLIGHT,),
     "certs": (SIGNING,),
     "schema": (SCHEMA,),
-    "build": (PROJECT,),
+    "build": (PROJECT, ALIGNMENT),
     "bundle": (BUNDLE,),
+    "upload": (replace(UPLOAD, plan=nothing, proofs=()),),
+    "beta": (replace(DISTRIBUTE, plan=nothing, proofs=()),),
 }
 """Tables by name: whole releases and the single rooms that a person may ask about on their own."""
+
+
+def table(name: str, until: str = "") -> tuple[Stage, ...]:
+    """A table, or its beginning up to and including the stage `until`.
+
+    Raises:
+        UsageFault: the table has no such stage.
+    """
+    stages = TABLES[name]
+    if not until:
+        return stages
+    names = [stage.name for stage in stages]
+    if until not in names:
+        raise UsageFault(f"there is no stage {until!r}", remedy=f"name one of {', '.join(names)}")
+    return stages[: names.index(until) + 1]

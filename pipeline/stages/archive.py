@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.apple.bundle.checks.archive import archive_holds_one_app, archive_is_this_projects_app
 from pipeline.apple.bundle.facts import Archive, Export
 from pipeline.apple.xcode.actions import ArchiveApp
 from pipeline.apple.xcode.facts import TargetInfo, TargetSettings
@@ -25,8 +26,9 @@ def plan(
 
 ARCHIVE = Stage(
     "archive",
-    after=("signing", "project"),
+    after=("signing", "project", "alignment"),
     title="build and archive",
     needless=artifact_was_given,
     plan=plan,
+    proofs=(archive_holds_one_app, archive_is_this_projects_app),
 )

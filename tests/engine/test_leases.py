@@ -103,3 +103,25 @@ def test_an_unwritable_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageFault):
         Leases(tmp_path / "file", "Ann").acquire("x")
+
+
+def test_two_lanes_of_one_run_take_turns(tmp_path: Path) -> None:
+    leases = Leases(tmp_path, "Ann")
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work() -> None:
+        for _ in range(20):
+            with leases.hold("group") as lease:
+                inside.append(1)
+                most.append(len(inside))
+                leases.confirm(lease)
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(most) == {1}
+    assert len(most) == 60

@@ -94,7 +94,7 @@ class Story:
         self.add("intent", step=step, action=key)
         began = self.now.isoformat()
         self.now += timedelta(seconds=told.pop("took", 0.05))
-        times = {"began": began, "ended": self.now.isoformat()}
+        times: dict[str, Any] = {"began": began, "ended": self.now.isoformat()}
         self.add("receipt", step=step, action=key, outcome=outcome, source=source, **times, **told)
 
     def wait(self, step: str, attempt: int, waited: float, after: float, findings: list[dict[str, Any]]) -> None:

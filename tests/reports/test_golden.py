@@ -1,4 +1,4 @@
-"""Every format of every story, as files a reviewer can read."""
+"""Every form of every story, as files a reviewer can read."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ GOLDEN = Path(__file__).parent / "golden"
 SUFFIX = {"terminal": "txt", "markdown": "md", "annotations": "annotations.txt", "junit": "xml", "sarif": "sarif"}
 
 
-def _path(story: str, format: str) -> Path:
-    return GOLDEN / f"{story}.{SUFFIX.get(format, format)}"
+def _path(story: str, form: str) -> Path:
+    return GOLDEN / f"{story}.{SUFFIX.get(form, form)}"
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("story", STORIES)
-def test_report_is_the_golden_one(story: str, format: str, update: bool) -> None:
-    told = render(format, STORIES[story]())
-    path = _path(story, format)
+def test_report_is_the_golden_one(story: str, form: str, update: bool) -> None:
+    told = render(form, STORIES[story]())
+    path = _path(story, form)
     if update:
         path.write_text(told, "utf-8")
     assert told == path.read_text("utf-8")

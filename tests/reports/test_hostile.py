@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from markdown_it import MarkdownIt
@@ -39,6 +39,7 @@ PAYLOADS = [
     "\u202egnp.exe\u2066\u200f\ufeff\U000e0041",
     "Gr\u00fc\u00dfe \u65e5\u672c\u8a9e \U0001f469\u200d\U0001f469 e\u0301 \udc80",
     "100% %0A, a:b &amp; &#60; ${{ x }}",
+    "\ufffe\uffff",
     "",
     "x" * 300,
 ]
@@ -46,8 +47,8 @@ TEXT = st.one_of(st.sampled_from(PAYLOADS), st.text(st.characters(), max_size=12
 WORD = st.sampled_from(["preflight", "upload", "<b>", "a|b", "ios", "\x1bx"])
 MOMENT = st.one_of(
     st.none(),
-    st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 3), timezones=st.just(UTC)),
-    st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 3)),
+    st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 3), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 3)),  # noqa: DTZ001 - a broken journal may hold such moments
 )
 NUMBER = st.one_of(st.none(), st.integers(-1, 10**6))
 PLACE = st.one_of(st.none(), st.builds(Location, path=TEXT, line=NUMBER, column=NUMBER, excerpt=TEXT))
@@ -130,7 +131,12 @@ RUN = st.builds(
     digest=TEXT,
     complete=st.booleans(),
 )
-few = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+)
 
 
 class Page(HTMLParser):
@@ -160,8 +166,9 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-TAGS = set(
-    ["html", "head", "meta", "title", "style", "body", "a", "header", "h1", "span", "p", "div", "dl", "dt", "dd", "nav", "ul", "li", "main", "section", "h2", "h3", "svg", "defs", "pattern", "line", "rect", "text", "path", "g", "form", "label", "select", "option", "details", "summary", "code", "pre", "mark", "table", "thead", "tbody", "tr", "th", "td", "br", "strong", "footer", "script"]
+TAGS = re.compile(
+    "html|head|meta|title|style|body|a|header|h[123]|span|p|div|dl|dt|dd|nav|ul|li|main|section|svg|defs|pattern|line|rect|"
+    "text|path|g|form|label|select|option|details|summary|code|pre|mark|table|thead|tbody|tr|th|td|br|strong|footer|script"
 )
 
 
@@ -173,7 +180,7 @@ def test_html_holds_only_its_own_elements(run: Run) -> None:
     page.feed(told)
     page.close()
     assert page.open == []
-    assert page.tags <= TAGS | {"title"}
+    assert not [tag for tag in page.tags if not TAGS.fullmatch(tag)]
     assert not {name for name in page.attributes if name.startswith("on") or name == "style"}
     assert all(link.startswith("#") for link in page.links)
     assert {link[1:] for link in page.links} <= set(page.ids)
@@ -185,7 +192,7 @@ def test_html_holds_only_its_own_elements(run: Run) -> None:
 @few
 @given(RUN)
 def test_junit_is_well_formed_and_counts_right(run: Run) -> None:
-    top = ElementTree.fromstring(render("junit", run).encode())
+    top = ET.fromstring(render("junit", run).encode())
     for suite in (top, *top.iter("testsuite")):
         cases = list(suite.iter("testcase"))
         assert int(suite.get("tests", "-1")) == len(cases)
@@ -266,12 +273,12 @@ def test_terminal_shows_nothing_that_acts(run: Run, width: int, colour: bool, un
 @few
 @given(RUN)
 def test_no_text_report_lets_an_escape_through(run: Run) -> None:
-    for format in FORMATS:
-        told = render(format, run)
-        assert "\x1b" not in told, format
-        assert "\x00" not in told, format
-        if format != "json":
-            assert "\u202e" not in told, format
+    for one in FORMATS:
+        told = render(one, run)
+        assert "\x1b" not in told, one
+        assert "\x00" not in told, one
+        if one != "json":
+            assert "\u202e" not in told, one
 
 
 @given(TEXT, st.integers(1, 40))
@@ -304,10 +311,10 @@ def test_annotations_beyond_ten_are_told_in_a_notice() -> None:
     )
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_huge_excerpts_are_cut(format: str) -> None:
-    told = render(format, _many(1, "\x1b" * 1_000_000))
-    assert len(told) < (7_000_000 if format == "json" else 100_000)
+@pytest.mark.parametrize("form", FORMATS)
+def test_huge_excerpts_are_cut(form: str) -> None:
+    told = render(form, _many(1, "\x1b" * 1_000_000))
+    assert len(told) < (7_000_000 if form == "json" else 100_000)
 
 
 def test_circles_between_steps_can_be_drawn() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,6 +63,20 @@ def test_paths_that_cannot_be_written_are_faults_of_use(tmp_path: Path, name: st
         assert caught.value.remedy
     assert (tmp_path / "file").read_text() == "kept"
     assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_full_disk_leaves_the_old_report(tmp_path: Path) -> None:
+    path = tmp_path / "report.txt"
+    path.write_text("old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(UsageFault):
+            put(path, "x" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [one.name for one in tmp_path.iterdir()] == ["report.txt"]
+    assert path.read_text() == "old"
 
 
 def test_a_lone_surrogate_does_not_stop_a_report(tmp_path: Path) -> None:

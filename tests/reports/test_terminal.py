@@ -15,7 +15,6 @@ from stories import STORIES, blocked, green
 from pipeline.model.findings import Finding, Location
 from pipeline.model.run import Run, Step
 from pipeline.reports import render
-from pipeline.reports.annotations import render as annotations
 from pipeline.reports.terminal import Look, look
 from pipeline.reports.terminal import render as terminal
 from pipeline.reports.text import cells
@@ -137,11 +136,13 @@ def test_no_line_commands_a_runner() -> None:
 
 def test_paths_are_the_repositorys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_WORKSPACE", "/home/ada")
-    assert "::error file=isometry/native/Configurations/Production.xcconfig,line=16," in annotations(blocked())
+    assert "::error file=isometry/native/Configurations/Production.xcconfig,line=16," in render(
+        "annotations", blocked()
+    )
     assert "(isometry/native/Configurations/Production.xcconfig#L16)" in render("markdown", blocked())
     assert '"uri": "isometry/native/Configurations/Production.xcconfig"' in render("sarif", blocked())
     monkeypatch.setenv("GITHUB_WORKSPACE", "/elsewhere")
-    assert "::error file=native/Configurations/Production.xcconfig,line=16," in annotations(blocked())
+    assert "::error file=native/Configurations/Production.xcconfig,line=16," in render("annotations", blocked())
 
 
 def test_the_final_report_imports_no_heavy_library() -> None:
@@ -159,6 +160,6 @@ def test_the_final_report_imports_no_heavy_library() -> None:
 def test_a_green_run_ends_with_plan_and_basis() -> None:
     assert render("terminal", green()).splitlines()[-3:] == [
         "Everything passed: 1 note.",
-        "Plan 3f9a0c12b4de: 6 actions; approve with: invoke approve 3f9a0c12b4de",
+        "Plan 3f9a0c12b4de: 6 actions; approve with: invoke approve 20261120-120000-5e1f",
         "8 checks on live facts, 15 simulated",
     ]

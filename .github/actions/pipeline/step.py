@@ -64,7 +64,8 @@ def perform(arguments: list[str]) -> int:
     menu = subprocess.Popen([sys.executable, "-m", "pipeline", *arguments])
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda given, _frame: menu.send_signal(given))
-    return menu.wait()
+    code = menu.wait()
+    return code if code >= 0 else 128 - code
 
 
 def outputs(code: int, runs: Path, before: set[str], named: str) -> dict[str, str]:

@@ -120,7 +120,8 @@ def _attribute_flaws(
         return
     if _CDHASHES in attributes:
         told = read_dictionary(bytes(attributes[_CDHASHES][0].parsed.native), "the list of cdhashes").get("cdhashes")
-        if not isinstance(told, list) or sorted(map(bytes, told)) != sorted(cdhashes):
+        named = [each for each in told if isinstance(each, bytes)] if isinstance(told, list) else []
+        if sorted(named) != sorted(cdhashes):
             yield "the CMS signature names other code directories (cdhashes differ)"
     elif len(cdhashes) > 1:
         yield f"the CMS signature covers only the first of {len(cdhashes)} code directories"

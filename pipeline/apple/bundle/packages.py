@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
+from pipeline.apple.bundle import cms
 from pipeline.apple.bundle.containers import (
     BLOCK,
     LONGEST_LINK,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 MOST_TOC_BYTES = 32 * 1024 * 1024
 MOST_GROWTH = 1100
+MOST_CERTIFICATES = 16
 _CHECKSUMS = {"sha1": 20, "sha256": 32, "sha512": 64, "md5": 16}
 
 
@@ -141,24 +143,47 @@ class Xar:
         return found
 
     def signature(self) -> InstallerSignature | None:
-        """Who signed the table of contents; None when nobody did."""
-        told = self._toc.find("signature")
+        """Who signed the table of contents; None when nobody did.
+
+        Apple's packages carry two signatures over its checksum, a bare one by RSA and, since timestamps, one in CMS.
+        All that are there must hold.
+        """
+        bare, message = self._toc.find("signature"), self._toc.find("x-signature")
+        told = bare if bare is not None else message
         if told is None:
             return None
-        certificates = []
-        for element in told.iter():
-            if element.tag.rpartition("}")[2] == "X509Certificate":
-                try:
-                    certificates.append(base64.b64decode("".join((element.text or "").split()), validate=True))
-                except (binascii.Error, ValueError) as fault:
-                    raise Malformed("the package's signature holds a certificate that is no base64") from fault
-            if len(certificates) > 16:
-                raise Excessive("the package's signature carries more than 16 certificates")
-        if not certificates:
-            raise Malformed("the package's signature carries no certificate")
-        signature = self._heap_bytes(_number(told, "offset"), _number(told, "size"), 8192)
-        holds = _rsa_holds(certificates[0], signature, self.checksum, self.style)
-        return InstallerSignature(tuple(certificates), holds)
+        certificates = _certificates(told)
+        verdicts = []
+        if bare is not None and bare.get("style") == "RSA":
+            signature = self._heap_bytes(_number(bare, "offset"), _number(bare, "size"), 8192)
+            verdicts.append(_rsa_holds(certificates[0], signature, self.checksum, self.style))
+        if message is not None and message.get("style") == "CMS":
+            data = self._heap_bytes(_number(message, "offset"), _number(message, "size"), cms.MOST_BYTES)
+            verdicts.append(_cms_holds(certificates[0], data, self.checksum))
+        return InstallerSignature(certificates, holds=bool(verdicts) and all(verdicts))
+
+
+def _certificates(told: Element) -> tuple[bytes, ...]:
+    certificates: list[bytes] = []
+    for element in told.iter():
+        if element.tag.rpartition("}")[2] == "X509Certificate":
+            try:
+                certificates.append(base64.b64decode("".join((element.text or "").split()), validate=True))
+            except (binascii.Error, ValueError) as fault:
+                raise Malformed("the package's signature holds a certificate that is no base64") from fault
+        if len(certificates) > MOST_CERTIFICATES:
+            raise Excessive(f"the package's signature carries more than {MOST_CERTIFICATES} certificates")
+    if not certificates:
+        raise Malformed("the package's signature carries no certificate")
+    return tuple(certificates)
+
+
+def _cms_holds(certificate: bytes, data: bytes, checksum: bytes) -> bool:
+    try:
+        signer = cms.verify(data, checksum)
+    except Malformed:
+        return False
+    return signer.certificate == certificate and not signer.flaws
 
 
 def _rsa_holds(certificate: bytes, signature: bytes, checksum: bytes, style: str) -> bool:
@@ -177,7 +202,7 @@ def _rsa_holds(certificate: bytes, signature: bytes, checksum: bytes, style: str
         key = x509.load_der_x509_certificate(certificate).public_key()
         if algorithm is None or not isinstance(key, rsa.RSAPublicKey):
             return False
-        # Apple's xar signs the checksum as a digest; other signers hash the checksum once more. Both bind the contents.
+        # productsign signs the checksum as a digest; other signers hash the checksum once more. Both bind the contents.
         for wanted in (utils.Prehashed(algorithm), algorithm):
             try:
                 key.verify(signature, checksum, padding.PKCS1v15(), wanted)

@@ -34,8 +34,7 @@ def read_dictionary(data: bytes, what: str = "the property list") -> Mapping[str
         ExpatError,
         ValueError,
         TypeError,
-        KeyError,
-        IndexError,
+        LookupError,
         AttributeError,
         OverflowError,
         RecursionError,
@@ -85,6 +84,8 @@ def _measure(value: object, what: str) -> None:
     for _ in range(DEEPEST):
         below: list[object] = []
         for item in level:
+            if isinstance(item, dict) and not all(isinstance(key, str) for key in item):
+                raise Malformed(f"{what} has a key that is no text")
             inner = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
             seen += len(inner)
             if seen > MOST_VALUES:

@@ -113,7 +113,7 @@ def _judge_code(
     found = code(path)
     if found is None:
         tally.missing.append(path)
-    elif told["cdhash"] not in found:
+    elif not isinstance(told["cdhash"], bytes) or told["cdhash"] not in found:
         tally.changed.append(path)
 
 

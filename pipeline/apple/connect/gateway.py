@@ -19,7 +19,7 @@ from pipeline.apple.connect.facts import (
     StoreVersions,
 )
 from pipeline.apple.connect.parcel import compared
-from pipeline.apple.xcode.facts import TargetSettings
+from pipeline.apple.xcode.facts import TargetInfo, TargetSettings
 from pipeline.model import Lane, Reading, performer, probe
 from pipeline.ports.clock import Clock
 from pipeline.ports.http import Http
@@ -30,28 +30,23 @@ NO_APP = "App Store Connect has no app with the bundle id {}"
 
 @probe
 def release_target(
-    app: Reading[ExportedApp], settings: Reading[TargetSettings], lane: Lane
+    app: Reading[ExportedApp], settings: Reading[TargetSettings], info: Reading[TargetInfo], lane: Lane
 ) -> Reading[ReleaseTarget] | ReleaseTarget:
-    """What is being released: as the exported app says; until there is one, as the project's settings say."""
+    """What is being released: as the exported app says; until there is one, as the project's Info.plist will say."""
     if app.value is not None:
         made = app.value
         if not (made.bundle_id and made.version and made.build):
             return Reading.unknown(ReleaseTarget, "the exported app does not say its bundle id, version and build")
         return ReleaseTarget(made.bundle_id, made.version, made.build, str(lane.platform))
-    if settings.value is None:
-        return Reading.unknown(ReleaseTarget, settings.why)
-    planned = settings.value
-    values = {
-        "PRODUCT_BUNDLE_IDENTIFIER": planned.bundle_id,
-        "MARKETING_VERSION": planned.marketing_version,
-        "CURRENT_PROJECT_VERSION": planned.build_number,
-    }
-    open_ = [name for name, value in values.items() if not value or value.undefined]
+    if settings.value is None or info.value is None:
+        return Reading.unknown(ReleaseTarget, settings.why or info.why)
+    bundle_id = str(settings.value.bundle_id)
+    version, build = info.value.text("CFBundleShortVersionString"), info.value.text("CFBundleVersion")
+    values = {"bundle identifier": bundle_id, "version": version, "build number": build}
+    open_ = [name for name, value in values.items() if not value]
     if open_:
-        return Reading.unknown(ReleaseTarget, f"the project does not decide {' and '.join(open_)}")
-    return ReleaseTarget(
-        str(planned.bundle_id), str(planned.marketing_version), str(planned.build_number), str(lane.platform)
-    )
+        return Reading.unknown(ReleaseTarget, f"the project does not decide the {' and the '.join(open_)}")
+    return ReleaseTarget(bundle_id, version, build, str(lane.platform))
 
 
 @probe

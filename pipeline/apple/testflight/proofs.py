@@ -23,6 +23,18 @@ FINAL = {
 }
 
 
+@check("TFLT011", "TestFlight has taken the build over")
+def testflight_knows_the_build(target: ReleaseTarget, state: BuildBetaState) -> Iterator[Finding]:
+    """A VALID build has no TestFlight record for minutes; until it has one, no group can be given it."""
+    if state.internal in ("", "PROCESSING"):
+        yield error(
+            f"TestFlight has not taken build {target} over yet: it says {state.internal or 'nothing about it'}",
+            subject=str(target),
+            remedy="run the release again later: it goes on waiting for this very build",
+            pending=True,
+        )
+
+
 @check("TFLT010", "The build has reached its testers")
 def build_reached_the_group(
     target: ReleaseTarget, state: BuildBetaState, groups: BetaGroups, declared: Declaration

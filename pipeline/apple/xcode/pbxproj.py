@@ -188,6 +188,10 @@ def _fill(text: str, position: int, root: Any, index: Lines) -> int:  # noqa: C9
 
 def _broken(text: str, position: int, index: Lines) -> BrokenList:
     position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
+    if started := re.compile(rf"(?:{_QUOTED}|{_WORD}){_GAP}={_GAP}", re.DOTALL).match(text, position):
+        position = started.end()
+        if value := _SCALAR_ALONE.match(text, position):
+            position = _SPACE.match(text, value.end()).end()  # type: ignore[union-attr]
     if position >= len(text):
         return BrokenList("the file ends in the middle of a list: it is truncated", index.at(max(0, len(text) - 1)))
     if text.startswith("/*", position):

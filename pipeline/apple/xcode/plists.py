@@ -57,7 +57,7 @@ def parse(data: bytes) -> Plist:
 
 
 def _opens_data(head: bytes) -> bool:
-    return head[1:2].isalnum() and b">" in head and not head.startswith((b"<plist", b"<dict", b"<array"))
+    return not head[1 : head.find(b">")].strip(b"0123456789abcdefABCDEF \t\r\n")
 
 
 def _parse_binary(data: bytes) -> Plist:

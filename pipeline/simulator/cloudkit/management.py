@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from pipeline.simulator.clockface import pacific
 from pipeline.simulator.cloudkit.multipart import NoFile, file_part
 from pipeline.simulator.cloudkit.schema import Schema, SchemaFault, deletions, merged, read, write
+from pipeline.simulator.faults import EMPTY_SCHEMA
+from pipeline.simulator.request import Answer, Request
 from pipeline.simulator.state import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pipeline.simulator.faults import Scenario
     from pipeline.simulator.state import State
 
 HOST = "api.icloud.apple.com"
 DEVELOPMENT, PRODUCTION = "DEVELOPMENT", "PRODUCTION"
 _PAGE = 50
-
-Answer = tuple[int, dict[str, str], bytes]
 
 
 class Refused(Exception):
@@ -36,22 +34,17 @@ class Refused(Exception):
         self.reason = reason
 
 
-class Request:
+class Call(NamedTuple):
     """One request to a route: `part` is the path's identifiers by name."""
 
-    __slots__ = ("body", "headers", "now", "part", "query")
-
-    def __init__(
-        self, part: dict[str, str], query: dict[str, str], headers: Mapping[str, str], body: bytes, now: float
-    ) -> None:
-        self.part = part
-        self.query = query
-        self.headers = headers
-        self.body = body
-        self.now = now
+    part: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    now: float
 
 
-Route = Callable[["Management", Request], Answer]
+Route = Callable[["Management", Call], Answer]
 ROUTES: dict[str, Route] = {}
 
 _SCHEMA = "/v1/database/teams/{team}/containers/{container}/environments/{environment}"
@@ -78,16 +71,15 @@ class Management:
         self._written: dict[str, str] = {}
         self._requests = 0
 
-    def answer(
-        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, now: float
-    ) -> Answer:
-        """Answer one request. Header names are lower-case."""
+    def answer(self, request: Request) -> Answer:
+        """Answer one request."""
         self._requests += 1
+        if not request.headers.get("x-apple-cloudkit-management-token", "").strip():
+            return self.error(401, "AuthenticationFailed", "no auth method found")
         try:
-            function, part = _find(method, path)
-            if not headers.get("x-apple-cloudkit-management-token", "").strip():
-                raise Refused(401, "AuthenticationFailed", "no auth method found")
-            return function(self, Request(part, dict(parse_qsl(query)), headers, body, now))
+            function, part = _find(request.method, request.path)
+            query = dict(parse_qsl(request.query))
+            return function(self, Call(part, query, request.headers, request.body, request.now))
         except Refused as refused:
             return self.error(refused.code, refused.message, refused.reason)
 
@@ -100,35 +92,43 @@ class Management:
             document["retryAfterSeconds"] = retry_after
         return _json(code, document)
 
-    def container(self, request: Request) -> Record:
+    def container(self, call: Call) -> Record:
         """The container the path names, of the team the path names; anything else is authorization-failed."""
-        found = self._state.find("containers", request.part["container"])
-        if found is None or request.part["team"] != self._scenario.team_id:
+        found = self._state.find("containers", call.part["container"])
+        if found is None or call.part["team"] != self._scenario.team_id:
             raise Refused(403, "authorization-failed", "authorization-failed")
         return found
 
-    def schema(self, text: str) -> Schema:
-        """The schema in a text that was accepted before."""
+    def schema(self, container: Record, environment: str) -> Schema:
+        """The schema of an environment; that of an unused container where a scenario gave a text no one can import."""
+        text = container.hidden[environment]
         if text not in self._read:
-            self._read[text] = read(text)
+            try:
+                self._read[text] = read(text)
+            except SchemaFault:
+                self._read[text] = read(EMPTY_SCHEMA)
         return self._read[text]
 
-    def exported(self, text: str) -> str:
-        """The text that an export gives for a kept text."""
+    def exported(self, container: Record, environment: str) -> str:
+        """The text that an export gives. A text that was observed at the real Apple is given as it was."""
+        text = str(container.hidden[environment])
+        if environment in container.hidden.get("observed", ()):
+            return text
         if text not in self._written:
-            self._written[text] = write(self.schema(text))
+            self._written[text] = write(self.schema(container, environment))
         return self._written[text]
 
     def replace(self, container: Record, texts: Mapping[str, str], effect: str, now: float) -> None:
         """Keep new texts for environments, as one mutation."""
-        changed = container.altered(hidden=texts)
+        observed = [name for name in container.hidden.get("observed", ()) if name not in texts]
+        changed = container.altered(hidden={**texts, "observed": observed})
         detail = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
         self._state.change(effect, pacific(now), [changed], subject=f"containers/{container.id}", detail=detail)
 
     def deploy(self, identifier: str, now: float) -> None:
         """A person's click on Deploy Schema Changes in CloudKit Console. Raises KeyError for an unknown container."""
         container = self._state.table("containers")[identifier]
-        development, production = (self.schema(container.hidden[name]) for name in (DEVELOPMENT, PRODUCTION))
+        development, production = (self.schema(container, name) for name in (DEVELOPMENT, PRODUCTION))
         text = write(merged(development, production))
         self.replace(container, {PRODUCTION: text}, "console: Deploy Schema Changes", now)
 
@@ -139,32 +139,32 @@ class Management:
     def containers(self) -> list[dict[str, str]]:
         """The team's containers by id."""
         shown = []
-        for id, record in sorted(self._state.table("containers").items()):
-            shown.append({"id": id, "teamId": self._scenario.team_id, "name": record.attributes["name"]})
+        for identifier, record in sorted(self._state.table("containers").items()):
+            shown.append({"id": identifier, "teamId": self._scenario.team_id, "name": record.attributes["name"]})
         return shown
 
 
 @route("GET", "/users/current/teams")
-def get_teams(management: Management, request: Request) -> Answer:
+def get_teams(management: Management, _: Call) -> Answer:
     """CKTool JS 1.3.2: getTeams. 200 {teams}; the cheapest check of a token."""
     return _json(200, {"teams": management.teams()})
 
 
 @route("GET", "/teams/{team}/containers")
-def get_containers(management: Management, request: Request) -> Answer:
+def get_containers(management: Management, call: Call) -> Answer:
     """CKTool JS 1.3.2: getContainers. 200 {containers, nextKey?}; limit, startingAfterKey, sortDirection, q."""
-    if request.part["team"] != management.teams()[0]["teamId"]:
+    if call.part["team"] != management.teams()[0]["teamId"]:
         raise Refused(403, "authorization-failed", "authorization-failed")
     found = management.containers()
-    wanted = request.query.get("q", "").lower()
+    wanted = call.query.get("q", "").lower()
     found = [item for item in found if wanted in item["id"].lower() or wanted in item["name"].lower()]
-    if request.query.get("sortDirection") == "DESC":
+    if call.query.get("sortDirection") == "DESC":
         found.reverse()
-    after = request.query.get("startingAfterKey")
+    after = call.query.get("startingAfterKey")
     if after is not None:
         ids = [item["id"] for item in found]
         found = found[ids.index(after) + 1 :] if after in ids else []
-    limit = request.query.get("limit", str(_PAGE))
+    limit = call.query.get("limit", str(_PAGE))
     if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:6]) <= 1000:
         raise Refused(400, "BadRequestException", f"invalid limit '{limit[:20]}'")
     document: dict[str, Any] = {"containers": found[: int(limit)]}
@@ -174,20 +174,20 @@ def get_containers(management: Management, request: Request) -> Answer:
 
 
 @route("GET", f"{_SCHEMA}/schema/export")
-def export_schema(management: Management, request: Request) -> Answer:
+def export_schema(management: Management, call: Call) -> Answer:
     """CKTool JS 1.3.2: exportSchema. 200 text/plain; comments are lost and the order is the service's (Apple)."""
-    container, environment = management.container(request), _environment(request)
-    text = management.exported(container.hidden[environment])
+    container, environment = management.container(call), _environment(call)
+    text = management.exported(container, environment)
     return 200, {"content-type": "text/plain;charset=UTF-8"}, text.encode()
 
 
 @route("POST", f"{_SCHEMA}/schema/validate")
-def validate_schema(management: Management, request: Request) -> Answer:
+def validate_schema(management: Management, call: Call) -> Answer:
     """CKTool JS 1.3.2: validateSchema. 200 {isValid, errorMessage?}; production is refused, as measured by many."""
-    container = management.container(request)
-    _development_only(request)
+    container = management.container(call)
+    _development_only(call)
     try:
-        _acceptable(management, container, _uploaded(request))
+        _acceptable(management, container, _uploaded(call))
     except (SchemaFault, Refused) as fault:
         if isinstance(fault, Refused) and fault.message == "BadRequestException" and fault.reason.startswith("body:"):
             raise
@@ -196,43 +196,43 @@ def validate_schema(management: Management, request: Request) -> Answer:
 
 
 @route("PUT", f"{_SCHEMA}/schema")
-def import_schema(management: Management, request: Request) -> Answer:
+def import_schema(management: Management, call: Call) -> Answer:
     """CKTool JS 1.3.2: importSchema. 202; a full replacement of development; production is refused, as measured."""
-    container = management.container(request)
-    _development_only(request)
+    container = management.container(call)
+    _development_only(call)
     try:
-        schema = _acceptable(management, container, _uploaded(request))
+        schema = _acceptable(management, container, _uploaded(call))
     except SchemaFault as fault:
         raise Refused(400, "BadRequestException", str(fault)) from fault
-    management.replace(container, {DEVELOPMENT: write(schema)}, f"PUT {_SCHEMA}/schema", request.now)
+    management.replace(container, {DEVELOPMENT: write(schema)}, f"PUT {_SCHEMA}/schema", call.now)
     return 202, {}, b""
 
 
 @route("POST", f"{_SCHEMA}/reset")
-def reset_to_production(management: Management, request: Request) -> Answer:
+def reset_to_production(management: Management, call: Call) -> Answer:
     """CKTool JS 1.3.2: resetToProduction. 202; development becomes what production is."""
-    container = management.container(request)
-    _development_only(request)
+    container = management.container(call)
+    _development_only(call)
     effect = f"POST {_SCHEMA}/reset"
-    management.replace(container, {DEVELOPMENT: container.hidden[PRODUCTION]}, effect, request.now)
+    management.replace(container, {DEVELOPMENT: container.hidden[PRODUCTION]}, effect, call.now)
     return 202, {}, b""
 
 
-def _environment(request: Request) -> str:
-    given = request.part["environment"].upper()
+def _environment(call: Call) -> str:
+    given = call.part["environment"].upper()
     if given not in (DEVELOPMENT, PRODUCTION):
         raise Refused(400, "BadRequestException", f"unknown environment '{given[:40]}'")
     return given
 
 
-def _development_only(request: Request) -> None:
-    if _environment(request) == PRODUCTION:
+def _development_only(call: Call) -> None:
+    if _environment(call) == PRODUCTION:
         raise Refused(400, "BadRequestException", "endpoint not applicable in the environment 'production'")
 
 
-def _uploaded(request: Request) -> str:
+def _uploaded(call: Call) -> str:
     try:
-        return file_part(request.headers.get("content-type", ""), request.body).decode("utf-8")
+        return file_part(call.headers.get("content-type", ""), call.body).decode("utf-8")
     except NoFile as fault:
         raise Refused(400, "BadRequestException", f"body: {fault}") from fault
     except UnicodeDecodeError as fault:
@@ -242,11 +242,11 @@ def _uploaded(request: Request) -> str:
 def _acceptable(management: Management, container: Record, text: str) -> Schema:
     """The new development schema; nothing managed by CloudKit or live in production may be missing from it."""
     schema = read(text)
-    development = management.schema(container.hidden[DEVELOPMENT])
+    development = management.schema(container, DEVELOPMENT)
     for name in development.types:
         if name.startswith("cloudkit.") and name not in schema.types:
             raise Refused(400, "BadRequestException", "invalid attempt to delete cloudkit managed record type")
-    lost = deletions(schema, management.schema(container.hidden[PRODUCTION]))
+    lost = deletions(schema, management.schema(container, PRODUCTION))
     if lost:
         raise Refused(400, "BadRequestException", lost[0])
     types = dict(schema.types)

@@ -17,6 +17,7 @@ def file_part(content_type: str, body: bytes) -> bytes:
 
     Raises:
         NoFile: with the reason, in words.
+
     """
     kind, _, parameters = content_type.partition(";")
     if kind.strip().lower() != "multipart/form-data":

@@ -1,4 +1,4 @@
-"""A schema as the service keeps it: read from .ckdb text strictly, written back in the service's own order and layout."""
+"""A schema as the service keeps it: read strictly from .ckdb text, written back in the service's order and layout."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _PRIMITIVES = ("ASSET", "BYTES", "DOUBLE", "INT64", "LOCATION", "REFERENCE", "ST
 _ENCRYPTABLE = ("BYTES", "DOUBLE", "INT64", "LOCATION", "STRING", "TIMESTAMP")
 _OPTIONS = ("QUERYABLE", "SORTABLE", "SEARCHABLE")
 _RIGHTS = ("READ", "CREATE", "WRITE")
+_KEYWORDS = frozenset({*_PRIMITIVES, *_OPTIONS, *_RIGHTS, "DEFINE", "SCHEMA", "GRANT", "RECORD", "TYPE", "LIST"})
 _RESERVED = frozenset({"grant", "preferred", "queryable", "sortable", "searchable"})
 _SYSTEM = {
     "___createTime": "TIMESTAMP",
@@ -93,7 +94,7 @@ def write(schema: Schema) -> str:
             for name, field in sorted(kind.fields.items())
         ]
         items += [
-            f"        GRANT {', '.join(rights)} TO {_role(role)}" for role, rights in sorted(kind.grants.items())
+            f"        GRANT {', '.join(rights)} TO {_spelled(role)}" for role, rights in sorted(kind.grants.items())
         ]
         lines += [f"    RECORD TYPE {_spelled(name)} (", ",\n".join(items), "    );", ""]
     return "\n".join(lines)
@@ -141,10 +142,6 @@ def _spelled(name: str) -> str:
     return name if plain else f'"{name}"'
 
 
-def _role(name: str) -> str:
-    return _spelled(name)
-
-
 def _tokens(text: str) -> list[_Token]:
     found: list[_Token] = []
     at, line, start = 0, 1, 0
@@ -188,9 +185,7 @@ class _Reader:
         token = self.now
         if token.kind == "end":
             met = '"<EOF>"'
-        elif token.kind == "word" and not token.text.isupper():
-            met = f'" <IDENTIFIER> "{token.text} ""'
-        elif token.kind == "word" and token.text not in (*_PRIMITIVES, *_OPTIONS, *_RIGHTS, "GRANT", "RECORD", "LIST"):
+        elif token.kind == "word" and token.text not in _KEYWORDS:
             met = f'" <IDENTIFIER> "{token.text} ""'
         elif token.kind == "quoted":
             met = f'" <QUOTED_IDENTIFIER> "\\"{token.text}\\" ""'
@@ -213,8 +208,9 @@ class _Reader:
 
     def name(self) -> str:
         token = self.now
-        good = token.kind == "quoted" and token.text or token.kind == "word" and token.text.lower() not in _RESERVED
-        if not good:
+        quoted = token.kind == "quoted" and token.text
+        plain = token.kind == "word" and token.text.lower() not in _RESERVED
+        if not (quoted or plain):
             raise self.refuse("<IDENTIFIER>", "<QUOTED_IDENTIFIER>")
         return self.next().text
 

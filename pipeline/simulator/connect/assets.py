@@ -1,4 +1,4 @@
-"""What Apple reads from an uploaded app archive before anything else: identifier, versions, minimum system, encryption."""
+"""What Apple reads from an uploaded app archive first: identifier, versions, minimum system, encryption."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class PartFiles(io.RawIOBase):
         end = self._starts[index + 1] if index + 1 < len(self._starts) else self.size
         if self._open is None or self._open[0] != index:
             self._shut()
-            self._open = (index, open(self._paths[index], "rb"))  # noqa: SIM115
+            self._open = (index, self._paths[index].open("rb"))
         file = self._open[1]
         file.seek(self._at - self._starts[index])
         data = file.read(min(len(buffer), end - self._at))
@@ -82,10 +82,24 @@ class PartFiles(io.RawIOBase):
 
 
 def inspect(stream: PartFiles, uti: str) -> Asset:
-    """Look into an .ipa (a zip with Payload/*.app/Info.plist). Other kinds are not looked into."""
+    """Look into an .ipa (a zip with Payload/*.app/Info.plist) or a .pkg. Other kinds are not looked into."""
     if uti == "com.apple.ipa":
         return _ipa(stream)
+    if uti == "com.apple.pkg":
+        return _pkg(stream)
     return Asset()
+
+
+def _pkg(stream: PartFiles) -> Asset:
+    from pipeline.simulator.connect.packages import NotAPackage, app_plist
+
+    try:
+        data = app_plist(stream, PLIST_LIMIT)
+    except NotAPackage as fault:
+        return Asset(problem=str(fault))
+    if data is None:
+        return Asset()
+    return _described(data) if len(data) <= PLIST_LIMIT else Asset(problem="its Info.plist is too large")
 
 
 def _ipa(stream: PartFiles) -> Asset:

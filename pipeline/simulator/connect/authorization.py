@@ -48,6 +48,7 @@ def key_of(authorization: str, now: float, *, remote: bool, keys: Mapping[str, s
         now: the hour in seconds since 1970.
         remote: whether the request came over a socket; the fixed token of rehearsals is good in the process only.
         keys: PEM public key by kid; with it signatures are verified, without it they are not looked at.
+
     """
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:

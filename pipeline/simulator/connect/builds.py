@@ -42,7 +42,8 @@ def change_build(call: Call) -> Any:
     known = build.attributes.get("usesNonExemptEncryption")
     wanted = given.get("usesNonExemptEncryption")
     if known is not None and wanted is not None and wanted != known:
-        raise Refusal([attribute_invalid("usesNonExemptEncryption", "You cannot update when the value is already set.")])
+        detail = "You cannot update when the value is already set."
+        raise Refusal([attribute_invalid("usesNonExemptEncryption", detail)])
     if build.attributes.get("expired") and given.get("expired") is False:
         raise Refusal([attribute_invalid("expired", "An expired build cannot be made available again.")])
     changed = build.altered(attributes=given)
@@ -113,8 +114,8 @@ def create_notes(call: Call) -> Any:
         if other.attributes["locale"] == locale:
             detail = f"A localization for '{locale}' already exists"
             raise Refusal([attribute_invalid("locale", detail, DUPLICATE)])
-    id = call.state.fresh("betaBuildLocalizations", build.id, locale)
-    made = Record("betaBuildLocalizations", id, call.attributes, {"build": build.id})
+    identifier = call.state.fresh("betaBuildLocalizations", build.id, locale)
+    made = Record("betaBuildLocalizations", identifier, call.attributes, {"build": build.id})
     call.accept([made], detail=call.attributes)
     return one(call, made)
 

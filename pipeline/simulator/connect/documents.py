@@ -22,8 +22,9 @@ PORTAL_LIMIT = 20
 """Page sizes when no limit is given; the specification names none, these are what answers in public traces show."""
 
 _PORTAL = frozenset({"bundleIds", "bundleIdCapabilities", "certificates", "devices", "profiles"})
-_PREFIX_FILTERS = frozenset({("apps", "bundleId"), ("bundleIds", "identifier")})
-"""Filters that match more than the whole value: ittybittyapps/appstoreconnect-cli issue 249, fastlane's own search."""
+_LOOSE_FILTERS = frozenset({("apps", "bundleId"), ("bundleIds", "identifier")})
+"""Filters that match any value which contains the one asked for: ittybittyapps/appstoreconnect-cli issue 249 (neither
+exact nor by prefix), codemagic-ci-cd/cli-tools issue 63."""
 
 _IGNORED_FILTERS = frozenset({("bundleIds", "platform")})
 """codemagic-ci-cd/cli-tools pull request 76: Apple does not respect filter[platform] of this list."""
@@ -154,8 +155,8 @@ def _filtered(call: Call, kind: str, records: list[Record], name: str, value: st
     if name.startswith("exists["):
         return [r for r in records if (shown_attributes(call, r).get(subject) is not None) == (value == "true")]
     wanted = value.split(",")
-    if (kind, subject) in _PREFIX_FILTERS:
-        return [r for r in records if str(r.attributes.get(subject)).startswith(tuple(wanted))]
+    if (kind, subject) in _LOOSE_FILTERS:
+        return [r for r in records if any(word in str(r.attributes.get(subject)) for word in wanted)]
     return [record for record in records if not _values(call, record, subject).isdisjoint(wanted)]
 
 

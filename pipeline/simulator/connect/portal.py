@@ -63,9 +63,7 @@ def create_bundle_id(call: Call) -> Any:
     if not identifier or any(not (c.isascii() and (c.isalnum() or c in ".-*")) for c in identifier):
         raise Refusal([attribute_invalid("identifier", f"An App ID with Identifier '{identifier}' is not valid.")])
     if any(other.attributes["identifier"] == identifier for other in call.state.table("bundleIds").values()):
-        detail = (
-            f"An App ID with Identifier '{identifier}' is not available. Please enter a different string."
-        )
+        detail = f"An App ID with Identifier '{identifier}' is not available. Please enter a different string."
         raise Refusal([attribute_invalid("identifier", detail, DUPLICATE)])
     attributes = {**given, "seedId": given.get("seedId") or call.scenario.team_id}
     made = Record("bundleIds", call.state.fresh("bundleIds", identifier, portal=True), attributes)
@@ -217,16 +215,17 @@ def create_profile(call: Call) -> Any:
         raise Refusal([relationship_invalid("bundleId", f"There is no bundle id '{call.linked('bundleId')}'")])
     certificates, devices = call.linked("certificates"), call.linked("devices") or []
     for name, ids in (("certificates", certificates), ("devices", devices)):
-        for id in ids:
-            if call.state.find(name, id) is None:
-                raise Refusal([relationship_invalid(name, f"There is no resource of type '{name}' with id '{id}'")])
+        for identifier in ids:
+            if call.state.find(name, identifier) is None:
+                detail = f"There is no resource of type '{name}' with id '{identifier}'"
+                raise Refusal([relationship_invalid(name, detail)])
     if not certificates:
         raise Refusal([relationship_invalid("certificates", "A profile needs at least one certificate")])
     if any(other.attributes["name"] == given["name"] for other in call.state.table("profiles").values()):
         title = "There is a problem with the request entity"
         refuse(409, "ENTITY_ERROR", title, f"Multiple profiles found with the name '{given['name']}'.")
-    id = call.state.fresh("profiles", given["name"], portal=True)
-    uuid = call.state.fresh("profile uuid", id)
+    identifier = call.state.fresh("profiles", given["name"], portal=True)
+    uuid = call.state.fresh("profile uuid", identifier)
     expires = call.now + YEAR
     content = issuer.profile(_entries(call, bundle_id, certificates, devices, uuid), call.now)
     attributes = {
@@ -239,7 +238,7 @@ def create_profile(call: Call) -> Any:
         "expirationDate": universal(expires),
     }
     links = {"bundleId": bundle_id.id, "certificates": certificates, "devices": devices}
-    made = Record("profiles", id, attributes, links)
+    made = Record("profiles", identifier, attributes, links)
     call.accept([made], detail=given)
     return one(call, made)
 
@@ -276,14 +275,15 @@ def _entries(call: Call, bundle_id: Record, certificates: list[str], devices: li
         "Platform": ["OSX"] if mac else ["iOS", "xrOS", "visionOS"],
         "Entitlements": entitlements,
         "DeveloperCertificates": [
-            base64.b64decode(call.state.table("certificates")[id].attributes["certificateContent"])
-            for id in certificates
+            base64.b64decode(call.state.table("certificates")[identifier].attributes["certificateContent"])
+            for identifier in certificates
         ],
         "TimeToLive": 365,
         "Version": 1,
     }
     if devices:
-        entries["ProvisionedDevices"] = [call.state.table("devices")[id].attributes["udid"] for id in devices]
+        held = call.state.table("devices")
+        entries["ProvisionedDevices"] = [held[identifier].attributes["udid"] for identifier in devices]
     return entries
 
 

@@ -69,7 +69,8 @@ def _direct(call: Call, record: Record, name: str) -> list[Record]:
     kind = call.contract.shape(record.kind).relationships[name].kind
     if kind == "":
         return []
-    found = [call.state.find(kind, id) for id in (ids if isinstance(ids, list) else [ids]) if id]
+    named = ids if isinstance(ids, list) else [ids]
+    found = [call.state.find(kind, identifier) for identifier in named if identifier]
     return [other for other in found if other is not None]
 
 
@@ -93,7 +94,7 @@ def builds_of(call: Call, group: Record) -> list[Record]:
     if group.attributes.get("hasAccessToAllBuilds"):
         mine = [b for b in builds.values() if b.links.get("app") == group.links.get("app")]
         return [b for b in mine if visible(call, b) and processing_state(call, b) == "VALID"]
-    return [builds[id] for id in group.links.get("builds", ()) if id in builds]
+    return [builds[identifier] for identifier in group.links.get("builds", ()) if identifier in builds]
 
 
 def shown_attributes(call: Call, record: Record) -> dict[str, Any]:

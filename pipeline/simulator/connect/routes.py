@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from pipeline.simulator.clockface import pacific
 from pipeline.simulator.contract import Objection
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ def refuse(status: int, code: str, title: str, detail: str, source: Mapping[str,
     raise Refusal([Objection(status, code, title, detail, source or {})])
 
 
-def not_found(kind: str, id: str) -> NoReturn:
+def not_found(kind: str, identifier: str) -> NoReturn:
     """404 NOT_FOUND, in the words of live answers quoted in public threads."""
-    detail = f"There is no resource of type '{kind}' with id '{id}'"
+    detail = f"There is no resource of type '{kind}' with id '{identifier}'"
     refuse(404, "NOT_FOUND", "The specified resource does not exist", detail)
 
 
@@ -41,10 +42,11 @@ class Call:
         now: the hour of the one who asks, in seconds since 1970.
         origin: scheme and host for links.
         upload_origin: scheme and host for upload operations.
-        id: the identifier in the path, or "".
+        identifier: the identifier in the path, or "".
         document: the request's JSON, checked against the contract; None without a body.
         query: the query's parameters; a name given twice has its values joined by a comma.
         effect: the name under which a mutation is journaled, "METHOD path".
+
     """
 
     __slots__ = (
@@ -98,15 +100,13 @@ class Call:
         return record
 
     def accept(
-        self, puts: Sequence[Record] = (), drops: Sequence[tuple[str, str]] = (), detail: Mapping[str, Any] | None = None
+        self,
+        puts: Sequence[Record] = (),
+        drops: Sequence[tuple[str, str]] = (),
+        detail: Mapping[str, Any] | None = None,
     ) -> None:
         """Journal a mutation and put it into memory."""
-        from pipeline.simulator.clockface import pacific
-
-        if puts:
-            subject = f"{puts[0].kind}/{puts[0].id}"
-        else:
-            subject = "/".join(drops[0]) if drops else ""
+        subject = f"{puts[0].kind}/{puts[0].id}" if puts else "/".join(drops[0])
         self.state.change(self.effect, pacific(self.now), puts, drops, subject=subject, detail=detail)
 
 

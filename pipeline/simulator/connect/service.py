@@ -11,6 +11,7 @@ from pipeline.simulator.connect.authorization import NOT_AUTHORIZED, RATE_LIMIT_
 from pipeline.simulator.connect.documents import errors
 from pipeline.simulator.connect.routes import ROUTES, Call, Refusal, refuse
 from pipeline.simulator.contract import Contract, Objection
+from pipeline.simulator.request import Answer, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,36 +53,24 @@ class Connect:
         self._budgets = Budgets(scenario.rate_limit)
         self._requests = 0
 
-    def answer(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        now: float,
-        origins: tuple[str, str],
-        *,
-        remote: bool,
-    ) -> tuple[int, dict[str, str], bytes]:
-        """Answer one request. Header names are lower-case; `origins` are those of the API and of the upload host."""
+    def answer(self, request: Request, origins: tuple[str, str]) -> Answer:
+        """Answer one request. `origins` are those of the API and of the upload host."""
         self._requests += 1
-        key = key_of(headers.get("authorization", ""), now, remote=remote, keys=self._keys)
-        within, budget = self._budgets.spend(key or "", now)
+        authorization = request.headers.get("authorization", "")
+        key = key_of(authorization, request.now, remote=request.remote, keys=self._keys)
+        within, budget = self._budgets.spend(key or "", request.now)
         shown = {"x-rate-limit": budget}
+        if key is None or not within:
+            return self._refused(Refusal([NOT_AUTHORIZED if key is None else RATE_LIMIT_EXCEEDED]), shown)
         try:
-            if key is None:
-                raise Refusal([NOT_AUTHORIZED])
-            if not within:
-                raise Refusal([RATE_LIMIT_EXCEEDED])
-            name = _operation(method, path)
-            if not _acceptable(headers.get("accept", "*/*")):
+            name = _operation(request.method, request.path)
+            if not _acceptable(request.headers.get("accept", "*/*")):
                 return 406, {**shown, "content-type": "text/plain"}, b"Not Acceptable"
-            call = Call(self._state, self._scenario, Contract.load(), now, self._issuer)
+            call = Call(self._state, self._scenario, Contract.load(), request.now, self._issuer)
             call.origin, call.upload_origin = origins
-            call.path, call.effect = path, name
-            call.id = path.split("/")[3] if name.count("/") > 2 else ""
-            self._read(call, name, query, headers, body)
+            call.path, call.effect = request.path, name
+            call.id = request.path.split("/")[3] if name.count("/") > 2 else ""
+            self._read(call, name, request)
             document = ROUTES[name](call)
             status = int(call.contract.operations[name]["success"])
         except Refusal as refusal:
@@ -90,19 +79,19 @@ class Connect:
             return status, shown, b""
         return status, {**shown, "content-type": JSON}, _dump(document)
 
-    def fault(self, objection: Objection, budget_key: str, now: float) -> tuple[int, dict[str, str], bytes]:
-        """An error that the scenario asks for, in the form of any other."""
-        _, budget = self._budgets.spend(budget_key, now)
+    def fault(self, objection: Objection, now: float) -> Answer:
+        """An error that the scenario asks for, in the form of any other; it is on no key's budget."""
+        _, budget = self._budgets.spend("", now)
         self._requests += 1
         return self._refused(Refusal([objection]), {"x-rate-limit": budget})
 
-    def _refused(self, refusal: Refusal, shown: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+    def _refused(self, refusal: Refusal, shown: dict[str, str]) -> Answer:
         request = f"00000000-0000-4000-a000-{self._requests:010x}"
         document = errors(refusal.objections, request)
         return refusal.objections[0].status, {**shown, "content-type": JSON}, _dump(document)
 
-    def _read(self, call: Call, name: str, query: str, headers: Mapping[str, str], body: bytes) -> None:
-        call.raw_query = _pairs(query)
+    def _read(self, call: Call, name: str, request: Request) -> None:
+        call.raw_query = _pairs(request.query)
         objections = call.contract.query_objections(name, call.raw_query)
         for parameter, value in call.raw_query:
             if (name, parameter) in _QUIRKS:
@@ -114,7 +103,7 @@ class Connect:
         if objections:
             raise Refusal(objections)
         if "body" in call.contract.operations[name]:
-            call.document = _document(headers, body)
+            call.document = _document(request)
             objections = call.contract.body_objections(name, call.document)
             if objections:
                 raise Refusal(objections)
@@ -124,7 +113,7 @@ class Connect:
                 refuse(409, "ENTITY_ERROR.ID.INVALID", title, detail, {"pointer": "/data/id"})
 
 
-def _operation(method: str, path: str) -> str:
+def _operation(method: str, path: str) -> str:  # noqa: RET503
     shape = template(path)
     name = f"{method} {shape}"
     if name in ROUTES:
@@ -144,18 +133,19 @@ def _acceptable(accept: str) -> bool:
     return not accept or any(word in accept for word in ("*/*", "application/*", JSON, "application/vnd.api+json"))
 
 
-def _document(headers: Mapping[str, str], body: bytes) -> Any:
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+def _document(request: Request) -> Any:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in (JSON, "application/vnd.api+json"):
         title = "The request's content type is not supported"
         refuse(415, "UNSUPPORTED_MEDIA_TYPE", title, f"Content type '{kind}' is not supported; use '{JSON}'")
     try:
-        if len(body) > BODY_LIMIT:
-            raise ValueError("the document is too large")  # noqa: TRY301
-        return json.loads(body)
-    except (ValueError, RecursionError) as fault:
+        document = json.loads(request.body) if len(request.body) <= BODY_LIMIT else None
+    except (ValueError, RecursionError):
+        document = None
+    if document is None:
         title = "The request entity is not a valid request document object"
-        refuse(400, "ENTITY_INVALID", title, f"The request document is not valid JSON: {fault}", {"pointer": ""})
+        refuse(400, "ENTITY_INVALID", title, "The request document is not valid JSON", {"pointer": ""})
+    return document
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

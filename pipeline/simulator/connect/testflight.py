@@ -45,10 +45,11 @@ def create_group(call: Call) -> Any:
         "createdDate": pacific(call.now),
     }
     builds = call.linked("builds") or []
-    for id in builds:
-        if call.state.find("builds", id) is None:
-            raise Refusal([relationship_invalid("builds", f"There is no build with id '{id}'")])
-    made = Record("betaGroups", call.state.fresh("betaGroups", app.id, name), attributes, {"app": app.id, "builds": builds})
+    for identifier in builds:
+        if call.state.find("builds", identifier) is None:
+            raise Refusal([relationship_invalid("builds", f"There is no build with id '{identifier}'")])
+    identifier = call.state.fresh("betaGroups", app.id, name)
+    made = Record("betaGroups", identifier, attributes, {"app": app.id, "builds": builds})
     call.accept([made], detail=call.attributes)
     return one(call, made)
 
@@ -109,13 +110,13 @@ def add_builds_to_group(call: Call) -> Any:
     """
     group = call.one("betaGroups")
     ids = [item["id"] for item in call.document["data"]]
-    for id in ids:
-        build = call.state.find("builds", id)
+    for identifier in ids:
+        build = call.state.find("builds", identifier)
         if build is None or not visible(call, build) or call.now < build.hidden.get("beta_known", 0):
-            not_found("builds", id)
+            not_found("builds", identifier)
         _refuse_unready(call, group, build)
     held = list(group.links.get("builds", ()))
-    changed = group.altered(links={"builds": held + [id for id in dict.fromkeys(ids) if id not in held]})
+    changed = group.altered(links={"builds": list(dict.fromkeys([*held, *ids]))})
     call.accept([changed], detail={"builds": ids})
 
 
@@ -138,7 +139,8 @@ def remove_builds_from_group(call: Call) -> Any:
     """Apple: betaGroups_builds_deleteToManyRelationship."""
     group = call.one("betaGroups")
     ids = [item["id"] for item in call.document["data"]]
-    changed = group.altered(links={"builds": [id for id in group.links.get("builds", ()) if id not in ids]})
+    left = [identifier for identifier in group.links.get("builds", ()) if identifier not in ids]
+    changed = group.altered(links={"builds": left})
     call.accept([changed], detail={"builds": ids})
 
 

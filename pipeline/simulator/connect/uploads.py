@@ -66,7 +66,7 @@ def list_files_of_upload(call: Call) -> Any:
 
 @route("POST", "/v1/buildUploadFiles")
 def create_file(call: Call) -> Any:
-    """Apple: buildUploadFiles_createInstance; parts of 5 MiB, operations unsorted, good for seven days (altool trace)."""
+    """Apple: buildUploadFiles_createInstance; parts of 5 MiB, operations unsorted, for seven days (altool trace)."""
     upload = call.state.find("buildUploads", call.linked("buildUpload"))
     if upload is None:
         detail = f"There is no build upload with id '{call.linked('buildUpload')}'"
@@ -79,14 +79,14 @@ def create_file(call: Call) -> Any:
         _refuse_state(f"The build upload takes no other file of type '{given['assetType']}'")
     if given["fileSize"] < 1 or given["fileSize"] > call.scenario.part_size * 10_000:
         raise Refusal([attribute_invalid("fileSize", f"'{given['fileSize']}' is not a size that can be uploaded")])
-    id = call.state.fresh("buildUploadFiles", upload.id, given["assetType"], given["fileName"])
+    identifier = call.state.fresh("buildUploadFiles", upload.id, given["assetType"], given["fileName"])
     attributes = {**given, "assetDeliveryState": _delivery("AWAITING_UPLOAD"), "assetToken": None}
     hidden = {
         "parts": unsorted_parts(given["fileSize"], call.scenario.part_size),
         "expires": call.now + PART_LIFE,
-        "ticket": hashlib.sha256(f"ticket {id}".encode()).hexdigest()[:32],
+        "ticket": hashlib.sha256(f"ticket {identifier}".encode()).hexdigest()[:32],
     }
-    made = Record("buildUploadFiles", id, attributes, {"buildUpload": upload.id}, hidden)
+    made = Record("buildUploadFiles", identifier, attributes, {"buildUpload": upload.id}, hidden)
     call.accept([made], detail=given)
     return one(call, made)
 
@@ -207,11 +207,11 @@ def _accepted(call: Call, upload: Record, asset: Asset, verdict: Verdict) -> lis
     processed = appears + speed.validating
     number = spelled(given["cfBundleVersion"])
     train, new = _train(call, upload, appears)
-    id = call.state.fresh("builds", upload.id)
+    identifier = call.state.fresh("builds", upload.id)
     mac = given["platform"] == "MAC_OS"
     build = Record(
         "builds",
-        id,
+        identifier,
         {
             "version": number,
             "uploadedDate": pacific(call.now),
@@ -233,10 +233,11 @@ def _accepted(call: Call, upload: Record, asset: Asset, verdict: Verdict) -> lis
     details = {"warnings": [{"code": verdict.code, "description": verdict.detail}]} if verdict.code else {}
     settled = upload.altered(
         attributes={"uploadedDate": pacific(call.now)},
-        links={"build": id},
+        links={"build": identifier},
         hidden={"settles": settles, "outcome": "COMPLETE", "details": details},
     )
-    beta = Record("buildBetaDetails", id, {"autoNotifyEnabled": False}, {"build": id}, {"appears": appears})
+    attributes = {"autoNotifyEnabled": False}
+    beta = Record("buildBetaDetails", identifier, attributes, {"build": identifier}, {"appears": appears})
     return [settled, build, beta, *([train] if new else [])]
 
 
@@ -248,6 +249,7 @@ def _train(call: Call, upload: Record, appears: float) -> tuple[Record, bool]:
         ) == train_key(given["cfBundleShortVersionString"], given["platform"]):
             return train, False
     version = spelled(given["cfBundleShortVersionString"])
-    id = call.state.fresh("preReleaseVersions", upload.links["app"], version, given["platform"])
+    identifier = call.state.fresh("preReleaseVersions", upload.links["app"], version, given["platform"])
     attributes = {"version": version, "platform": given["platform"]}
-    return Record("preReleaseVersions", id, attributes, {"app": upload.links["app"]}, {"appears": appears}), True
+    links = {"app": upload.links["app"]}
+    return Record("preReleaseVersions", identifier, attributes, links, {"appears": appears}), True

@@ -31,7 +31,9 @@ _TEXTS = {
         "Missing purpose string in Info.plist. Your app's code references one or more APIs that access sensitive user "
         "data, but its Info.plist file has no purpose string for them."
     ),
-    "90382": "Upload limit reached. The upload limit for your application has been reached. Please wait 1 day and try again.",
+    "90382": (
+        "Upload limit reached. The upload limit for your application has been reached. Please wait 1 day and try again."
+    ),
     "UNREADABLE": "The uploaded file is not an app archive: {other}.",
 }
 """Texts as quoted in public threads (fastlane 18154, 15473, 5623; simonnilsson/ios-uploader 5; openci 1632); the one

@@ -1,4 +1,7 @@
-"""`xcodebuild archive`: makes the .xcarchive that a target's own settings decide."""
+"""`xcodebuild archive`: makes the .xcarchive that a target's own settings decide.
+
+Only the application itself is built: its extensions, frameworks and packages are not in the archive.
+"""
 
 from __future__ import annotations
 

@@ -101,6 +101,6 @@ def read(folder: Path) -> App:
         sdk = SDKS[str(info["DTPlatformName"])]
         app = App(folder.name, sdk, info, files)
         macho.slices(files[app.executable])
-    except Exception as fault:  # plist, Mach-O and file readers raise unrelated kinds
+    except Exception as fault:  # noqa: BLE001  # plist, Mach-O and file readers raise unrelated kinds
         raise BuildError(f"{folder.name} cannot be packaged: {type(fault).__name__} {fault}", 70) from None
     return replace(app, hardened=codesign.is_hardened(files[app.executable]))

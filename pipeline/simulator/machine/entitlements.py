@@ -51,7 +51,7 @@ def read_plist(path: Path, target: Target) -> dict[str, Any]:
             f"error: Build input file cannot be found: '{path}'. Did you forget to declare this file as an output of a"
             f" script phase or custom build rule which produces it? {_within(target)}"
         ) from None
-    except Exception as fault:  # expat, plistlib and binary readers raise unrelated kinds
+    except Exception as fault:  # noqa: BLE001  # expat, plistlib and binary readers raise unrelated kinds
         raise BuildError(f"error: unable to read property list from file: {path}: {fault} {_within(target)}") from None
     if not isinstance(values, dict):
         raise BuildError(f"error: unable to read property list from file: {path}: not a dictionary {_within(target)}")
@@ -88,9 +88,8 @@ def granted(asked: Mapping[str, Any], sdk: Sdk, team_id: str, bundle_id: str, *,
         out["get-task-allow"] = not store
         if store:
             out["beta-reports-active"] = True
-    for key, value in asked.items():
-        if key.startswith("com.apple.developer.") or key == "com.apple.security.application-groups":
-            out[key] = value
+    managed = ("com.apple.developer.", "com.apple.security.application-groups")
+    out |= {key: value for key, value in asked.items() if key.startswith(managed)}
     if any(key in asked for key in _PUSH):
         out.pop(_PUSH[1], None)
         out[_PUSH[1] if mac else _PUSH[0]] = "production" if store else "development"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.simulator.authority import Authority, Identity, Kind, Profile
 from pipeline.simulator.machine import entitlements
-from pipeline.simulator.machine.project import APPLICATION, SDKS, BuildError, Project, Sdk, Target
+from pipeline.simulator.machine.project import SDKS, BuildError, Project, Sdk, Target
 from pipeline.simulator.machine.scenario import Scenario, Standing
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FOLDER = "Library/Developer/Xcode/UserData/Provisioning Profiles"
 """Below the home folder; where Xcode 16 and later keep profiles."""
+_WITH_PROFILES = (".application", ".app-extension", ".extensionkit-extension")
+"""Ends of product types whose bundles carry a profile of their own."""
 _STRANGER = "ZZ9PLURAL1"
 _YEAR = timedelta(days=365)
 _DEVICES = ("00008130-001A2B3C4D5E6F70", "00008103-000A11112222001E")
@@ -84,6 +86,12 @@ class Keychain:
             and identity.begins <= now <= identity.ends
         ]
 
+    @property
+    def certificates(self) -> list[bytes]:
+        """Every certificate, DER: those of the identities, then the intermediates above them, as in a real keychain."""
+        held = [identity.certificate for identity in self.identities]
+        return list(dict.fromkeys([*held, *(above for i in self.identities for above in i.chain[:-1])]))
+
     def complaint(self, identity: Identity) -> str:
         """The code that `security find-identity` puts behind an identity that is not valid."""
         if identity.sha1 in self.revoked:
@@ -150,7 +158,7 @@ class Keychain:
 def _registrations(projects: Sequence[Project]) -> Iterator[tuple[Registration, str]]:
     for project in projects:
         for target in project.targets:
-            if target.product_type == APPLICATION:
+            if target.product_type.endswith(_WITH_PROFILES):
                 for configuration in target.configurations:
                     if configuration != "Debug":
                         yield from _registered(target, configuration)

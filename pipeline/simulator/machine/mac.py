@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from datetime import UTC, datetime
 from functools import cached_property
@@ -57,7 +56,7 @@ class Machine:
         team_id: str = "",
         projects: Sequence[Path] = (),
         scenario: Scenario | None = None,
-        organization: str = "Rehearsal Developer",
+        organization: str = "Rehearsal Team",
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self.home = home
@@ -117,7 +116,7 @@ class Machine:
             BuildError: it is missing or damaged.
         """
         try:
-            stamp = os.stat(path / "project.pbxproj").st_mtime_ns
+            stamp = (path / "project.pbxproj").stat().st_mtime_ns
         except OSError:
             stamp = 0
         known = self._projects.get(str(path))
@@ -150,16 +149,12 @@ class Machine:
             return self._xcrun(arguments, place, env)
         from pipeline.simulator.machine import tools
 
-        return tools.run(self, name, arguments, place, env or {}, stdin)
+        return tools.run(self, name, arguments, place, env=env or {}, stdin=stdin)
 
     def _xcodebuild(self, arguments: Sequence[str], cwd: Path) -> Answer:
         if not self.scenario.xcode:
-            return (
-                1,
-                "",
-                "xcode-select: error: tool 'xcodebuild' requires Xcode, but active developer directory"
-                f" '{self.developer}' is a command line tools instance\n",
-            )
+            chosen = f"active developer directory '{self.developer}' is a command line tools instance"
+            return 1, "", f"xcode-select: error: tool 'xcodebuild' requires Xcode, but {chosen}\n"
         from pipeline.simulator.machine import xcodebuild
 
         return xcodebuild.run(self, arguments, cwd)

@@ -48,7 +48,7 @@ def _segment(name: str, vm: tuple[int, int], file: tuple[int, int], protection: 
     ) + b"".join(sections)
 
 
-def _section(name: str, segment: str, address: int, size: int, offset: int, flags: int) -> bytes:
+def _section(name: str, segment: str, address: int, size: int, *, offset: int, flags: int) -> bytes:
     return pack("<16s16sQQIIIIIIII", _name(name), _name(segment), address, size, offset, 2, 0, 0, flags, 0, 0, 0)
 
 
@@ -79,9 +79,7 @@ def _image(architecture: str, filetype: int, flags: int, loads: Sequence[bytes])
 def executable(architecture: str, sdk: Sdk, minimum: str, uuid: bytes) -> bytes:
     """A thin MH_EXECUTE without a signature.
 
-    Args:
-        minimum: the lowest supported system, "17.0".
-        uuid: 16 bytes.
+    `minimum` is the lowest supported system, "17.0"; `uuid` has 16 bytes.
     """
     code = _CODE[architecture]
     table, strings = _symbols((("__mh_execute_header", _BASE), ("_main", _BASE + PAGE)))
@@ -96,7 +94,7 @@ def executable(architecture: str, sdk: Sdk, minimum: str, uuid: bytes) -> bytes:
             (_BASE, _TEXT_SIZE),
             (0, _TEXT_SIZE),
             5,
-            _section("__text", "__TEXT", _BASE + PAGE, len(code), PAGE, 0x80000400),
+            _section("__text", "__TEXT", _BASE + PAGE, len(code), offset=PAGE, flags=0x80000400),
         ),
         _segment("__LINKEDIT", (_BASE + _TEXT_SIZE, (linkedit + PAGE - 1) & -PAGE), (_TEXT_SIZE, linkedit), 1),
         pack("<II40x", 0x80000022, 48),
@@ -132,7 +130,7 @@ def debug_symbols(architecture: str, sdk: Sdk, minimum: str, uuid: bytes, source
             (_BASE, _TEXT_SIZE),
             (0, 0),
             5,
-            _section("__text", "__TEXT", _BASE + PAGE, len(_CODE[architecture]), 0, 0x80000400),
+            _section("__text", "__TEXT", _BASE + PAGE, len(_CODE[architecture]), offset=0, flags=0x80000400),
         ),
         _segment("__LINKEDIT", (_BASE + _TEXT_SIZE, PAGE), (symbols_at, len(table) + len(strings)), 1),
         _segment(
@@ -140,7 +138,9 @@ def debug_symbols(architecture: str, sdk: Sdk, minimum: str, uuid: bytes, source
             (_BASE + _TEXT_SIZE + PAGE, PAGE),
             (dwarf_at, len(dwarf)),
             3,
-            _section("__debug_str", "__DWARF", _BASE + _TEXT_SIZE + PAGE, len(dwarf), dwarf_at, 0x02000000),
+            _section(
+                "__debug_str", "__DWARF", _BASE + _TEXT_SIZE + PAGE, len(dwarf), offset=dwarf_at, flags=0x02000000
+            ),
         ),
     ]
     head = _image(architecture, 10, 0, loads)

@@ -211,10 +211,10 @@ def _operate(value: str, operator: str) -> str:
     simple: dict[str, Callable[[str], str]] = {
         "lower": str.lower,
         "upper": str.upper,
-        "file": os.path.basename,
-        "dir": lambda text: os.path.dirname(text) + "/",
-        "base": lambda text: os.path.splitext(os.path.basename(text))[0],
-        "suffix": lambda text: os.path.splitext(text)[1],
+        "file": lambda text: Path(text).name,
+        "dir": lambda text: f"{Path(text).parent}/",
+        "base": lambda text: Path(text).stem,
+        "suffix": lambda text: Path(text).suffix,
         "standardizepath": os.path.normpath,
     }
     return simple[name](value) if name in simple else value
@@ -399,8 +399,8 @@ class Project:
             document = OpenStepDecoder.ParseFromString(text)
             self.objects: dict[str, Any] = document["objects"]
             self.root: dict[str, Any] = self.objects[document["rootObject"]]
-        except (Exception, RecursionError):  # openstep_parser raises plain Exception
-            damaged = f"The project ‘{self.name}’ is damaged and cannot be opened."  # noqa: RUF001
+        except Exception:  # noqa: BLE001  # openstep_parser raises plain Exception
+            damaged = f"The project ‘{self.name}’ is damaged and cannot be opened."
             reason = f"{damaged} Examine the project file for invalid edits."
             raise BuildError(self._unreadable(reason), 74) from None
 

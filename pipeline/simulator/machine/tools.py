@@ -32,7 +32,9 @@ _FIND_CERTIFICATE_USAGE = """Usage: find-certificate [-a] [-c name] [-e emailAdd
 """
 
 
-def run(machine: Machine, name: str, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: str) -> Answer:
+def run(
+    machine: Machine, name: str, arguments: Sequence[str], cwd: Path, *, env: Mapping[str, str], stdin: str
+) -> Answer:
     """Answer one command line."""
     if name == "security":
         return _security(machine, arguments, cwd)
@@ -126,24 +128,33 @@ def _find_certificate(machine: Machine, arguments: Sequence[str]) -> Answer:
             flags.add(word)
         elif word.startswith("-"):
             return 2, "", _FIND_CERTIFICATE_USAGE
-    found = [i for i in machine.keychain.identities if wanted in i.name.lower()]
+    names = {certificate: _common_name(certificate) for certificate in machine.keychain.certificates}
+    found = [certificate for certificate, name in names.items() if wanted in name.lower()]
     if not found and "-a" not in flags:
         text = "The specified item could not be found in the keychain."
         return 44, "", f"security: SecKeychainSearchCopyNext: {text}\n"
     out = ""
-    for identity in found if "-a" in flags else found[:1]:
+    for certificate in found if "-a" in flags else found[:1]:
         if "-Z" in flags:
-            out += f"SHA-256 hash: {hashlib.sha256(identity.certificate).hexdigest().upper()}\n"
-            out += f"SHA-1 hash: {identity.sha1}\n"
+            out += f"SHA-256 hash: {hashlib.sha256(certificate).hexdigest().upper()}\n"
+            out += f"SHA-1 hash: {hashlib.sha1(certificate, usedforsecurity=False).hexdigest().upper()}\n"
         if "-p" in flags:
-            text = base64.b64encode(identity.certificate).decode()
+            text = base64.b64encode(certificate).decode()
             body = "\n".join(text[at : at + 64] for at in range(0, len(text), 64))
             out += f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"
         else:
             login = machine.home / "Library/Keychains/login.keychain-db"
             out += f'keychain: "{login}"\nversion: 512\nclass: 0x80001000 \n'
-            out += f'attributes:\n    "labl"<blob>="{identity.name}"\n'
+            out += f'attributes:\n    "labl"<blob>="{names[certificate]}"\n'
     return 0, out, ""
+
+
+def _common_name(certificate: bytes) -> str:
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    subject = x509.load_der_x509_certificate(certificate).subject
+    return "".join(str(name.value) for name in subject.get_attributes_for_oid(NameOID.COMMON_NAME))
 
 
 def _cms(arguments: Sequence[str], cwd: Path) -> Answer:
@@ -159,7 +170,7 @@ def _cms(arguments: Sequence[str], cwd: Path) -> Answer:
     try:
         content = cms.ContentInfo.load(data)["content"]["encap_content_info"]["content"].native
         return 0, content.decode(), ""
-    except Exception:  # asn1crypto raises unrelated kinds on damaged input
+    except Exception:  # noqa: BLE001  # asn1crypto raises unrelated kinds on damaged input
         return 1, "", "security: problem decoding\n"
 
 
@@ -175,12 +186,12 @@ def _find(arguments: Sequence[str], cwd: Path) -> Answer:
         return 1, "", "find: illegal option or expression\n"
     found, complaints = [], ""
     for folder in folders:
-        top = str(cwd / folder)
-        if not os.path.exists(top):
+        top = cwd / folder
+        if not top.exists():
             complaints += f"find: {folder}: No such file or directory\n"
             continue
         for parent, _, names in os.walk(top, followlinks=True):
-            found += [os.path.join(parent, n) for n in sorted(names) if any(fnmatchcase(n, p) for p in patterns)]
+            found += [f"{parent}/{n}" for n in sorted(names) if any(fnmatchcase(n, p) for p in patterns)]
     return (1 if complaints else 0), "".join(f"{path}\n" for path in found), complaints
 
 
@@ -241,10 +252,6 @@ def _codesign(arguments: Sequence[str], cwd: Path) -> Answer:
 
         return 0, plistlib.dumps(granted).decode(), head
     kind = "thin" if len(app.architectures) == 1 else "universal"
-    return (
-        0,
-        "",
-        f"{head}Identifier={app.identifier}\n"
-        f"Format=app bundle with Mach-O {kind} ({' '.join(app.architectures)})\n"
-        f"TeamIdentifier={granted.get('com.apple.developer.team-identifier', 'not set')}\n",
-    )
+    team = granted.get("com.apple.developer.team-identifier", "not set")
+    shown = f"Format=app bundle with Mach-O {kind} ({' '.join(app.architectures)})\nTeamIdentifier={team}\n"
+    return 0, "", f"{head}Identifier={app.identifier}\n{shown}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import zlib
 from base64 import encodebytes
-from struct import pack
+from struct import error, pack, unpack_from
 from typing import TYPE_CHECKING
 
 from pipeline.simulator.authority import signed_message
@@ -21,6 +22,7 @@ _DIGEST = 20
 _ROOM = 80
 """An ECDSA signature over P-256 has at most 72 bytes."""
 _CMS_ROOM = 8192
+_MOST = 256 * 1024 * 1024
 
 
 def cpio(files: Mapping[str, tuple[int, bytes]], moment: datetime) -> bytes:
@@ -133,3 +135,42 @@ def with_folders(paths: Sequence[str]) -> list[str]:
         for depth in range(1, len(parts) + 1):
             found.setdefault("/".join(parts[:depth]))
     return list(found)
+
+
+def info_plist(data: bytes) -> bytes:
+    """The Info.plist of the application in a flat package, as Apple's servers look for it after an upload.
+
+    Raises:
+        ValueError: it is no such package, or there is no application in it.
+    """
+    try:
+        _, header, _, packed, _, _ = unpack_from(">IHHQQI", data)
+        if data[:4] != b"xar!":
+            raise ValueError("it is no xar archive")
+        toc = _inflated(data[header : header + packed], zlib.MAX_WBITS).decode()
+        entries = re.findall(r"<file\b[^>]*><data>(.*?)</data>.*?<name>(.*?)</name>", toc, re.DOTALL)
+        about = next((about for about, name in entries if name == "Payload"), "")
+        length, offset = (int(re.findall(rf"<{tag}>(\d+)</{tag}>", about)[0]) for tag in ("length", "offset"))
+        start = header + packed + offset
+        return _entry(_inflated(data[start : start + length], 16 + zlib.MAX_WBITS))
+    except (error, zlib.error, IndexError, UnicodeDecodeError) as fault:
+        raise ValueError(f"the package is damaged ({fault})") from None
+
+
+def _inflated(data: bytes, bits: int) -> bytes:
+    out = zlib.decompressobj(bits).decompress(data, _MOST)
+    if len(out) >= _MOST:
+        raise ValueError("the package is too large")
+    return out
+
+
+def _entry(archive: bytes) -> bytes:
+    at = 0
+    while archive[at : at + 6] == b"070707":
+        name_size, size = int(archive[at + 59 : at + 65], 8), int(archive[at + 65 : at + 76], 8)
+        start = at + 76 + name_size
+        name = archive[at + 76 : start - 1].decode()
+        if re.fullmatch(r"\./[^/]+\.app/Contents/Info\.plist", name):
+            return archive[start : start + size]
+        at = start + size
+    raise ValueError("there is no application in the package")

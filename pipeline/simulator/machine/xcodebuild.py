@@ -26,16 +26,56 @@ USAGE = """Usage: xcodebuild [-project <projectname>] [[-target <targetname>]...
        xcodebuild -exportArchive -archivePath <xcarchivepath> [-exportPath <destinationpath>] -exportOptionsPlist <plistpath>
 """  # noqa: E501
 _VALUED = frozenset(
-    "project workspace scheme target configuration destination archivePath exportPath exportOptionsPlist"
-    " derivedDataPath resultBundlePath sdk arch jobs xcconfig toolchain authenticationKeyPath authenticationKeyID"
-    " authenticationKeyIssuerID clonedSourcePackagesDirPath packageCachePath scmProvider destination-timeout"
-    " enableCodeCoverage enableAddressSanitizer".split()
+    [
+        "project",
+        "workspace",
+        "scheme",
+        "target",
+        "configuration",
+        "destination",
+        "archivePath",
+        "exportPath",
+        "exportOptionsPlist",
+        "derivedDataPath",
+        "resultBundlePath",
+        "sdk",
+        "arch",
+        "jobs",
+        "xcconfig",
+        "toolchain",
+        "authenticationKeyPath",
+        "authenticationKeyID",
+        "authenticationKeyIssuerID",
+        "clonedSourcePackagesDirPath",
+        "packageCachePath",
+        "scmProvider",
+        "destination-timeout",
+        "enableCodeCoverage",
+        "enableAddressSanitizer",
+    ]
 )
 _PLAIN = frozenset(
-    "version list json showBuildSettings exportArchive allowProvisioningUpdates allowProvisioningDeviceRegistration"
-    " quiet verbose skipPackagePluginValidation skipMacroValidation hideShellScriptEnvironment parallelizeTargets"
-    " disableAutomaticPackageResolution onlyUsePackageVersionsFromResolvedFile skipPackageUpdates"
-    " skipUnavailableActions alltargets disablePackageRepositoryCache".split()
+    [
+        "version",
+        "list",
+        "json",
+        "showBuildSettings",
+        "exportArchive",
+        "allowProvisioningUpdates",
+        "allowProvisioningDeviceRegistration",
+        "quiet",
+        "verbose",
+        "skipPackagePluginValidation",
+        "skipMacroValidation",
+        "hideShellScriptEnvironment",
+        "parallelizeTargets",
+        "disableAutomaticPackageResolution",
+        "onlyUsePackageVersionsFromResolvedFile",
+        "skipPackageUpdates",
+        "skipUnavailableActions",
+        "alltargets",
+        "disablePackageRepositoryCache",
+    ]
 )
 _ACTIONS = frozenset(("archive", "build", "clean", "analyze", "install", "test", "docbuild", "installsrc"))
 
@@ -214,16 +254,19 @@ def _act(machine: Machine, call: _Call, cwd: Path) -> Answer:
     heading = f"Command line invocation:\n    {machine.developer}/usr/bin/xcodebuild archive -scheme {scheme}\n\n"
     try:
         settings = _settings(target, sdk, configuration, call, cwd)
-        if machine.scenario.archive_error:
-            raise BuildError(f"{project.folder}/{machine.scenario.archive_error}")
-        moment = machine.now()
-        built = archive.build(target, settings, machine.keychain, moment)
-        _write(path, archive.contents(built, scheme, moment), replaced=".xcarchive")
+        _write(path, _archived(machine, project, target, settings, scheme), replaced=".xcarchive")
     except BuildError as fault:
         failed = f"Building project {project.name} with scheme {scheme} and configuration {configuration}"
         trailer = f"** ARCHIVE FAILED **\n\n\nThe following build commands failed:\n\t{failed}\n(1 failure)\n"
         return fault.code, f"{heading}{fault}\n", trailer
     return 0, f"{heading}** ARCHIVE SUCCEEDED **\n", ""
+
+
+def _archived(machine: Machine, project: Project, target: Target, settings: Settings, scheme: str) -> dict[str, bytes]:
+    if machine.scenario.archive_error:
+        raise BuildError(f"{project.folder}/{machine.scenario.archive_error}")
+    moment = machine.now()
+    return archive.contents(archive.build(target, settings, machine.keychain, moment), scheme, moment)
 
 
 def _archive_path(machine: Machine, call: _Call, cwd: Path, scheme: str) -> Path:
@@ -245,21 +288,25 @@ def _export(machine: Machine, call: _Call, cwd: Path) -> Answer:
         return 70, "", f"error: archive not found at path '{path}'\n** EXPORT FAILED **\n"
     options = _options(cwd / call.options["exportOptionsPlist"])
     try:
-        if machine.scenario.export_error:
-            raise BuildError(machine.scenario.export_error, 70)
-        name, files = export.exported(path, options, machine.keychain, machine.now())
+        name, files = _exported(machine, path, options)
         _write(destination, files)
     except BuildError as fault:
         return 70, "", f"error: exportArchive {fault}\n\n** EXPORT FAILED **\n"
     return 0, f"Exported {name} to: {destination}\n** EXPORT SUCCEEDED **\n", ""
 
 
+def _exported(machine: Machine, path: Path, options: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
+    if machine.scenario.export_error:
+        raise BuildError(machine.scenario.export_error, 70)
+    return export.exported(path, options, machine.keychain, machine.now())
+
+
 def _options(path: Path) -> Mapping[str, Any]:
     try:
         options = plistlib.loads(path.read_bytes())
     except OSError:
-        raise BuildError(_unloaded(path, "couldn’t be opened"), 70) from None  # noqa: RUF001
-    except Exception:  # expat, plistlib and binary readers raise unrelated kinds
+        raise BuildError(_unloaded(path, "couldn’t be opened"), 70) from None
+    except Exception:  # noqa: BLE001  # expat, plistlib and binary readers raise unrelated kinds
         raise BuildError(_unloaded(path, "is not a property list"), 70) from None
     if not isinstance(options, dict):
         raise BuildError(_unloaded(path, "is not a dictionary"), 70)
@@ -275,13 +322,12 @@ def _write(folder: Path, files: Mapping[str, bytes], replaced: str = "") -> None
         import shutil
 
         shutil.rmtree(folder)
-    made: set[str] = set()
+    made: set[Path] = set()
     for name, data in files.items():
-        path = os.path.join(folder, name)
-        parent = os.path.dirname(path)
-        if parent not in made:
-            os.makedirs(parent, exist_ok=True)
-            made.add(parent)
+        path = folder / name
+        if path.parent not in made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made.add(path.parent)
         executable = data[:4] in (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe") and ".dSYM/" not in name
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o755 if executable else 0o644)
         with os.fdopen(descriptor, "wb") as file:

@@ -34,36 +34,40 @@ class Desk:
 
     def archive(self, platform: str, *more: str, scheme: str = "") -> Answer:
         """`xcodebuild archive` into <folder>/<platform>.xcarchive."""
-        return self.machine.run([
-            "xcodebuild",
-            "archive",
-            "-project",
-            str(self.project),
-            "-scheme",
-            scheme or SCHEMES[platform],
-            "-configuration",
-            "Release",
-            "-destination",
-            f"generic/platform={platform}",
-            "-archivePath",
-            str(self.folder / f"{platform}.xcarchive"),
-            *more,
-        ])
+        return self.machine.run(
+            [
+                "xcodebuild",
+                "archive",
+                "-project",
+                str(self.project),
+                "-scheme",
+                scheme or SCHEMES[platform],
+                "-configuration",
+                "Release",
+                "-destination",
+                f"generic/platform={platform}",
+                "-archivePath",
+                str(self.folder / f"{platform}.xcarchive"),
+                *more,
+            ]
+        )
 
     def export(self, platform: str, options: dict[str, Any] | None = None) -> Answer:
         """`xcodebuild -exportArchive` into <folder>/<platform>."""
         plist = self.folder / "ExportOptions.plist"
         plist.write_bytes(plistlib.dumps(OPTIONS if options is None else options))
-        return self.machine.run([
-            "xcodebuild",
-            "-exportArchive",
-            "-archivePath",
-            str(self.folder / f"{platform}.xcarchive"),
-            "-exportPath",
-            str(self.folder / platform),
-            "-exportOptionsPlist",
-            str(plist),
-        ])
+        return self.machine.run(
+            [
+                "xcodebuild",
+                "-exportArchive",
+                "-archivePath",
+                str(self.folder / f"{platform}.xcarchive"),
+                "-exportPath",
+                str(self.folder / platform),
+                "-exportOptionsPlist",
+                str(plist),
+            ]
+        )
 
 
 @pytest.fixture(scope="session")

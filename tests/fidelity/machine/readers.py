@@ -198,7 +198,8 @@ def package(data: bytes) -> Package:
 
 def payload(data: bytes) -> dict[str, tuple[int, bytes]]:
     """Path -> (mode, data) of a gzip'd cpio archive in the odc format."""
-    raw, at, found = gzip.decompress(data), 0, {}
+    raw, at = gzip.decompress(data), 0
+    found: dict[str, tuple[int, bytes]] = {}
     while True:
         assert raw[at : at + 6] == b"070707"
         field = [int(raw[at + 6 + 6 * n : at + 12 + 6 * n], 8) for n in range(7)]

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from pipeline.simulator.machine import xar
 from tests.fidelity.machine import readers
 from tests.fidelity.machine.conftest import Desk
 
@@ -245,6 +246,14 @@ def test_the_payload_is_readable_by_everyone(desk: Desk) -> None:
     assert all(mode & 0o004 for mode, _ in entries.values())
     assert entries["./Isometry.app/Contents/MacOS/Isometry"][0] == 0o100755
     assert f'identifier="{BUNDLE}"' in package.files[f"{BUNDLE}.pkg/PackageInfo"].decode()
+
+
+def test_the_packages_info_plist_is_found(desk: Desk) -> None:
+    data = (desk.folder / "macOS/Isometry.pkg").read_bytes()
+    assert xar.info_plist(data) == exported(desk, "macOS")["Info.plist"]
+    for damaged in (b"", b"xar!", data[:200], data[:4000], b"\0" * 100, data[:28] + b"\0" * 5000):
+        with pytest.raises(ValueError, match=r"package|xar"):
+            xar.info_plist(damaged)
 
 
 def test_the_ipa_keeps_modes_and_order(desk: Desk) -> None:

@@ -66,16 +66,18 @@ class Asked:
         self.status = status
         self.headers = headers
         self.body = body
-        self.document = json.loads(body) if headers.get("content-type") == "application/json" else None
+        self.document: Any = json.loads(body) if headers.get("content-type") == "application/json" else None
 
     @property
     def data(self) -> Any:
-        assert self.document is not None and "data" in self.document, self.body
+        assert self.document is not None, self.body
+        assert "data" in self.document, self.body
         return self.document["data"]
 
     @property
     def codes(self) -> list[str]:
-        assert self.document is not None and "errors" in self.document, self.body
+        assert self.document is not None, self.body
+        assert "errors" in self.document, self.body
         return [error["code"] for error in self.document["errors"]]
 
 
@@ -113,8 +115,10 @@ class Client:
     def create(self, kind: str, attributes: dict[str, Any], **links: Any) -> Asked:
         return self.ask("POST", f"/v1/{kind}", document(kind, attributes, **links))
 
-    def change(self, kind: str, id: str, attributes: dict[str, Any]) -> Asked:
-        return self.ask("PATCH", f"/v1/{kind}/{id}", {"data": {"type": kind, "id": id, "attributes": attributes}})
+    def change(self, kind: str, identifier: str, attributes: dict[str, Any]) -> Asked:
+        return self.ask(
+            "PATCH", f"/v1/{kind}/{identifier}", {"data": {"type": kind, "id": identifier, "attributes": attributes}}
+        )
 
     def reserve(self, version: str = "1.2", build: str = "3", platform: str = "IOS") -> str:
         attributes = {"cfBundleShortVersionString": version, "cfBundleVersion": build, "platform": platform}
@@ -142,7 +146,11 @@ def document(kind: str, attributes: dict[str, Any], **links: Any) -> dict[str, A
     """A request document; each link is (kind, id) or (kind, [ids])."""
     relationships = {}
     for name, (other, ids) in links.items():
-        many = [{"type": other, "id": id} for id in ids] if isinstance(ids, list) else {"type": other, "id": ids}
+        many = (
+            [{"type": other, "id": identifier} for identifier in ids]
+            if isinstance(ids, list)
+            else {"type": other, "id": ids}
+        )
         relationships[name] = {"data": many}
     data = {"type": kind, "attributes": attributes}
     return {"data": {**data, "relationships": relationships} if relationships else data}
@@ -158,6 +166,38 @@ def apple(tmp_path: Path) -> Iterator[SimulatedApple]:
 @pytest.fixture
 def client(apple: SimulatedApple) -> Client:
     return Client(apple)
+
+
+def pkg(version: str = "1.2", build: str = "3", bundle_id: str = BUNDLE_ID, newc: bool = False) -> bytes:
+    """A flat package around an app, as far as the small Apple looks into it."""
+    import gzip
+    import plistlib
+    import zlib
+
+    values = {
+        "CFBundleIdentifier": bundle_id,
+        "CFBundleShortVersionString": version,
+        "CFBundleVersion": build,
+        "LSMinimumSystemVersion": "14.0",
+        "ITSAppUsesNonExemptEncryption": False,
+    }
+    entries = {"./App.app/Contents/MacOS/App": bytes(5000), "./App.app/Contents/Info.plist": plistlib.dumps(values)}
+    archive = b""
+    for name, data in [*entries.items(), ("TRAILER!!!", b"")]:
+        path = name.encode() + b"\0"
+        if newc:
+            fields = [0, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0]
+            head = b"070701" + b"".join(b"%08X" % field for field in fields)
+            archive += (head + path).ljust(-(-len(head + path) // 4) * 4, b"\0") + data + bytes(-len(data) % 4)
+        else:
+            numbers = b"070707" + b"%06o" * 7 % (0, 0, 0o100644, 0, 0, 1, 0) + b"%011o" % 0
+            archive += numbers + b"%06o%011o" % (len(path), len(data)) + path + data
+    payload = gzip.compress(archive)
+    place = f"<data><offset>20</offset><length>{len(payload)}</length></data>"
+    inner = f"<file><name>a.pkg</name><type>directory</type><file><name>Payload</name>{place}</file></file>"
+    contents = zlib.compress(f"<xar><toc>{inner}</toc></xar>".encode())
+    head = b"xar!" + (28).to_bytes(2, "big") + (1).to_bytes(2, "big") + len(contents).to_bytes(8, "big")
+    return head + (999).to_bytes(8, "big") + (1).to_bytes(4, "big") + contents + bytes(20) + payload
 
 
 def ipa(version: str = "1.2", build: str = "3", bundle_id: str = BUNDLE_ID, **entries: Any) -> bytes:
@@ -177,5 +217,7 @@ def ipa(version: str = "1.2", build: str = "3", bundle_id: str = BUNDLE_ID, **en
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("Payload/App.app/App", bytes(range(256)) * 12)
-        archive.writestr("Payload/App.app/Info.plist", plistlib.dumps({k: v for k, v in values.items() if v is not None}))
+        archive.writestr(
+            "Payload/App.app/Info.plist", plistlib.dumps({k: v for k, v in values.items() if v is not None})
+        )
     return buffer.getvalue()

@@ -62,7 +62,9 @@ def test_a_proper_token_is_taken(apple: SimulatedApple) -> None:
         ({}, {"exp": "soon"}),
     ],
 )
-def test_a_token_that_breaks_a_rule_is_refused(apple: SimulatedApple, header: dict[str, Any], claims: dict[str, Any]) -> None:
+def test_a_token_that_breaks_a_rule_is_refused(
+    apple: SimulatedApple, header: dict[str, Any], claims: dict[str, Any]
+) -> None:
     assert status(apple, token({**HEADER, **header}, {**CLAIMS, **claims})) == 401
 
 
@@ -197,6 +199,7 @@ def test_linkage_data_is_only_there_when_included(client: Client) -> None:
 def test_the_bundle_id_filter_matches_more_than_the_bundle_id(client: Client) -> None:
     found = client.get(f"/v1/apps?filter[bundleId]={BUNDLE_ID}&sort=-bundleId").data
     assert [app["attributes"]["bundleId"] for app in found] == [BUNDLE_ID + ".beta", BUNDLE_ID]
+    assert len(client.get("/v1/apps?filter[bundleId]=ample.app").data) == 2
 
 
 def test_builds_expire_after_ninety_days(client: Client) -> None:
@@ -275,3 +278,16 @@ def test_an_expired_build_was_valid_the_day_before(client: Client) -> None:
     assert len(client.get(path).data) == 1
     client.after = 86 * 86400
     assert client.get(path).data == []
+
+
+def test_an_app_can_be_forgotten_with_all_that_hangs_on_it(client: Client) -> None:
+    client.upload(ipa())
+    before = len(client.apple.effects())
+    client.apple.forget_app(BUNDLE_ID)
+    assert [app["attributes"]["bundleId"] for app in client.get("/v1/apps").data] == [BUNDLE_ID + ".beta"]
+    client.after = 500
+    for path in ("/v1/builds", "/v1/preReleaseVersions", "/v1/buildBetaDetails"):
+        assert client.get(path).data == []
+    assert len(client.get("/v1/betaGroups").data) == 1
+    assert len(client.get("/v1/bundleIds").data) == 2
+    assert len(client.apple.effects()) == before

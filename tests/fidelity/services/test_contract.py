@@ -6,7 +6,6 @@ import copy
 import json
 import subprocess
 import sys
-
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +94,9 @@ def journey(client: Client) -> None:
     for after in (0, 50, 150, 400):
         client.after = after
         client.get(f"/v1/buildUploads/{upload}?include=build,assetFile")
-        client.get("/v1/builds?limit=2&sort=-version&include=preReleaseVersion,app,buildBetaDetail,betaGroups,buildUpload")
+        client.get(
+            "/v1/builds?limit=2&sort=-version&include=preReleaseVersion,app,buildBetaDetail,betaGroups,buildUpload"
+        )
     page = client.get("/v1/builds?limit=2")
     client.get(page.document["links"]["next"])
     client.get("/v1/builds?cursor=nonsense")
@@ -112,7 +113,9 @@ def journey(client: Client) -> None:
     client.get("/v1/buildBetaDetails?include=build")
     client.get(f"/v1/buildBetaDetails/{build}")
     client.change("buildBetaDetails", build, {"autoNotifyEnabled": True})
-    notes = client.create("betaBuildLocalizations", {"locale": "en-US", "whatsNew": "All"}, build=("builds", build)).data
+    notes = client.create(
+        "betaBuildLocalizations", {"locale": "en-US", "whatsNew": "All"}, build=("builds", build)
+    ).data
     client.create("betaBuildLocalizations", {"locale": "en-US"}, build=("builds", build))
     client.get("/v1/betaBuildLocalizations?filter[locale]=en-US&include=build")
     client.get(f"/v1/betaBuildLocalizations/{notes['id']}")
@@ -140,14 +143,16 @@ def _uploads(client: Client) -> None:
 
 
 def _groups(client: Client, app: str, build: str) -> None:
-    groups = {g["attributes"]["name"]: g["id"] for g in client.get("/v1/betaGroups?include=builds,betaTesters,app").data}
+    groups = {
+        g["attributes"]["name"]: g["id"] for g in client.get("/v1/betaGroups?include=builds,betaTesters,app").data
+    }
     made = client.create("betaGroups", {"name": "More", "isInternalGroup": True}, app=("apps", app)).data["id"]
     client.get(f"/v1/betaGroups/{made}")
     client.change("betaGroups", made, {"name": "Most"})
     chosen = groups["Chosen builds"]
     linkage = {"data": [{"type": "builds", "id": build}]}
-    for id in (chosen, groups["Everyone inside"]):
-        client.ask("POST", f"/v1/betaGroups/{id}/relationships/builds", linkage)
+    for identifier in (chosen, groups["Everyone inside"]):
+        client.ask("POST", f"/v1/betaGroups/{identifier}/relationships/builds", linkage)
     client.ask("POST", f"/v1/betaGroups/{chosen}/relationships/builds", {"data": [{"type": "apps", "id": "1"}]})
     for name in ("app", "builds", "betaTesters", "relationships/builds"):
         client.get(f"/v1/betaGroups/{chosen}/{name}")
@@ -170,7 +175,9 @@ def _portal(client: Client) -> None:
     capability = client.create("bundleIdCapabilities", {"capabilityType": "APP_GROUPS"}, bundleId=link).data["id"]
     client.ask("DELETE", f"/v1/bundleIdCapabilities/{capability}")
     attributes = {"name": "Store", "profileType": "IOS_APP_STORE"}
-    profile = client.create("profiles", attributes, bundleId=link, certificates=("certificates", [certificate])).data["id"]
+    profile = client.create("profiles", attributes, bundleId=link, certificates=("certificates", [certificate])).data[
+        "id"
+    ]
     client.get(f"/v1/profiles/{profile}?include=bundleId,certificates,devices")
     client.get("/v1/profiles?filter[profileType]=IOS_APP_STORE&filter[profileState]=ACTIVE")
     for name in ("bundleId", "certificates", "devices"):
@@ -185,7 +192,11 @@ def _portal(client: Client) -> None:
 
 def test_every_answer_of_every_route_is_as_apple_describes_it(tmp_path: Path, judge: Judge) -> None:
     apple = SimulatedApple(tmp_path, Scenario.load(MAPPING), now=lambda: START, issuer=LocalIssuer())
-    device = {"type": "devices", "id": "D1", "attributes": {"name": "P", "platform": "IOS", "udid": "1", "status": "ENABLED"}}
+    device = {
+        "type": "devices",
+        "id": "D1",
+        "attributes": {"name": "P", "platform": "IOS", "udid": "1", "status": "ENABLED"},
+    }
     apple.plant([device])
     client = Client(apple)
     journey(client)

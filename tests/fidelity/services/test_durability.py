@@ -74,7 +74,7 @@ def test_a_torn_line_is_dropped_and_the_next_one_is_whole(client: Client) -> Non
 
 def test_a_foreign_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / JOURNAL).write_text("{}\nhello\n{}\n")
-    with pytest.raises(StateFault, match="apple.jsonl:1"):
+    with pytest.raises(StateFault, match=r"apple\.jsonl:1"):
         State(tmp_path)
 
 
@@ -90,10 +90,10 @@ def test_identifiers_are_never_used_twice(tmp_path: Path) -> None:
     state = State(tmp_path)
     seen = set()
     for _ in range(3):
-        id = state.fresh("things", "same")
-        seen.add(id)
-        state.change("made", "", [Record("things", id)])
-        state.change("unmade", "", drops=[("things", id)])
+        identifier = state.fresh("things", "same")
+        seen.add(identifier)
+        state.change("made", "", [Record("things", identifier)])
+        state.change("unmade", "", drops=[("things", identifier)])
     assert len(seen) == 3
     assert State(tmp_path).fresh("things", "same") not in seen
 
@@ -140,16 +140,18 @@ def test_nothing_that_was_answered_is_lost_to_a_kill(tmp_path: Path, client: Cli
     answered: list[str] = []
     for round_ in range(3):
         argv = [sys.executable, "-c", WRITER, str(folder), json.dumps(MAPPING), CONNECT, body]
-        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.getcwd()}) as writer:
+        with subprocess.Popen(
+            argv, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
+        ) as writer:
             assert writer.stdout is not None
             for _ in range(20 + round_):
-                status, id = writer.stdout.readline().split()
+                status, identifier = writer.stdout.readline().split()
                 assert status == "201"
-                answered.append(id)
+                answered.append(identifier)
             writer.send_signal(signal.SIGKILL)
             answered += [line.split()[1] for line in writer.stdout.read().splitlines() if len(line) == 40]
     kept = Client(SimulatedApple(folder, Scenario.load(MAPPING), now=lambda: START))
     assert len(set(answered)) == len(answered)
-    assert {kept.get(f"/v1/buildUploads/{id}").status for id in answered} == {200}
+    assert {kept.get(f"/v1/buildUploads/{identifier}").status for identifier in answered} == {200}
     subjects = [effect["subject"] for effect in kept.apple.effects()]
     assert len(set(subjects)) == len(subjects) >= len(answered)

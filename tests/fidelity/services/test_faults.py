@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.simulator.evening import evening
 from pipeline.simulator.apple import SimulatedApple
 from pipeline.simulator.faults import DEEDS, Dropped, Fault, Scenario, ScenarioFault
 
@@ -33,7 +34,7 @@ def test_the_scenarios_that_come_along_are_sound() -> None:
     folder = Path(__import__("pipeline.simulator", fromlist=["x"]).__file__ or "").parent / "scenarios"
     assert {path.stem for path in folder.glob("*.yaml")} == NAMES
     for name in NAMES:
-        scenario = Scenario.named(name)
+        scenario = evening(name)[0]
         assert scenario.name == name
         assert scenario.about
 
@@ -84,9 +85,9 @@ def test_what_is_not_understood_is_named(mapping: dict[str, Any], words: str) ->
 
 def test_a_scenario_that_is_not_there_is_named_with_the_nearest() -> None:
     with pytest.raises(ScenarioFault, match="did you mean 'flaky'"):
-        Scenario.named("flakey")
+        evening("flakey")[0]
     with pytest.raises(ScenarioFault, match="there is no scenario"):
-        Scenario.named("../green")
+        evening("../green")[0]
 
 
 @pytest.mark.parametrize("text", ["- a\n", "a: [\n", "\x00"])
@@ -94,7 +95,7 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None
     path = tmp_path / "own.yaml"
     path.write_text(text)
     with pytest.raises(ScenarioFault):
-        Scenario.read(path)
+        evening(str(path))[0]
 
 
 @pytest.mark.parametrize("deed", [deed for deed in DEEDS if deed.isdigit()])
@@ -113,7 +114,9 @@ def test_a_later_request_meets_the_fault(tmp_path: Path) -> None:
     assert [client.get("/v1/apps").status for _ in range(4)] == [200, 503, 200, 200]
 
 
-@pytest.mark.parametrize(("deed", "applied", "hung"), [("reset", 0, False), ("reset-after", 1, False), ("hang", 0, True)])
+@pytest.mark.parametrize(
+    ("deed", "applied", "hung"), [("reset", 0, False), ("reset-after", 1, False), ("hang", 0, True)]
+)
 def test_a_connection_fails_before_or_after_the_effect(tmp_path: Path, deed: str, applied: int, hung: bool) -> None:
     client = faulty(tmp_path, {"on": "POST /v1/buildUploads", "do": deed})
     with pytest.raises(Dropped) as dropped:

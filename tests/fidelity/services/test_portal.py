@@ -112,7 +112,9 @@ def test_a_profile_holds_the_capabilities_and_the_certificates(client: Client) -
 def test_a_profile_turns_invalid_when_what_it_rests_on_changes(client: Client, change: str) -> None:
     profile = _profile(client).data["id"]
     if change == "capability":
-        client.create("bundleIdCapabilities", {"capabilityType": "APP_GROUPS"}, bundleId=("bundleIds", _bundle_id(client)))
+        client.create(
+            "bundleIdCapabilities", {"capabilityType": "APP_GROUPS"}, bundleId=("bundleIds", _bundle_id(client))
+        )
     else:
         certificate = client.get(f"/v1/profiles/{profile}/certificates").data[0]["id"]
         client.ask("DELETE", f"/v1/certificates/{certificate}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import shutil
 import socket
@@ -33,7 +34,7 @@ def bearer() -> str:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    faults = [
+    faults: list[dict[str, str]] = [
         {"on": "GET /v1/users", "do": "reset"},
         {"on": "GET /v1/devices", "do": "hang"},
         {"on": "POST /v1/betaGroups", "do": "reset-after"},
@@ -76,23 +77,27 @@ def test_curl_creates_fills_and_commits_an_upload(curl: Curl, tmp_path: Path) ->
     status, made = curl("POST", "/v1/buildUploads", body=document("buildUploads", attributes, app=("apps", app)))
     assert status == 201
     upload, asset = made["data"]["id"], ipa()
-    attributes = {"fileName": "A.ipa", "fileSize": len(asset), "uti": "com.apple.ipa", "assetType": "ASSET"}
-    body = document("buildUploadFiles", attributes, buildUpload=("buildUploads", upload))
+    described = {"fileName": "A.ipa", "fileSize": len(asset), "uti": "com.apple.ipa", "assetType": "ASSET"}
+    body = document("buildUploadFiles", described, buildUpload=("buildUploads", upload))
     _, file = curl("POST", "/v1/buildUploadFiles", body=body)
     for operation in file["data"]["attributes"]["uploadOperations"]:
         assert operation["url"].startswith(curl.server.url + "/uploads/")
         part = tmp_path / "part"
         part.write_bytes(asset[operation["offset"] : operation["offset"] + operation["length"]])
-        status, _ = curl("PUT", operation["url"], "-H", "Content-Type: application/octet-stream", "--data-binary", f"@{part}")
+        status, _ = curl(
+            "PUT", operation["url"], "-H", "Content-Type: application/octet-stream", "--data-binary", f"@{part}"
+        )
         assert status == 200
-    id = file["data"]["id"]
-    commit = {"data": {"type": "buildUploadFiles", "id": id, "attributes": {"uploaded": True}}}
-    assert curl("PATCH", f"/v1/buildUploadFiles/{id}", body=commit)[0] == 200
+    identifier = file["data"]["id"]
+    commit = {"data": {"type": "buildUploadFiles", "id": identifier, "attributes": {"uploaded": True}}}
+    assert curl("PATCH", f"/v1/buildUploadFiles/{identifier}", body=commit)[0] == 200
     _, done = curl("GET", f"/v1/buildUploads/{upload}?include=build")
     assert done["data"]["attributes"]["state"]["state"] == "COMPLETE"
     assert done["included"][0]["attributes"]["processingState"] == "VALID"
     assert done["links"]["self"].startswith(curl.server.url)
-    effects = json.loads(subprocess.run(["curl", "-s", curl.server.url + "/_effects"], capture_output=True, check=True).stdout)
+    effects = json.loads(
+        subprocess.run(["curl", "-s", curl.server.url + "/_effects"], capture_output=True, check=True).stdout
+    )
     assert [e["effect"] for e in effects if e["effect"].startswith("P") and "/v1/" in e["effect"]] == [
         "POST /v1/buildUploads",
         "POST /v1/buildUploadFiles",
@@ -103,8 +108,6 @@ def test_curl_creates_fills_and_commits_an_upload(curl: Curl, tmp_path: Path) ->
 def test_curl_is_told_what_is_wrong(curl: Curl) -> None:
     status, told = curl("POST", "/v1/buildUploads", body={"data": {"type": "buildUploads"}})
     assert (status, told["errors"][0]["code"]) == (409, "ENTITY_ERROR.ATTRIBUTE.REQUIRED")
-    status, told = curl("GET", "/v1/apps", "-H", "Authorization: Bearer rehearsal")
-    assert status in (401, 200)
     argv = ["curl", "-s", curl.server.url + "/v1/apps", "-H", "Authorization: Bearer rehearsal"]
     refused = json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)
     assert refused["errors"][0]["code"] == "NOT_AUTHORIZED"
@@ -122,7 +125,8 @@ def test_curl_imports_a_schema_as_a_form(curl: Curl, tmp_path: Path) -> None:
 
 def test_the_host_header_decides_before_the_path(curl: Curl) -> None:
     assert curl("GET", "/v1/apps", "-H", "Host: api.appstoreconnect.apple.com")[0] == 200
-    assert curl("GET", "/v1/apps", "-H", "Host: api.icloud.apple.com")[0] == 404
+    token = ("-H", "X-Apple-CloudKit-Management-Token: t")
+    assert curl("GET", "/v1/apps", "-H", "Host: api.icloud.apple.com", *token)[0] == 404
 
 
 def test_a_page_for_people(server: Server) -> None:
@@ -184,15 +188,15 @@ def test_a_body_that_ends_early_has_no_effect(server: Server) -> None:
 
 @pytest.mark.parametrize("noise", [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"A" * 70_000])
 def test_noise_is_survived(server: Server, noise: bytes) -> None:
-    try:
+    with contextlib.suppress(ConnectionError):
         _talk(server, noise)
-    except ConnectionError:
-        pass
     assert b"200 OK" in _talk(server, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
 
 def _request(method: str, path: str, body: bytes = b"") -> bytes:
-    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bearer()}\r\nContent-Type: application/json\r\n"
+    head = (
+        f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bearer()}\r\nContent-Type: application/json\r\n"
+    )
     return head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

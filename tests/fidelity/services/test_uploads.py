@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.simulator.apple import SimulatedApple
-from pipeline.simulator.connect.assets import inspect
+from pipeline.simulator.connect.assets import PartFiles, inspect
 from pipeline.simulator.faults import Scenario
 
-from .conftest import BUNDLE_ID, MAPPING, PART_SIZE, START, Client, ipa
+from .conftest import BUNDLE_ID, MAPPING, PART_SIZE, START, Client, ipa, pkg
 
 
 def test_an_upload_becomes_a_valid_build_step_by_step(client: Client) -> None:
@@ -93,7 +93,9 @@ def test_a_part_that_does_not_fit_is_refused(client: Client, change: dict[str, A
     operations = client.announce(client.reserve(), PART_SIZE * 2).data["attributes"]["uploadOperations"]
     url = next(operation["url"] for operation in operations if operation["partNumber"] == 1)
     client.after = change.get("after", 0)
-    answer = client.put_part(change.get("url", str)(url), change.get("data", bytes(PART_SIZE)), **change.get("headers", {}))
+    answer = client.put_part(
+        change.get("url", str)(url), change.get("data", bytes(PART_SIZE)), **change.get("headers", {})
+    )
     assert (answer.status, code in answer.body) == (status, True)
 
 
@@ -144,7 +146,7 @@ def test_the_composite_checksum_is_that_of_the_observed_trace(client: Client) ->
         (b"this is no archive at all", "1.2", "3", "UNREADABLE", "zip"),
     ],
 )
-def test_what_apple_finds_in_the_archive_fails_the_upload(
+def test_what_apple_finds_in_the_archive_fails_the_upload(  # noqa: PLR0917
     client: Client, asset: bytes, version: str, build: str, code: str, words: str
 ) -> None:
     upload = client.upload(asset, version, build)
@@ -166,11 +168,27 @@ def test_the_same_build_number_is_redundant_while_the_first_is_still_processed(c
 
 def test_the_same_number_on_another_platform_is_not_redundant(client: Client) -> None:
     client.upload(ipa())
-    second = client.upload(b"not looked into", platform="MAC_OS")
+    second = client.upload(pkg(), platform="MAC_OS")
     client.after = 500
     assert client.state(second)["state"] == "COMPLETE"
-    detail = client.get("/v1/builds?filter[preReleaseVersion.platform]=MAC_OS&filter[version]=3&include=buildBetaDetail")
-    assert detail.document["included"][0]["attributes"]["internalBuildState"] == "MISSING_EXPORT_COMPLIANCE"
+    detail = client.get(
+        "/v1/builds?filter[preReleaseVersion.platform]=MAC_OS&filter[version]=3&include=buildBetaDetail"
+    )
+    assert detail.document["included"][0]["attributes"]["internalBuildState"] == "IN_BETA_TESTING"
+    assert detail.data[0]["attributes"]["lsMinimumSystemVersion"] == "14.0"
+
+
+@pytest.mark.parametrize("newc", [False, True])
+def test_a_package_is_looked_into(client: Client, newc: bool) -> None:
+    upload = client.upload(pkg(build="4", newc=newc), platform="MAC_OS")
+    client.after = 40
+    assert [error["code"] for error in client.state(upload)["errors"]] == ["90345"]
+
+
+def test_something_else_than_a_package_fails(client: Client) -> None:
+    upload = client.upload(b"not a package at all, by far", platform="MAC_OS")
+    client.after = 40
+    assert [error["code"] for error in client.state(upload)["errors"]] == ["UNREADABLE"]
 
 
 def test_two_spellings_of_a_version_are_one_train(client: Client) -> None:
@@ -214,16 +232,18 @@ def test_a_reservation_can_be_deleted_and_an_accepted_upload_cannot(client: Clie
 def test_uploads_of_an_app_are_found_by_version_number_and_state(client: Client) -> None:
     first = client.upload(ipa())
     client.reserve("2.0", "1")
-    listed = client.get(f"/v1/apps/{client.app}/buildUploads?filter[cfBundleVersion]=3&filter[state]=PROCESSING,COMPLETE")
+    listed = client.get(
+        f"/v1/apps/{client.app}/buildUploads?filter[cfBundleVersion]=3&filter[state]=PROCESSING,COMPLETE"
+    )
     assert [entry["id"] for entry in listed.data] == [first]
     waiting = client.get(f"/v1/apps/{client.app}/buildUploads?filter[state]=AWAITING_UPLOAD&filter[platform]=IOS")
     assert [entry["attributes"]["cfBundleVersion"] for entry in waiting.data] == ["1"]
 
 
-@pytest.mark.parametrize(("outcome", "state", "processing"), [("invalid", "COMPLETE", ["INVALID"]), ("failed", "FAILED", [])])
-def test_the_scenario_may_decide_the_end(
-    tmp_path: Any, outcome: str, state: str, processing: list[str]
-) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "state", "processing"), [("invalid", "COMPLETE", ["INVALID"]), ("failed", "FAILED", [])]
+)
+def test_the_scenario_may_decide_the_end(tmp_path: Any, outcome: str, state: str, processing: list[str]) -> None:
     scenario = Scenario.load({**MAPPING, "processing": {"outcome": outcome, "code": "90683"}})
     client = Client(SimulatedApple(tmp_path, scenario, now=lambda: START))
     upload = client.upload(ipa())
@@ -241,14 +261,13 @@ def test_the_scenario_may_decide_the_end(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_damaged_archive_never_breaks_the_reader(tmp_path: Any, data: st.DataObject) -> None:
-    from pipeline.simulator.connect.assets import PartFiles
-
-    good = bytearray(ipa())
+    uti = data.draw(st.sampled_from(["com.apple.ipa", "com.apple.pkg"]))
+    good = bytearray(ipa() if uti.endswith("ipa") else pkg(newc=data.draw(st.booleans())))
     for _ in range(data.draw(st.integers(0, 6))):
         good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(good)))
     path = tmp_path / "asset"
     path.write_bytes(good[:cut] if data.draw(st.booleans()) else good)
     with PartFiles([path]) as stream:
-        asset = inspect(stream, "com.apple.ipa")
-    assert asset.problem or isinstance(asset.bundle_id, str)
+        asset = inspect(stream, uti)
+    assert asset.problem or isinstance(asset.bundle_id, str) or uti == "com.apple.pkg"

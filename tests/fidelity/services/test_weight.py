@@ -17,7 +17,19 @@ apple = SimulatedApple(Path(sys.argv[1]), Scenario.for_apps("T", [("a.b", "A", [
 assert apple.handle("GET", "https://api.appstoreconnect.apple.com/v1/apps", {"Authorization": "Bearer rehearsal"})[0] == 200
 print(" ".join(sorted(sys.modules)))
 """
-HEAVY = {"http.server", "socketserver", "yaml", "email", "uuid", "zipfile", "plistlib", "cryptography", "jwt", "requests", "difflib"}
+HEAVY = {
+    "http.server",
+    "socketserver",
+    "yaml",
+    "email",
+    "uuid",
+    "zipfile",
+    "plistlib",
+    "cryptography",
+    "jwt",
+    "requests",
+    "difflib",
+}
 
 
 def test_nothing_heavy_is_loaded_on_the_way(tmp_path: Path, root: Path) -> None:

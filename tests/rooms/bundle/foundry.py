@@ -389,6 +389,7 @@ class App:
     resources: dict[str, bytes] = field(
         default_factory=lambda: {"Assets.car": b"BOMStore" * 500, "en.lproj/A.strings": b"x"}
     )
+    nested: dict[str, bytes] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
     deep: bool = False
     shapes: tuple[dict[str, Any], ...] = ({},)
@@ -401,7 +402,7 @@ class App:
         platform = "OSX" if self.deep else "iOS"
         sealed = dict(self.resources)
         sealed[embedded] = profile(self.granted, self.certificates, devices=self.devices, platform=platform)
-        resources = seal(sealed)
+        resources = seal(sealed, self.nested)
         slices = [
             sign_macho(self.identity, entitlements=self.entitlements, info=info, resources=resources, **shape)
             for shape in self.shapes
@@ -467,10 +468,16 @@ def pbzx(content: bytes) -> bytes:
     return out
 
 
-def pkg(payload: bytes, identity: Identity | None = None, *, break_signature: bool = False) -> bytes:
-    """A product archive with one component; signed over the checksum of its table of contents, as Apple's xar does."""
+def pkg(
+    payload: bytes, identity: Identity | None = None, *, break_signature: bool = False, message: bytes | None = None
+) -> bytes:
+    """A product archive with one component; signed over the checksum of its table of contents, as Apple's xar does.
+
+    `message`: add a signature in CMS over this content, b"" standing for the true checksum.
+    """
     signature_size = 256 if identity else 0
-    at = 20 + signature_size
+    message_size = 4096 if message is not None else 0
+    at = 20 + signature_size + message_size
     signature = ""
     if identity:
         certificates = "".join(
@@ -481,6 +488,9 @@ def pkg(payload: bytes, identity: Identity | None = None, *, break_signature: bo
             f'<signature style="RSA"><offset>20</offset><size>{signature_size}</size>'
             f'<KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data>{certificates}</X509Data></KeyInfo></signature>'
         )
+    if message is not None:
+        place = f"<offset>{20 + signature_size}</offset><size>{message_size}</size>"
+        signature += f'<x-signature style="CMS">{place}</x-signature>'
     toc = (
         '<?xml version="1.0" encoding="UTF-8"?><xar><toc><checksum style="sha1"><offset>0</offset><size>20</size></checksum>'
         f'{signature}<file id="1"><name>app.pkg</name><type>directory</type><file id="2"><name>Payload</name>'
@@ -495,6 +505,8 @@ def pkg(payload: bytes, identity: Identity | None = None, *, break_signature: bo
         assert isinstance(identity.key, rsa.RSAPrivateKey)
         signed = identity.key.sign(checksum, padding.PKCS1v15(), utils.Prehashed(hashes.SHA1()))
         signed = bytes(256) if break_signature else signed
+    if identity and message is not None:
+        signed += signed_data(identity, message or checksum).ljust(message_size, b"\0")
     return head + packed + checksum + signed + payload
 
 

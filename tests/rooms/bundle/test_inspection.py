@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import io
 import plistlib
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from pipeline.apple.bundle import checks
+from pipeline.apple.bundle import checks, codesignature
 from pipeline.apple.bundle.facts import Archive, ArchivedApp, BuiltApp, Export, ExportedApp
 from pipeline.apple.bundle.inspection import built_app, on_disk
+from pipeline.apple.bundle.macho import read_macho
 from pipeline.apple.signing.certificates import CertificateKind
 from pipeline.apple.signing.trust import Anchors
 from pipeline.apple.xcode.facts import TargetInfo
-from pipeline.engine.wiring import needs_of
-from pipeline.model import Declaration, Lane, Platform, Reading
+from pipeline.engine.wiring import checks_of, needs_of
+from pipeline.model import Declaration, Lane, Platform, Reading, Stage
 from tests.rooms.bundle import foundry
 from tests.rooms.bundle.foundry import App, authority, ipa
 
@@ -39,16 +40,15 @@ def rules_against(app: BuiltApp, lane: Lane = IOS, anchors: Anchors = ANCHORS) -
     """The rules with a finding against a product, with all checks of an exported product run."""
     export = on_disk(Export, Path(app.path), given=True)
     known: dict[Any, Any] = {Lane: lane, Declaration: DECLARED, TargetInfo: PROJECT, Anchors: anchors, Export: export}
+    known[ExportedApp] = app
     found = set()
-    for module in checks.EXPORTED:
-        for _, function in inspect.getmembers(module, lambda member: hasattr(member, "check_mark")):
-            known[ExportedApp] = app
-            needs = {
-                need.name: Reading.of(known[need.wanted]) if need.reading else known[need.wanted]
-                for need in needs_of(function)
-            }
-            if any(True for _ in function(**needs)):
-                found.add(function.check_mark.rule)
+    for function in checks_of(Stage("bundle", checks=(checks,))):
+        needs = {
+            need.name: Reading.of(known[need.wanted]) if need.reading else known[need.wanted]
+            for need in needs_of(function)
+        }
+        if any(True for _ in function(**needs)):
+            found.add(vars(function)["check_mark"].rule)
     return found
 
 
@@ -225,6 +225,39 @@ def test_extensions_are_read_and_judged_on_their_own(tmp_path: Path) -> None:
     assert rules_against(app) == set()
     del files["PlugIns/Share.appex/embedded.mobileprovision"]
     assert rules_against(exported(tmp_path, ipa(files))) == {"BUND005", "BUND007"}
+
+
+def mac_framework() -> tuple[dict[str, bytes], dict[str, str], bytes]:
+    """Files, links and cdhash of a framework of the macOS kind."""
+    info = plistlib.dumps({"CFBundleIdentifier": "com.example.f", "CFBundleExecutable": "F"})
+    resources = foundry.seal({"Resources/Info.plist": info})
+    shape: dict[str, Any] = {"platform": foundry.MACOS, "file_type": 6}
+    code = foundry.sign_macho(
+        authority().distribution, identifier="com.example.f", info=info, resources=resources, **shape
+    )
+    (offset, size) = read_macho(io.BytesIO(code), len(code))[0].signature or (0, 0)
+    cdhash = codesignature.read_from(io.BytesIO(code), offset, size).primary.cdhash
+    base = "Versions/A"
+    files = {f"{base}/F": code, f"{base}/Resources/Info.plist": info, f"{base}/_CodeSignature/CodeResources": resources}
+    return (
+        files,
+        {"Versions/Current": "A", "F": "Versions/Current/F", "Resources": "Versions/Current/Resources"},
+        cdhash,
+    )
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_frameworks_with_versions_are_followed_through_their_links(tmp_path: Path, whole: bool) -> None:
+    files, links, cdhash = mac_framework()
+    app = mac_app(nested={"Frameworks/F.framework": cdhash if whole else b"x" * 20})
+    place = "./Example.app/Contents/Frameworks/F.framework/"
+    payload = {f"./Example.app/{path}": data for path, data in app.files().items()}
+    payload |= {place + path: data for path, data in files.items()}
+    package = foundry.pkg(foundry.odc(payload, {place + path: to for path, to in links.items()}), authority().installer)
+    found = exported(tmp_path, package, "Example.pkg")
+    assert found.problems == ()
+    assert [(bundle.bundle_id, bundle.signature.flaws) for bundle in found.nested] == [("com.example.f", ())]
+    assert rules_against(found, MACOS) == (set() if whole else {"BUND005"})
 
 
 def test_an_unsigned_archive_is_read(tmp_path: Path) -> None:

@@ -72,6 +72,14 @@ def test_an_installer_signature_over_something_else_does_not_hold(tmp_path: Path
         assert not artifact.signature.holds
 
 
+@pytest.mark.parametrize(("message", "holds"), [(b"", True), (b"another checksum", False)])
+def test_a_second_signature_must_hold_too(tmp_path: Path, message: bytes, holds: bool) -> None:
+    data = foundry.pkg(foundry.odc(FILES), foundry.authority().installer, message=message)
+    with opened(tmp_path, data) as artifact:
+        assert artifact.signature
+        assert artifact.signature.holds is holds
+
+
 def test_a_changed_table_of_contents_is_noticed(tmp_path: Path) -> None:
     data = bytearray(foundry.pkg(foundry.odc(FILES)))
     packed = struct.unpack_from(">Q", data, 8)[0]

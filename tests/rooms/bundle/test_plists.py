@@ -15,12 +15,6 @@ from pipeline.apple.bundle.plists import read_dictionary
 from tests.rooms.bundle import foundry
 
 
-@pytest.mark.parametrize("fmt", [plistlib.FMT_XML, plistlib.FMT_BINARY])
-def test_both_formats_are_read(fmt: Any) -> None:
-    value = {"a": [1, True, "x" * 300, b"data"], "b": {"c": "d"}}
-    assert read_dictionary(plistlib.dumps(value, fmt=fmt)) == value
-
-
 def bplist(objects: list[bytes], top: int = 0) -> bytes:
     body = b"bplist00"
     offsets = []
@@ -29,6 +23,12 @@ def bplist(objects: list[bytes], top: int = 0) -> bytes:
         body += each
     table = b"".join(struct.pack(">Q", offset) for offset in offsets)
     return body + table + struct.pack(">6xBBQQQ", 8, 1, len(objects), top, len(body))
+
+
+@pytest.mark.parametrize("fmt", [plistlib.FMT_XML, plistlib.FMT_BINARY])
+def test_both_formats_are_read(fmt: Any) -> None:
+    value = {"a": [1, True, "x" * 300, b"data"], "b": {"c": "d"}}
+    assert read_dictionary(plistlib.dumps(value, fmt=fmt)) == value
 
 
 def test_a_dictionary_that_holds_itself_is_refused() -> None:
@@ -60,6 +60,8 @@ def test_a_doubling_tree_is_refused() -> None:
         b"<plist>" + b"<array>" * 5000,
         b"<plist><dict><key>a</key><integer>" + b"9" * 10_000 + b"</integer></dict></plist>",
         b"\xff\xfe<\0p\0",
+        b'<?xml version="1.0" encoding="UTF-9"?><plist><dict/></plist>',
+        bplist([b"\xd1\x01\x01", b"\x10\x05"]),
         plistlib.dumps(["no", "dictionary"]),
     ],
 )

@@ -97,6 +97,15 @@ def test_nested_code_is_compared_by_its_identity(path: str, cdhash: bytes, expec
     assert judged({}, {f"{path}/inside": b""}, change=nested).flaws == expected
 
 
+@pytest.mark.parametrize("told", [1, True, "text", [], {}, {"cdhash": []}, {"hash2": 1}, {"symlink": 5}, {"hash": "x"}])
+def test_entries_of_other_shapes_are_changes(told: Any) -> None:
+    def odd(resources: dict[str, Any]) -> None:
+        resources["files2"]["Frameworks/A.framework"] = told
+
+    there = {"Frameworks/A.framework": b""}
+    assert judged({}, there, change=odd).flaws == ("Frameworks/A.framework was changed after signing",)
+
+
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "(.*)*x", "a*a*a*b", "(", "x" * 500])
 def test_hostile_patterns_are_not_matched(pattern: str) -> None:
     def hostile(resources: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from pipeline.apple.bundle.facts import ExportedApp
 from pipeline.apple.connect import gateway
 from pipeline.apple.connect.client import HOST
 from pipeline.apple.connect.facts import AppRecord, ReleaseTarget
-from pipeline.apple.xcode.facts import TargetSettings, Value
+from pipeline.apple.xcode.facts import TargetInfo, TargetSettings, Value
 from pipeline.model import Lane, Platform, Reading
 from pipeline.ports.live_http import ConnectKey, CredentialsMissing, LiveHttp
 from pipeline.ports.secrets import NoSecrets
@@ -24,32 +24,37 @@ if TYPE_CHECKING:
 LANE = Lane("ios", Platform.IOS, "A.xcodeproj", "A", "Release")
 TARGET = ReleaseTarget("com.example.app", "2.5.0", "250", "IOS")
 SETTINGS = TargetSettings(Value("com.example.app"), Value("2.5.0"), Value("250"))
+INFO = TargetInfo({"CFBundleShortVersionString": "2.5.0", "CFBundleVersion": "250"})
+NO_INFO: Reading[TargetInfo] = Reading.unknown(TargetInfo, "there is no Info.plist")
+NOT_YET: Reading[ExportedApp] = Reading.unknown(ExportedApp, "not yet")
 
 
 def test_the_exported_app_decides_what_is_released() -> None:
     exported = ExportedApp(bundle_id="com.example.app", version="2.6", build="9")
-    found = gateway.release_target(Reading.of(exported), Reading.of(SETTINGS), LANE)
+    found = gateway.release_target(Reading.of(exported), Reading.of(SETTINGS), Reading.of(INFO), LANE)
     assert found == ReleaseTarget("com.example.app", "2.6", "9", "IOS")
 
 
-def test_until_then_the_settings_decide() -> None:
-    found = gateway.release_target(Reading.unknown(ExportedApp, "not yet"), Reading.of(SETTINGS), LANE)
-    assert found == TARGET
+def test_until_then_the_info_plist_decides_and_not_the_settings_it_beats() -> None:
+    info = TargetInfo({"CFBundleShortVersionString": "1.0.0", "CFBundleVersion": "1"})
+    assert gateway.release_target(NOT_YET, Reading.of(SETTINGS), Reading.of(INFO), LANE) == TARGET
+    found = gateway.release_target(NOT_YET, Reading.of(SETTINGS), Reading.of(info), LANE)
+    assert found == ReleaseTarget("com.example.app", "1.0.0", "1", "IOS")
 
 
 @pytest.mark.parametrize(
-    ("settings", "why"),
+    ("settings", "info", "why"),
     [
-        (Reading.unknown(TargetSettings, "there is no project"), "there is no project"),
-        (Reading.of(TargetSettings(Value("com.example.app"))), "MARKETING_VERSION and CURRENT_PROJECT_VERSION"),
-        (
-            Reading.of(TargetSettings(Value("com.$(X)", undefined=("X",)), Value("1"), Value("1"))),
-            "does not decide PRODUCT_BUNDLE_IDENTIFIER",
-        ),
+        (Reading.unknown(TargetSettings, "there is no project"), Reading.of(INFO), "there is no project"),
+        (Reading.of(SETTINGS), NO_INFO, "there is no Info.plist"),
+        (Reading.of(SETTINGS), Reading.of(TargetInfo()), "the version and the build number"),
+        (Reading.of(TargetSettings()), Reading.of(INFO), "does not decide the bundle identifier"),
     ],
 )
-def test_what_nothing_decides_is_unknown(settings: Reading[TargetSettings], why: str) -> None:
-    found = gateway.release_target(Reading.unknown(ExportedApp, "not yet"), settings, LANE)
+def test_what_nothing_decides_is_unknown(
+    settings: Reading[TargetSettings], info: Reading[TargetInfo], why: str
+) -> None:
+    found = gateway.release_target(NOT_YET, settings, info, LANE)
     assert isinstance(found, Reading)
     assert found.value is None
     assert why in found.why

@@ -11,8 +11,9 @@ SANDBOX = "com.apple.security.app-sandbox"
 ENVIRONMENT = "com.apple.developer.icloud-container-environment"
 CONTAINERS = "com.apple.developer.icloud-container-identifiers"
 DEBUGGING = ("get-task-allow", "com.apple.security.get-task-allow")
-PUSH = ("aps-environment", "com.apple.developer.aps-environment")
-_JUDGED_ELSEWHERE = frozenset({ENVIRONMENT, *DEBUGGING, *PUSH})
+PUSH = "aps-environment"
+MAC_PUSH = "com.apple.developer.aps-environment"
+_JUDGED_ELSEWHERE = frozenset({ENVIRONMENT, *DEBUGGING, PUSH, MAC_PUSH})
 """Keys whose wrong value BUND010 to BUND012 explain; here only their absence from the profile counts."""
 _UNRESTRICTED = "com.apple.security."
 _RESTRICTED_ANYWAY = "com.apple.security.application-groups"
@@ -30,6 +31,8 @@ def profile_grants_entitlements(app: ExportedApp, lane: Lane) -> Iterator[Findin
         for key, value in bundle.entitlements.items():
             if key.startswith(_UNRESTRICTED) and (on_mac or key != _RESTRICTED_ANYWAY):
                 continue
+            if on_mac and key == PUSH:
+                continue  # The key of iOS: macOS does not look at it, and it is in no Mac profile.
             if key in granted and (key in _JUDGED_ELSEWHERE or entitlement_allows(granted[key], value)):
                 continue
             if key not in granted and (value is False or key in DEBUGGING):
@@ -72,18 +75,18 @@ def cloudkit_environment_is_production(app: ExportedApp) -> Iterator[Finding]:
 
 
 @check("BUND012", "push notifications use the production environment")
-def push_environment_is_production(app: ExportedApp) -> Iterator[Finding]:
+def push_environment_is_production(app: ExportedApp, lane: Lane) -> Iterator[Finding]:
     """The signed value counts, not the entitlements file: signing replaces it by the profile's."""
+    key = MAC_PUSH if lane.platform is Platform.MAC_OS else PUSH
     for bundle in app.bundles:
-        for key in PUSH:
-            found = bundle.entitlements.get(key)
-            if found is not None and found != "production":
-                yield error(
-                    f"{key} is {_shown(found)} instead of production",
-                    subject=bundle.place,
-                    remedy=f"{EXPORT} and an App Store profile",
-                    apple="ITMS-90078",
-                )
+        found = bundle.entitlements.get(key)
+        if found is not None and found != "production":
+            yield error(
+                f"{key} is {_shown(found)} instead of production",
+                subject=bundle.place,
+                remedy=f"{EXPORT} and an App Store profile",
+                apple="ITMS-90078",
+            )
 
 
 @check("BUND013", "the CloudKit containers are the declared ones")

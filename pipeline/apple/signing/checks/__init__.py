@@ -10,7 +10,6 @@ from pipeline.apple.signing.checks.identities import (
     identity_lasts,
     identity_name_is_unambiguous,
     installer_certificate_is_installed,
-    named_identity_is_for_the_app_store,
 )
 from pipeline.apple.signing.checks.profiles import (
     app_store_profile_is_installed,
@@ -31,7 +30,6 @@ __all__ = [
     "identity_lasts",
     "identity_name_is_unambiguous",
     "installer_certificate_is_installed",
-    "named_identity_is_for_the_app_store",
     "profile_grants_the_entitlements",
     "profile_is_in_date",
     "profile_is_sealed_by_apple",

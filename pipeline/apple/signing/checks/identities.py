@@ -210,17 +210,5 @@ def identity_chain_ends_at_apple(identities: Identities, need: SigningNeed) -> I
     )
 
 
-@check("SIGN015", "The project does not name an identity for outside the App Store")
-def named_identity_is_for_the_app_store(need: SigningNeed) -> Iterator[Finding]:
-    """Needs no keychain: the setting alone tells."""
-    if need.manual and need.identity_name.startswith("Developer ID"):
-        yield warning(
-            f"the project signs with “{need.identity_name}”, which is for apps outside the App Store",
-            subject="CODE_SIGN_IDENTITY",
-            at=need.identity_at,
-            remedy=f"set CODE_SIGN_IDENTITY to {offered(names_of_kinds(store_kinds(need)))} where the app is released",
-        )
-
-
 def _make_one_for(need: SigningNeed) -> str:
     return f"{MAKE_ONE}; for {need.platform.label} it must be {offered(names_of_kinds(store_kinds(need)))}"

@@ -172,7 +172,6 @@ def extensions_go_with_the_app(settings: TargetSettings, info: TargetInfo) -> It
                 subject=extension.target,
                 at=identifier.location,
                 remedy=f"name it {parent}.{extension.target}",
-                apple="90347",
             )
         for key, value in (("CFBundleShortVersionString", extension.version), ("CFBundleVersion", extension.build)):
             mine = info.text(key)

@@ -131,7 +131,7 @@ def cloudkit_containers_agree(entitlements: TargetEntitlements, declared: Declar
     for container in held:
         if not container.startswith("iCloud."):
             yield error(
-                f"{container!r} is no CloudKit container: its name begins with iCloud.",
+                f"{container!r} is no CloudKit container, whose names begin with 'iCloud.'",
                 subject=container,
                 at=_container_place(entitlements, container),
                 remedy="copy the container's name from the developer account",

@@ -1,0 +1,144 @@
+"""Which lanes an app has, what is left out and why, and what is said where there is no app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.apple.xcode.discovery import discover
+from pipeline.apple.xcode.facts import TargetSettings
+from pipeline.model import Platform, UsageFault
+from pipeline.ports.files import LiveFiles
+from tests.rooms.xcode.look import Look
+from tests.rooms.xcode.make import project, scheme, write
+
+PHONE = {"SDKROOT": "iphoneos", "PRODUCT_BUNDLE_IDENTIFIER": "com.example.app"}
+BOTH = {"SDKROOT": "auto", "SUPPORTED_PLATFORMS": "iphoneos iphonesimulator macosx xros appletvos"}
+
+
+def lanes(root: Path, **options: object) -> list[tuple[str, str, str, str, str]]:
+    found = discover(LiveFiles(root), **options)  # type: ignore[arg-type]
+    return [(lane.name, lane.project, lane.target, lane.configuration, lane.scheme) for lane in found.lanes]
+
+
+def test_one_project(tmp_path: Path) -> None:
+    project(tmp_path, targets={"App": {"Debug": PHONE, "Release": PHONE}})
+    assert lanes(tmp_path) == [("ios", "App.xcodeproj", "App", "Release", "App")]
+
+
+def test_a_target_for_several_platforms(tmp_path: Path) -> None:
+    project(tmp_path, targets={"App": {"Release": BOTH}})
+    assert [lane[0] for lane in lanes(tmp_path)] == ["ios", "macos", "tvos"]
+    assert [lane[0] for lane in lanes(tmp_path, platforms=("visionos", "macos"))] == ["macos", "visionos"]
+    left_out = discover(LiveFiles(tmp_path)).others
+    assert [each.remedy for each in left_out] == ["ask for the platform visionos"]
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (("Debug", "Release", "Production"), "Production"),
+        (("Debug", "Release", "AppStore"), "Release"),
+        (("Debug", "App Store"), "App Store"),
+        (("Debug", "Beta"), "Beta"),
+    ],
+)
+def test_preferred_configuration(tmp_path: Path, names: tuple[str, ...], wanted: str) -> None:
+    project(tmp_path, targets={"App": dict.fromkeys(names, PHONE)})
+    assert lanes(tmp_path)[0][3] == wanted
+    assert lanes(tmp_path, configuration="Debug")[0][3] == "Debug"
+
+
+def test_a_shared_scheme_decides_the_configuration(tmp_path: Path) -> None:
+    folder = project(tmp_path, targets={"App": dict.fromkeys(("Debug", "Release", "Store"), PHONE)})
+    write(folder, {"xcshareddata/xcschemes/Ship.xcscheme": scheme("App", "App.xcodeproj", "Store")})
+    assert lanes(tmp_path) == [("ios", "App.xcodeproj", "App", "Store", "Ship")]
+    assert lanes(tmp_path, scheme="Ship")[0][4] == "Ship"
+
+
+def test_tests_extensions_and_examples_are_no_lanes(tmp_path: Path) -> None:
+    kinds = {"Share": "com.apple.product-type.app-extension", "Tests": "com.apple.product-type.bundle.unit-test"}
+    project(tmp_path, targets={key: {"Release": PHONE} for key in ("App", "Share", "Tests")}, types=kinds)
+    project(tmp_path / "Examples" / "Small", "Demo")
+    look = Look(tmp_path)
+    assert [lane.target for lane in look.found.lanes] == ["App"]
+    assert [(each.what, each.rival) for each in look.found.others] == [
+        ("iOS app Demo in Examples/Small/Demo.xcodeproj", False)
+    ]
+    assert [each.target for each in look.value("ios", TargetSettings).extensions] == ["Share"]
+
+
+def test_an_example_is_better_than_nothing(tmp_path: Path) -> None:
+    project(tmp_path / "Example", "Demo")
+    assert lanes(tmp_path)[0][1] == "Example/Demo.xcodeproj"
+
+
+def test_rivals_say_why(tmp_path: Path) -> None:
+    project(tmp_path / "old", "App")
+    release = {**PHONE, "PROVISIONING_PROFILE_SPECIFIER": "Store", "CODE_SIGN_STYLE": "Manual"}
+    project(tmp_path / "zz-new", "App", {"App": {"Release": release}})
+    found = discover(LiveFiles(tmp_path))
+    assert found.lanes[0].project == "zz-new/App.xcodeproj"
+    (other,) = found.others
+    assert other.rival
+    assert "name a provisioning profile" in other.reason
+    assert "old/App.xcodeproj" in other.remedy
+    assert lanes(tmp_path, project="old/App.xcodeproj")[0][1] == "old/App.xcodeproj"
+    assert lanes(tmp_path, project="./old/App.xcodeproj/")[0][1] == "old/App.xcodeproj"
+    assert lanes(tmp_path, projects={"ios": "old/App.xcodeproj"})[0][1] == "old/App.xcodeproj"
+
+
+def test_a_broken_project_beside_a_whole_one(tmp_path: Path) -> None:
+    project(tmp_path)
+    write(tmp_path, {"Other.xcodeproj/project.pbxproj": "// !$*UTF8*$!\n{\n<<<<<<< HEAD\n"})
+    found = discover(LiveFiles(tmp_path))
+    assert len(found.lanes) == 1
+    (problem,) = found.problems
+    assert (problem.location.path, problem.location.line) == ("Other.xcodeproj/project.pbxproj", 3)  # type: ignore[union-attr]
+    assert ("PROJ073", "Other.xcodeproj/project.pbxproj", 3) in Look(tmp_path).told("", "ERROR")
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "what", "remedy"),
+    [
+        ({}, {}, "is empty", "--app"),
+        ({"README.md": "x"}, {}, "no Xcode project", "--app"),
+        ({"Package.swift": "x"}, {}, "no Xcode project", "add an Xcode project"),
+        ({"App/project.yml": "x"}, {}, "no Xcode project", "xcodegen"),
+        ({"A.xcodeproj/project.pbxproj": "{"}, {}, "A.xcodeproj/project.pbxproj:1", "mend"),
+        ({"+": ""}, {"project": "B.xcodeproj"}, "B.xcodeproj names no Xcode project", "App.xcodeproj"),
+        ({"+": ""}, {"target": "Nope"}, "nothing to archive for target Nope", "name one"),
+        ({"+": ""}, {"configuration": "Nope"}, "nothing to archive for configuration Nope", "name one"),
+        ({"+": ""}, {"scheme": "Nope"}, "nothing to archive for scheme Nope", "name one"),
+        ({"+": ""}, {"platforms": ("beos",)}, "unknown platform beos", "ios"),
+        ({"+": ""}, {"platforms": ("macos",)}, "no target for macos", "name one"),
+    ],
+)
+def test_faults_name_a_remedy(
+    tmp_path: Path, files: dict[str, str], options: dict[str, object], what: str, remedy: str
+) -> None:
+    if "+" in files:
+        project(tmp_path)
+    else:
+        write(tmp_path, files)
+    with pytest.raises(UsageFault) as caught:
+        lanes(tmp_path, **options)
+    assert what in caught.value.what
+    assert remedy in caught.value.remedy
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageFault, match="there is no folder"):
+        discover(LiveFiles(tmp_path / "gone"))
+
+
+def test_watch_apps_are_not_taken_for_phone_apps(tmp_path: Path) -> None:
+    project(tmp_path, targets={"Watch": {"Release": {"SDKROOT": "watchos"}}})
+    with pytest.raises(UsageFault):
+        lanes(tmp_path)
+
+
+def test_platform_spelling_of_app_store_connect(tmp_path: Path) -> None:
+    project(tmp_path)
+    assert discover(LiveFiles(tmp_path), platforms=("IOS",)).lanes[0].platform is Platform.IOS

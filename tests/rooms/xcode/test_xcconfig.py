@@ -1,0 +1,77 @@
+"""The xcconfig reader: includes, conditions, comments, and inputs that lead in circles."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.apple.xcode.xcconfig import FILE_LIMIT, load, split_key
+
+
+def read_from(files: dict[str, str]):
+    def read(path: str) -> bytes | None:
+        return files[path].encode() if path in files else None
+
+    return read
+
+
+def test_assignments_in_order_with_lines() -> None:
+    files = {
+        "Config/App.xcconfig": '// head\n#include "../Shared/Base.xcconfig"\nNAME = App; // end\n'
+        "ID[sdk=iphoneos*][arch=arm64] = a.b\nLIST = one \\\n  two\nURL = http://x\nEMPTY =\n",
+        "Shared/Base.xcconfig": "NAME = Base\n",
+    }
+    assignments, flaws = load("Config/App.xcconfig", read_from(files))
+    assert not flaws
+    told = [(a.key, a.conditions, a.value, a.path, a.line) for a in assignments]
+    assert told == [
+        ("NAME", (), "Base", "Shared/Base.xcconfig", 1),
+        ("NAME", (), "App", "Config/App.xcconfig", 3),
+        ("ID", (("sdk", "iphoneos*"), ("arch", "arm64")), "a.b", "Config/App.xcconfig", 4),
+        ("LIST", (), "one two", "Config/App.xcconfig", 5),
+        ("URL", (), "http:", "Config/App.xcconfig", 7),
+        ("EMPTY", (), "", "Config/App.xcconfig", 8),
+    ]
+
+
+def test_missing_includes_and_odd_lines() -> None:
+    text = '#include "gone.xcconfig"\n#include? "maybe.xcconfig"\n#import "x"\n<<<<<<< HEAD\nno equals\nA = 1'
+    assignments, flaws = load("a.xcconfig", read_from({"a.xcconfig": text}))
+    assert [a.key for a in assignments] == ["A"]
+    assert [(flaw.line, flaw.missing) for flaw in flaws] == [(1, "gone.xcconfig"), (3, ""), (4, ""), (5, "")]
+    assert "merge conflict" in flaws[2].text
+
+
+def test_circles_end() -> None:
+    files = {"a.xcconfig": '#include "b.xcconfig"\nA = 1', "b.xcconfig": '#include "a.xcconfig"\nB = 1'}
+    assignments, flaws = load("a.xcconfig", read_from(files))
+    assert [a.key for a in assignments] == ["B", "A"]
+    assert "includes itself" in flaws[0].text
+
+
+def test_doubling_includes_end() -> None:
+    files = {f"{n}.xcconfig": f'#include "{n + 1}.xcconfig"\n#include "{n + 1}.xcconfig"\n' for n in range(30)}
+    files["30.xcconfig"] = "A = 1"
+    reads = 0
+    inner = read_from(files)
+
+    def read(path: str) -> bytes | None:
+        nonlocal reads
+        reads += 1
+        return inner(path)
+
+    _, flaws = load("0.xcconfig", read)
+    assert flaws
+    assert reads <= FILE_LIMIT + 1
+
+
+def test_keys_of_project_files() -> None:
+    assert split_key("ID[sdk=iphoneos*]") == ("ID", (("sdk", "iphoneos*"),))
+    assert split_key("ID") == ("ID", ())
+    assert split_key("ID[sdk=iphoneos*") is None
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=120))
+def test_any_bytes_are_borne(data: bytes) -> None:
+    load("a.xcconfig", lambda path: data if path == "a.xcconfig" else None)
