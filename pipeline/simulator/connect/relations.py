@@ -131,7 +131,7 @@ def expired(call: Call, build: Record) -> bool:
 def internal_state(call: Call, build: Record) -> str:
     """InternalBetaState: what keeps internal testers from the build, or that they have it."""
     state = processing_state(call, build)
-    if state == "PROCESSING":
+    if state == "PROCESSING" or call.now < build.hidden.get("beta_known", 0):
         return "PROCESSING"
     if state != "VALID":
         return "PROCESSING_EXCEPTION"
