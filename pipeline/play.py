@@ -14,7 +14,8 @@ from pipeline.model import Refused, UsageFault
 if TYPE_CHECKING:
     from pipeline.engine.runs import RunFolder
     from pipeline.model.run import Entry, Run
-    from pipeline.world import Wishes, World
+    from pipeline.subject import Wishes
+    from pipeline.world import World
 
 Options = Mapping[str, Any]
 
@@ -120,12 +121,14 @@ def _report(run: Run, options: Options, wanted: Sequence[tuple[str, Path]]) -> N
 def init(wishes: Wishes, config: str, *, force: bool) -> int:
     """Write a configuration with what the app's project says."""
     from pipeline.configuration.beginning import written
-    from pipeline.world import surveyed
+    from pipeline.subject import surveyed
 
     target = Path(config or "config/pipeline.yaml").expanduser()
     name, app, lanes = surveyed(wishes, target)
     path = written(target, name, app, lanes, force=force)
-    print(f"wrote {path}: the app {name} with {len(lanes)} {'lane' if len(lanes) == 1 else 'lanes'} ({', '.join(lanes)})")
+    print(
+        f"wrote {path}: the app {name} with {len(lanes)} {'lane' if len(lanes) == 1 else 'lanes'} ({', '.join(lanes)})"
+    )
     print(f"next: `release --dry-run --app {name}`")
     return 0
 
@@ -192,7 +195,9 @@ def approve(folder: RunFolder, by: str, *, yes: bool) -> int:
     try:
         plan = plan_from(json.loads(path.read_text(encoding="utf-8")), str(path))
     except OSError as fault:
-        raise UsageFault(f"run {folder.id} has no plan", why=fault.strerror or "", remedy="make one with `invoke plan`") from fault
+        raise UsageFault(
+            f"run {folder.id} has no plan", why=fault.strerror or "", remedy="make one with `invoke plan`"
+        ) from fault
     except ValueError as fault:
         raise UsageFault(f"{path} is not JSON", why=str(fault), remedy="make a new one with `invoke plan`") from fault
     by = by or os.environ.get("GITHUB_ACTOR", "") or _git_user()
@@ -201,7 +206,9 @@ def approve(folder: RunFolder, by: str, *, yes: bool) -> int:
         print(f"  {promise.risk:<12}  {promise.lane or 'app':<8}  {promise.describe}")
     if not yes:
         if not sys.stdin.isatty():
-            raise Refused("nobody is here to answer", why="standard input is no terminal", remedy="say --yes, and who with --by")
+            raise Refused(
+                "nobody is here to answer", why="standard input is no terminal", remedy="say --yes, and who with --by"
+            )
         if input(f"Approve as {by or 'nobody'}? [y/N] ").strip().lower() not in ("y", "yes"):
             raise Refused("not approved", remedy="nothing was recorded")
     given = record(folder.path, plan, by, datetime.now(UTC))

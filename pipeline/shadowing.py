@@ -12,31 +12,33 @@ if TYPE_CHECKING:
     from pipeline.apple.connect.client import Connect
     from pipeline.ports.http import Http
     from pipeline.simulator.apple import SimulatedApple
+    from pipeline.subject import Subject
 
 MOST = 200
 """The largest page that App Store Connect gives; further pages are followed."""
 
 
-def copy_account(apple: SimulatedApple, http: Http, wanted: tuple[str, tuple[str, ...], tuple[str, ...]]) -> None:
+def copy_account(apple: SimulatedApple, http: Http, subject: Subject) -> None:
     """Copy the app records, groups, builds, uploads and schemas that a release looks at.
 
     Args:
         apple: the simulator; what it was furnished with gives way to what is copied.
         http: the live services, for reading only.
-        wanted: the team, the bundle identifiers, and the CloudKit containers.
+        subject: the app whose records are copied.
 
     Raises:
         PipelineError: Apple could not be read, or there are no credentials.
     """
     from pipeline.apple.connect.client import Connect
 
-    team, bundle_ids, containers = wanted
     connect = Connect(http)
-    for bundle_id in bundle_ids:
+    for bundle_id in dict.fromkeys(subject.bundle_ids.values()):
         apple.forget_app(bundle_id)
         apple.plant(list(_app(connect, bundle_id)))
-    for container in containers:
-        development, production = (_schema(http, team, container, name) for name in ("DEVELOPMENT", "PRODUCTION"))
+    for container in subject.containers:
+        development, production = (
+            _schema(http, subject.team_id, container, name) for name in ("DEVELOPMENT", "PRODUCTION")
+        )
         if development is not None and production is not None:
             apple.plant_container(container, development, production)
 

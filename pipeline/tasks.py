@@ -30,7 +30,9 @@ class Option:
 
 
 OPTIONS = {
-    "app": Option("folder with an Xcode project, or an app of config/pipeline.yaml [the only one there, else the sample]"),
+    "app": Option(
+        "folder with an Xcode project, or an app of config/pipeline.yaml [the only one there, else the sample]"
+    ),
     "config": Option("configuration file [config/pipeline.yaml, or $PIPELINE_CONFIG]"),
     "runs": Option("folder of the runs [.runs, or $PIPELINE_RUNS]"),
     "dry_run": Option("rehearse: nothing reaches Apple; needs no credentials, no Xcode, no network", default=False),
@@ -39,11 +41,16 @@ OPTIONS = {
     "configuration": Option("build configuration [Production, else Release]"),
     "ipa": Option("judge and upload this .ipa instead of building one"),
     "pkg": Option("judge and upload this .pkg instead of building one"),
-    "archive": Option("export this .xcarchive instead of building one; LANE=PATH where it is not plain (repeatable)", default=()),
+    "archive": Option(
+        "export this .xcarchive instead of building one; LANE=PATH where it is not plain (repeatable)", default=()
+    ),
     "scenario": Option("what the simulated Apple does: a name of `simulator --list`, or a YAML file"),
     "until": Option("walk the table only up to this stage: preflight, signing, …, export, …"),
     "approved": Option("the run, or its folder, whose plan was approved"),
-    "report": Option("write a report, FORMAT=PATH: terminal, markdown, annotations, json, sarif, junit, html (repeatable)", default=()),
+    "report": Option(
+        "write a report, FORMAT=PATH: terminal, markdown, annotations, json, sarif, junit, html (repeatable)",
+        default=(),
+    ),
     "json": Option("print the JSON report instead of the one for people", default=False),
     "quiet": Option("print no progress, only the report", default=False),
     "run": Option("a run: its name, its beginning or its end [the newest]"),
@@ -71,7 +78,9 @@ def verb(*options: str, positional: tuple[str, ...] = ()) -> Callable[[Callable[
             chosen = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
             raise Exit(code=_guarded(_refused if context.config.run.dry else function, chosen))
 
-        own = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=_default(name)) for name in (*positional, *options)]
+        own = [
+            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=_default(name)) for name in (*positional, *options)
+        ]
         body.__signature__ = Signature([Parameter("context", Parameter.POSITIONAL_OR_KEYWORD), *own])  # type: ignore[attr-defined]
         body.__name__, body.__doc__ = function.__name__, function.__doc__
         repeatable = [name for name in options if isinstance(OPTIONS[name].default, tuple)]
@@ -129,7 +138,9 @@ def _confess(fault: Exception) -> int:
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile("w", prefix="pipeline-fault-", suffix=".txt", delete=False, encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="pipeline-fault-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
         file.write("".join(traceback.format_exception(fault)))
     print(f"error: an internal error: {type(fault).__name__}: {fault}", file=sys.stderr)
     print("  why: this is a mistake in the pipeline, not in your app", file=sys.stderr)
@@ -138,7 +149,8 @@ def _confess(fault: Exception) -> int:
 
 
 def _world(options: Options, table: str, *, dry_run: bool) -> World:
-    from pipeline.world import Wishes, open_world, runs_folder
+    from pipeline.subject import Wishes
+    from pipeline.world import open_world, runs_folder
 
     wished = {name: value for name, value in options.items() if name in Wishes.__dataclass_fields__}
     return open_world(
@@ -178,7 +190,7 @@ def release(options: Options) -> int:
 def plan(options: Options) -> int:
     """Rehearse a release and keep its plan for approval.
 
-      plan --app myapp        then: approve, then: release --app myapp --approved RUN
+    plan --app myapp        then: approve, then: release --app myapp --approved RUN
     """
     from pipeline import play
 
@@ -189,8 +201,8 @@ def plan(options: Options) -> int:
 def approve(options: Options) -> int:
     """Approve a plan: a live release performs nothing else.
 
-      approve                 the newest run's plan, after showing it
-      approve 3f2a --by Ann   a run by the end of its name
+    approve                 the newest run's plan, after showing it
+    approve 3f2a --by Ann   a run by the end of its name
     """
     from pipeline import play
 
@@ -201,8 +213,8 @@ def approve(options: Options) -> int:
 def status(options: Options) -> int:
     """Where a run stands, and what stops it.
 
-      status                  the newest run
-      status 3f2a --json
+    status                  the newest run
+    status 3f2a --json
     """
     from pipeline import play
 
@@ -227,10 +239,10 @@ def resume(options: Options) -> int:
 def init(options: Options) -> int:
     """Write config/pipeline.yaml as an app's project says.
 
-      init --app ~/src/MyApp
+    init --app ~/src/MyApp
     """
     from pipeline import play
-    from pipeline.world import Wishes
+    from pipeline.subject import Wishes
 
     return play.init(Wishes(app=options["app"]), options["config"], force=options["force"])
 
@@ -239,7 +251,7 @@ def init(options: Options) -> int:
 def doctor(options: Options) -> int:
     """What this machine and checkout lack for a release.
 
-      doctor --app myapp
+    doctor --app myapp
     """
     from pipeline import play
 
@@ -250,8 +262,8 @@ def doctor(options: Options) -> int:
 def simulator(options: Options) -> int:
     """Serve the simulated Apple to any HTTP client here.
 
-      simulator --port 8787                        then: curl http://127.0.0.1:8787/
-      simulator --scenario flaky --state ./apple   with faults, remembered
+    simulator --port 8787                        then: curl http://127.0.0.1:8787/
+    simulator --scenario flaky --state ./apple   with faults, remembered
     """
     from pipeline.simulator.serving import serve_here
 
@@ -267,7 +279,6 @@ def simulator(options: Options) -> int:
 def runs_list(options: Options) -> int:
     """List the runs, newest first."""
     from pipeline import play
-
     from pipeline.engine.runs import runs_in
     from pipeline.world import runs_folder
 
@@ -279,8 +290,8 @@ def runs_list(options: Options) -> int:
 def runs_show(options: Options) -> int:
     """Show a run's report, in any format.
 
-      runs.show                          the newest run
-      runs.show 3f2a --report html=run.html
+    runs.show                          the newest run
+    runs.show 3f2a --report html=run.html
     """
     from pipeline import play
 
@@ -318,7 +329,7 @@ def build_check(options: Options) -> int:
 def build_validate(options: Options) -> int:
     """Judge an .ipa, .pkg or .xcarchive.
 
-      build.validate --ipa My.ipa --app ~/src/MyApp
+    build.validate --ipa My.ipa --app ~/src/MyApp
     """
     from pipeline import play
 

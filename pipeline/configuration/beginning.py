@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,9 @@ HEAD = """\
 """
 
 
-def written(path: Path, name: str, app: Mapping[str, object], lanes: Mapping[str, Mapping[str, str]], *, force: bool) -> Path:
+def written(
+    path: Path, name: str, app: Mapping[str, object], lanes: Mapping[str, Mapping[str, str]], *, force: bool
+) -> Path:
     """Write a configuration with one app.
 
     Args:
@@ -32,14 +33,18 @@ def written(path: Path, name: str, app: Mapping[str, object], lanes: Mapping[str
     """
     if path.exists() and not force:
         raise UsageFault(f"{path} is there already", remedy="edit it, or write over it with --force")
-    text = "\n".join([HEAD.rstrip(), "apps:", f"  {_scalar(name)}:", *_block(app, "    "), *_lanes(lanes), "", *_POLICY, ""])
+    text = "\n".join(
+        [HEAD.rstrip(), "apps:", f"  {_scalar(name)}:", *_block(app, "    "), *_lanes(lanes), "", *_POLICY, ""]
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f"{path.name}.new")
         fresh.write_text(text, encoding="utf-8")
-        os.replace(fresh, path)
+        fresh.replace(path)
     except OSError as fault:
-        raise UsageFault(f"{path} cannot be written", why=fault.strerror or str(fault), remedy="name another with --config") from fault
+        raise UsageFault(
+            f"{path} cannot be written", why=fault.strerror or str(fault), remedy="name another with --config"
+        ) from fault
     return path
 
 
@@ -75,6 +80,12 @@ def _scalar(text: str) -> str:
     plain = text.replace("-", "").replace("_", "").replace("/", "").replace(" ", "").replace(".", "")
     reserved = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
     # Digits and dots would be read as numbers, and lose a zero: 2.50 is a version.
-    if plain.isalnum() and not text[0].isdigit() and text.lower() not in reserved and text == text.strip() and not text.startswith("-"):
+    if (
+        plain.isalnum()
+        and not text[0].isdigit()
+        and text.lower() not in reserved
+        and text == text.strip()
+        and not text.startswith("-")
+    ):
         return text
     return json.dumps(text, ensure_ascii=False)

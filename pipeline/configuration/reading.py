@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +43,13 @@ class _Place:
 
     def fault(self, what: str, *, why: str = "", remedy: str = "") -> ConfigurationFault:
         where = ".".join(self.trail)
-        return ConfigurationFault(f"{self.path}:{self.line}: {where + ': ' if where else ''}{what}", why=why, remedy=remedy)
+        return ConfigurationFault(
+            f"{self.path}:{self.line}: {where + ': ' if where else ''}{what}", why=why, remedy=remedy
+        )
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """ "did you mean …?" for a mistyped word, or the list of the right ones."""
+    """A hint for a mistyped word: what it may have meant, or the list of the right ones."""
     from difflib import get_close_matches
 
     known = sorted(words)
@@ -69,15 +71,15 @@ def read_settings(path: Path) -> Settings:
             f"{path} cannot be read", why=fault.strerror or str(fault), remedy="`invoke init` writes one"
         ) from fault
     if len(data) > SIZE_LIMIT:
-        raise ConfigurationFault(f"{path} is larger than {SIZE_LIMIT:,} bytes", remedy="name the right file with --config")
+        raise ConfigurationFault(
+            f"{path} is larger than {SIZE_LIMIT:,} bytes", remedy="name the right file with --config"
+        )
     place = _Place(path)
     told = _fields(place, _composed(place, data), _FILE)
     folder = path.resolve().parent
     base = folder.parent if folder.name == "config" else folder
     apps = {name: _rooted(replace(app, name=name), base) for name, app in told.get("apps", {}).items()}
-    return Settings(
-        str(path), apps, told.get("policy", PolicySettings()), told.get("services", ServiceSettings())
-    )
+    return Settings(str(path), apps, told.get("policy", PolicySettings()), told.get("services", ServiceSettings()))
 
 
 def _rooted(app: AppSettings, base: Path) -> AppSettings:
@@ -96,7 +98,9 @@ def _composed(place: _Place, data: bytes) -> Node | None:
         mark = getattr(fault, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         problem = getattr(fault, "problem", None) or str(fault)
-        raise _Place(place.path, (), line).fault("this is not YAML", why=str(problem), remedy="mend that line") from fault
+        raise _Place(place.path, (), line).fault(
+            "this is not YAML", why=str(problem), remedy="mend that line"
+        ) from fault
     except (UnicodeDecodeError, RecursionError, ValueError) as fault:
         raise place.fault("this is not readable YAML", why=type(fault).__name__) from fault
     return node
@@ -117,7 +121,9 @@ def _pairs(place: _Place, node: Any) -> list[tuple[str, int, Any]]:
     if node is None or (node.id == "scalar" and node.value in ("", "~", "null")):
         return []
     if node.id != "mapping":
-        raise place.fault("a mapping is expected here", why=f"this is a {_KINDS[node.id]}", remedy="write `key: value` lines")
+        raise place.fault(
+            "a mapping is expected here", why=f"this is a {_KINDS[node.id]}", remedy="write `key: value` lines"
+        )
     if len(place.trail) > DEPTH_LIMIT:
         raise place.fault("nested too deeply")
     pairs: list[tuple[str, int, Any]] = []
@@ -193,11 +199,11 @@ def _named(reader: Reader) -> Reader:
 def _made(kind: type, readers: Mapping[str, Reader]) -> Reader:
     def read(place: _Place, node: Any) -> Any:
         told = _fields(place, node, readers)
-        missing = [
-            f.name for f in kind.__dataclass_fields__.values() if f.name in readers and _required(f) and f.name not in told
-        ]
+        missing = [f.name for f in fields(kind) if f.name in readers and _required(f) and f.name not in told]
         if missing:
-            raise place.fault(f"{missing[0]!r} is missing", remedy=f"a {kind.__name__.lower()} needs {', '.join(missing)}")
+            raise place.fault(
+                f"{missing[0]!r} is missing", remedy=f"a {kind.__name__.lower()} needs {', '.join(missing)}"
+            )
         return kind(**told)
 
     return read

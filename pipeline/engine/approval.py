@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,24 +29,23 @@ class Approval:
         return (stage, lane, action.promise) in self.promises
 
 
-def demand(approval: Approval | None, needed: bool, stage: str, lane: str, action: Action) -> None:
+def demand(approval: Approval | None, stage: str, lane: str, action: Action) -> None:
     """Refuse an action that needs an approval and has none.
 
     Raises:
         Refused: there is no approved plan, or it does not hold this action.
     """
-    if not needed:
-        return
     if approval is None:
         raise Refused(
             f"not approved: {action.describe()}",
             why="a live run performs only what an approved plan names",
             remedy="run `invoke plan`, read it, `invoke approve RUN`, then give that run with `--approved RUN`",
         )
+    where = f"{stage} on {lane}" if lane else stage
     if not approval.permits(stage, lane, action):
         raise Refused(
             f"the approved plan does not name: {action.describe()}",
-            why=f"plan {approval.digest[:12]}, approved by {approval.by}, promised something else for {stage} {lane}".rstrip(),
+            why=f"plan {approval.digest[:12]}, approved by {approval.by}, promises something else for {where}",
             remedy="the project or Apple's side changed since the plan was made: plan anew and approve that",
         )
 
@@ -113,7 +111,7 @@ def approve(folder: Path, plan: Plan, by: str, at: datetime) -> Approval:
     told = {"approval": 1, "digest": plan.digest, "by": by, "at": at.isoformat()}
     fresh = folder / "approval.json.new"
     fresh.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(fresh, folder / "approval.json")
+    fresh.replace(folder / "approval.json")
     return _joined(plan, told)
 
 
@@ -137,10 +135,11 @@ def approved(folder: Path) -> Approval:
             why="nobody has said yes to it yet",
             remedy=f"read it with `invoke runs.show {plan.run}`, then `invoke approve {plan.run}`",
         ) from fault
-    if not isinstance(told, dict) or told.get("digest") != plan.digest:
+    stated = str(told.get("digest", "")) if isinstance(told, dict) else ""
+    if stated != plan.digest:
         raise Refused(
             f"the plan of run {plan.run} is not the one that was approved",
-            why=f"approved was {str(told.get('digest'))[:12] if isinstance(told, dict) else 'nothing readable'}, the plan is {plan.digest[:12]}",
+            why=f"approved was {stated[:12] or 'nothing readable'}, the plan is {plan.digest[:12]}",
             remedy=f"read it anew, then `invoke approve {plan.run}`",
         )
     return _joined(plan, told)

@@ -122,7 +122,7 @@ def read(path: Path) -> Iterator[Entry]:
 
 def _lines(path: Path) -> Iterator[tuple[Mapping[str, Any], int]]:
     prev, seq, end = GENESIS, 0, 0
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         for line in file:
             end += len(line)
             if not line.endswith(b"\n"):

@@ -130,8 +130,12 @@ class Leases:
             held = json.loads(self._path(subject).read_text())
         except (OSError, ValueError):
             return None
-        wanted = {"owner": str, "epoch": int, "expires": (int, float), "pid": int, "host": str, "taken": (int, float)}
-        whole = isinstance(held, dict) and all(isinstance(held.get(name), kind) for name, kind in wanted.items())
+        texts, numbers = ("owner", "host"), ("epoch", "expires", "pid", "taken")
+        whole = (
+            isinstance(held, dict)
+            and all(isinstance(held.get(name), str) for name in texts)
+            and all(isinstance(held.get(name), int | float) for name in numbers)
+        )
         return held if whole else None
 
     def _write(self, subject: str, epoch: int, expires: float | None = None) -> None:
@@ -148,7 +152,7 @@ class Leases:
         path = self._path(subject)
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(told))
-        os.replace(fresh, path)
+        fresh.replace(path)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Observing: one reading per fact and lane, taken when it is first asked for and forgotten when the world has changed."""
+"""Observing: one reading per fact and lane, taken when first asked for, forgotten when the world has changed."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Observer:
     def arguments(
         self, needs: tuple[Need, ...], lane: Lane | None
     ) -> tuple[dict[str, Any], Source, Reading[Any] | None]:
-        """What a verb asked for: arguments by name, the weakest source among them, and the first reading without value."""
+        """What a verb asked for: arguments by name, the weakest source of them, and the first reading without value."""
         ports = self._ports(lane)
         arguments: dict[str, Any] = {}
         sources: list[Source] = []

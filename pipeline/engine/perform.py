@@ -1,4 +1,4 @@
-"""Performing: intent before, receipt after, and an uncertain outcome is settled by looking, never by doing it again blindly."""
+"""Performing: intent before, receipt after; an uncertain outcome is settled by looking, never by doing it again."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class Hands:
         observer: Observer,
         journal: Journal,
         rights: Rights,
+        *,
         earlier: Run,
         told: Callable[[str, str], Callable[[str, float, float, str], None]],
     ) -> None:
@@ -72,7 +73,8 @@ class Hands:
             Refused: it is not approved, or somebody else holds the lease.
         """
         lane_name = lane.name if lane else ""
-        demand(self._rights.approval, self._rights.approval_needed, stage, lane_name, action)
+        if self._rights.approval_needed:
+            demand(self._rights.approval, stage, lane_name, action)
         before = self._done.get(action.key)
         if before is not None and action.risk is Risk.IRREVERSIBLE:
             # It was done and cannot be done twice: Apple's side may only be slow to show it. The proofs will wait.
@@ -97,13 +99,16 @@ class Hands:
             return Receipt(action.key, Outcome.FAILED, Source.UNKNOWN, {}, text, began, clock.now())
         arguments, source, missing = self._observer.arguments(performer.needs, lane)
         source = weakest(
-            [source, *(value.source for value in arguments.values() if isinstance(getattr(value, "source", None), Source))]
+            [
+                source,
+                *(value.source for value in arguments.values() if isinstance(getattr(value, "source", None), Source)),
+            ]
         )
         if missing is not None:
             return Receipt(action.key, Outcome.FAILED, Source.UNKNOWN, {}, missing.why, began, clock.now())
         for need in performer.needs:
             port = arguments.get(need.name)
-            if hasattr(port, "for_action"):
+            if port is not None and hasattr(port, "for_action"):
                 arguments[need.name] = port.for_action(self._told(step, action.key))
         try:
             result: Mapping[str, Any] = performer.function(**{performer.parameter: action}, **arguments) or {}

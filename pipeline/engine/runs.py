@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class RunFolder:
     """One run on disk.
 
-        journal.jsonl   what happened
-        wishes.json     what was asked for, so that a resume asks for the same
-        plan.json       what was proposed; approval.json beside it when a person said yes
-        lanes/          products of the lanes
-        apple/, mac/    the simulated Apple and the simulated Mac of a rehearsal
+    journal.jsonl   what happened
+    wishes.json     what was asked for, so that a resume asks for the same
+    plan.json       what was proposed; approval.json beside it when a person said yes
+    lanes/          products of the lanes
+    apple/, mac/    the simulated Apple and the simulated Mac of a rehearsal
     """
 
     path: Path
@@ -64,10 +64,10 @@ class RunFolder:
     def keep(self, name: str, told: Mapping[str, Any]) -> None:
         """Write a JSON document of the run, whole or not at all, readable by its owner only."""
         fresh = self.path / f"{name}.new"
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(told, file, indent=2, ensure_ascii=False)
             file.write("\n")
-        os.replace(fresh, self.path / name)
+        fresh.replace(self.path / name)
 
 
 def begin(runs: Path, app: str, at: datetime, wishes: Mapping[str, Any]) -> RunFolder:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.judge import Policy, Verdict, judge
 from pipeline.engine.observe import Observer
-from pipeline.engine.perform import TRIES, Hands, Rights
+from pipeline.engine.perform import TRIES, Hands, Rights, receipt_told
 from pipeline.engine.wiring import Registry, checks_of, needs_of
 from pipeline.model import (
     Action,
@@ -47,6 +47,9 @@ from pipeline.model.run import Run, State, finding_told, replay
 if TYPE_CHECKING:
     from pipeline.engine.journal import Journal
     from pipeline.ports.clock import Clock
+
+SHOWN_LIMIT = 300
+"""Characters of a fact that a report shows; longer ones are left out."""
 
 FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 5.0, 60.0, 1.5
 """Seconds between two rounds of proofs: short at first, then longer."""
@@ -140,7 +143,12 @@ class _Walk:
         self.nodes = {node.name: node for node in nodes_of(cast.stages, cast.lanes)}
         self.observer = Observer(cast.registry, cast.ports, cast.givens, cast.clock(None).now)
         self.hands = Hands(
-            cast.registry, self.observer, cast.journal, cast.rights, replay(cast.journal.entries()), self._progress_of
+            cast.registry,
+            self.observer,
+            cast.journal,
+            cast.rights,
+            earlier=replay(cast.journal.entries()),
+            told=self._progress_of,
         )
         self.turn = threading.Condition()
         self.shown: set[tuple[str, str, str]] = set()
@@ -245,9 +253,7 @@ class _Walk:
         if missing is not None:
             return [], missing.why
         actions = list(node.stage.plan(**arguments))
-        told = [
-            {"key": a.key, "promise": a.promise, "describe": a.describe(), "risk": str(a.risk)} for a in actions
-        ]
+        told = [{"key": a.key, "promise": a.promise, "describe": a.describe(), "risk": str(a.risk)} for a in actions]
         self.journal.append("plan", step=node.name, actions=told)
         return actions, ""
 
@@ -255,26 +261,29 @@ class _Walk:
         clock = self.cast.clock(node.lane)
         clock.deadline = clock.now() + max(node.stage.patience, timedelta(hours=2))
         for action in actions:
-            pending: Action | None = action
-            for _ in range(TRIES):
-                if self.cast.stop.is_set():
-                    raise Interrupted("stopped", why="you asked to stop", remedy="`invoke resume` goes on from here")
-                receipt = self.hands.perform(node.name, node.stage.name, node.lane, pending, clock)
-                self.observer.forget(node.lane, self.hands.ports_of(pending))
-                if receipt.outcome is not Outcome.UNCERTAIN:
-                    break
-                pending = self._still_wanted(node, pending)
-                if pending is None:
-                    receipt = Receipt(action.key, Outcome.DONE, receipt.source, {"settled": "seen at Apple"})
-                    self.journal.append(
-                        "receipt", step=node.name, action=action.key, outcome="DONE", source=str(receipt.source),
-                        result=dict(receipt.result), error="",
-                    )
-                    break
+            receipt = self._settle(node, action, clock)
             if receipt.outcome in (Outcome.FAILED, Outcome.UNCERTAIN):
                 node.fault = AppleFailure(receipt.error)
                 return False
         return True
+
+    def _settle(self, node: _Node, action: Action, clock: Clock) -> Receipt:
+        """Perform an action; while its outcome is uncertain, look, and begin again only what is still asked for."""
+        wanted = action
+        for _ in range(TRIES):
+            if self.cast.stop.is_set():
+                raise Interrupted("stopped", why="you asked to stop", remedy="`invoke resume` goes on from here")
+            receipt = self.hands.perform(node.name, node.stage.name, node.lane, wanted, clock)
+            self.observer.forget(node.lane, self.hands.ports_of(wanted))
+            if receipt.outcome is not Outcome.UNCERTAIN:
+                break
+            still = self._still_wanted(node, wanted)
+            if still is None:
+                receipt = Receipt(action.key, Outcome.DONE, receipt.source, {"settled": "seen at Apple"})
+                self.journal.append("receipt", step=node.name, **receipt_told(receipt))
+                break
+            wanted = still
+        return receipt
 
     def _still_wanted(self, node: _Node, action: Action) -> Action | None:
         """After an uncertain outcome: what a plan made from fresh facts says about the same promise."""
@@ -301,10 +310,15 @@ class _Walk:
             over = not blocking or any(not self._may_mend(f) for f in blocking) or left <= 0
             if over and blocking and waited and left <= 0:
                 findings = [
-                    replace(f, summary=f"{f.summary} (after waiting {_span(waited)})") if f.blocks else f for f in findings
+                    replace(f, summary=f"{f.summary} (after waiting {_span(waited)})") if f.blocks else f
+                    for f in findings
                 ]
             self.journal.append(
-                "proof", step=node.name, attempt=attempt, waited=round(waited, 3), findings=[finding_told(f) for f in findings]
+                "proof",
+                step=node.name,
+                attempt=attempt,
+                waited=round(waited, 3),
+                findings=[finding_told(f) for f in findings],
             )
             if over:
                 self.journal.extend(("judgement", _judged(node, verdict, (), proof=True)) for verdict in verdicts)
@@ -334,8 +348,11 @@ class _Walk:
         for fact, where, reading in self.observer.remembered():
             if where not in ("", lane):
                 continue
-            shown = str(reading.value) if type(reading.value).__str__ is not object.__str__ else ""
-            shown = shown if len(shown) <= 300 and not shown.startswith(f"{fact}(") else ""
+            shown = str(reading.value)
+            if len(shown) > SHOWN_LIMIT or shown.startswith(
+                f"{fact}("
+            ):  # no words of its own, only a dump of its fields
+                shown = ""
             told = (fact, where, f"{reading.source}{reading.why}{shown}")
             if told not in self.shown:
                 self.shown.add(told)
@@ -389,7 +406,12 @@ class _Walk:
 
 def _judged(node: _Node, verdict: Verdict, findings: Iterable[Finding], *, proof: bool = False) -> dict[str, Any]:
     told = {"step": node.name, "rule": verdict.rule, "title": verdict.title, "source": str(verdict.source)}
-    return {**told, "findings": [finding_told(f) for f in findings], "why": verdict.why, **({"proof": True} if proof else {})}
+    return {
+        **told,
+        "findings": [finding_told(f) for f in findings],
+        "why": verdict.why,
+        **({"proof": True} if proof else {}),
+    }
 
 
 def _span(seconds: float) -> str:

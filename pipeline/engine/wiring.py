@@ -83,7 +83,9 @@ def registry_of(gateways: Iterable[ModuleType]) -> Registry:
                 probes[fact] = Probe(fact, function, needs_of(function), mark[0], Scope(mark[1]))
             elif getattr(function, "performer_mark", False):
                 needs = needs_of(function)
-                action = next(need for need in needs if isinstance(need.wanted, type) and issubclass(need.wanted, Action))
+                action = next(
+                    need for need in needs if isinstance(need.wanted, type) and issubclass(need.wanted, Action)
+                )
                 if action.wanted in performers:
                     raise WiringError(f"{action.wanted.__name__} has two performers")
                 others = tuple(need for need in needs if need is not action)
@@ -93,12 +95,9 @@ def registry_of(gateways: Iterable[ModuleType]) -> Registry:
 
 def _returned(function: Callable[..., Any]) -> type:
     returned = function.__annotations__.get("return")
-    for choice in (returned, *getattr(returned, "__args__", ())):
-        if getattr(choice, "__origin__", None) is Reading:
-            choice = choice.__args__[0]
-        if isinstance(choice, type) and choice is not type(None):
-            if choice is Reading:
-                continue
+    for told in (returned, *getattr(returned, "__args__", ())):
+        choice = told.__args__[0] if getattr(told, "__origin__", None) is Reading else told
+        if isinstance(choice, type) and choice not in (type(None), Reading):
             return choice
     raise WiringError(f"{function.__module__}.{function.__name__}: a probe must name the fact it returns")
 
@@ -137,53 +136,59 @@ def verify_wiring(
         ports: the port types a theatre offers.
         givens: the facts that the world supplies without a probe.
     """
-    wrong: list[str] = []
-    known_ports = {*ports, Lane}
-    given = set(givens)
+    inspector = _Inspector(registry, frozenset(ports), frozenset(givens))
     names: set[str] = set()
-
-    def look(who: str, needs: Iterable[Need], *, scope: Scope, may_use_ports: bool, trail: tuple[type, ...]) -> None:
-        for need in needs:
-            if need.wanted in given:
-                continue
-            if need.wanted in known_ports:
-                if need.wanted is Lane and scope is Scope.APP:
-                    wrong.append(f"{who} is app-wide and asks for a lane")
-                elif not may_use_ports and need.wanted is not Lane:
-                    wrong.append(f"{who} judges or proposes, and asks for the port {need.wanted.__name__}")
-                continue
-            probe = registry.probes.get(need.wanted)
-            if probe is None:
-                wrong.append(f"{who} asks for {getattr(need.wanted, '__name__', need.wanted)}, which no probe observes")
-            elif probe.fact in trail:
-                wrong.append(f"{who}: {probe.fact.__name__} is observed through itself")
-            else:
-                if scope is Scope.APP and probe.scope is Scope.LANE:
-                    wrong.append(f"{who} is app-wide and asks for {probe.fact.__name__}, which belongs to a lane")
-                look(
-                    f"{probe.function.__module__}.{probe.function.__name__}",
-                    probe.needs,
-                    scope=probe.scope,
-                    may_use_ports=True,
-                    trail=(*trail, probe.fact),
-                )
-
     for stage in stages:
-        wrong.extend(f"{stage.name} comes after {earlier}, which is not before it" for earlier in stage.after if earlier not in names)
+        for earlier in stage.after:
+            if earlier not in names:
+                inspector.wrong.append(f"{stage.name} comes after {earlier}, which is not before it")
         names.add(stage.name)
+        inspector.stage(stage)
+    for performer in registry.performers.values():
+        inspector.needs(_named(performer.function), performer.needs, Scope.LANE, outside=True)
+    return sorted(set(inspector.wrong))
+
+
+def _named(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__name__}"
+
+
+class _Inspector:
+    def __init__(self, registry: Registry, ports: frozenset[type], givens: frozenset[type]) -> None:
+        self._registry = registry
+        self._ports = ports
+        self._givens = givens
+        self.wrong: list[str] = []
+
+    def stage(self, stage: Stage) -> None:
         for check in (*checks_of(stage), *stage.proofs):
             mark_of(check)
-            look(f"{check.__module__}.{check.__name__}", needs_of(check), scope=stage.scope, may_use_ports=False, trail=())
+            self.needs(_named(check), needs_of(check), stage.scope)
         for verb in (stage.plan, stage.needless):
             if verb is not None:
-                who = f"{verb.__module__}.{verb.__name__}"
-                look(who, needs_of(verb), scope=stage.scope, may_use_ports=False, trail=())
-    for performer in registry.performers.values():
-        look(
-            f"{performer.function.__module__}.{performer.function.__name__}",
-            performer.needs,
-            scope=Scope.LANE,
-            may_use_ports=True,
-            trail=(),
-        )
-    return sorted(set(wrong))
+                self.needs(_named(verb), needs_of(verb), stage.scope)
+
+    def needs(
+        self, who: str, needs: Iterable[Need], scope: Scope, *, outside: bool = False, trail: tuple[type, ...] = ()
+    ) -> None:
+        """`outside` says whether the verb may touch a port; `trail` is the facts that led here."""
+        for need in needs:
+            if need.wanted is Lane:
+                if scope is Scope.APP:
+                    self.wrong.append(f"{who} is app-wide and asks for a lane")
+            elif need.wanted in self._ports:
+                if not outside:
+                    self.wrong.append(f"{who} judges or proposes, and asks for the port {need.wanted.__name__}")
+            elif need.wanted not in self._givens:
+                self._fact(who, need.wanted, scope, trail)
+
+    def _fact(self, who: str, fact: type, scope: Scope, trail: tuple[type, ...]) -> None:
+        probe = self._registry.probes.get(fact)
+        if probe is None:
+            self.wrong.append(f"{who} asks for {getattr(fact, '__name__', fact)}, which no probe observes")
+        elif fact in trail:
+            self.wrong.append(f"{who}: {fact.__name__} is observed through itself")
+        else:
+            if scope is Scope.APP and probe.scope is Scope.LANE:
+                self.wrong.append(f"{who} is app-wide and asks for {fact.__name__}, which belongs to a lane")
+            self.needs(_named(probe.function), probe.needs, probe.scope, outside=True, trail=(*trail, fact))

@@ -119,7 +119,7 @@ class Step:
 
     @property
     def name(self) -> str:
-        """ "stage" or "stage/lane"."""
+        """The stage, and the lane behind a slash where there is one."""
         return f"{self.stage}/{self.lane}" if self.lane else self.stage
 
     @property
@@ -223,15 +223,13 @@ def replay(entries: Iterable[Entry]) -> Run:
     return replace(run, steps=tuple(steps.values()))
 
 
-def _fold(step: Step, kind: str, entry: Entry, at: datetime | None) -> Step:
+def _fold(step: Step, kind: str, entry: Entry, at: datetime | None) -> Step:  # noqa: C901 - one paragraph for each kind of entry
     if kind == "step":
         # A step that is begun again after a crash is told anew; what it intended before is kept with its actions.
         kept = tuple(action for action in step.actions if action.intended)
         return Step(step.stage, step.lane, step.title, step.after, State.BEGAN, began=step.began or at, actions=kept)
     if kind == "reading":
-        record = ReadingRecord(
-            entry["fact"], Source(entry["source"]), entry.get("why", ""), entry.get("shown", ""), at
-        )
+        record = ReadingRecord(entry["fact"], Source(entry["source"]), entry.get("why", ""), entry.get("shown", ""), at)
         return replace(step, readings=(*step.readings, record))
     if kind == "judgement":
         found = tuple(finding_from(told) for told in entry.get("findings", ()))

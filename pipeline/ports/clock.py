@@ -39,7 +39,9 @@ class LiveClock:
 
     def sleep(self, seconds: float) -> None:
         if self._stop.wait(max(0.0, seconds)):
-            raise Interrupted("stopped while waiting", why="you asked to stop", remedy="`invoke resume` goes on waiting")
+            raise Interrupted(
+                "stopped while waiting", why="you asked to stop", remedy="`invoke resume` goes on waiting"
+            )
 
 
 class BriskClock:

@@ -9,7 +9,19 @@ from typing import Protocol
 from pipeline.model import Source, UsageFault
 
 SKIPPED = frozenset(
-    {".git", ".hg", ".svn", "node_modules", "DerivedData", ".build", ".venv", "venv", "__pycache__", ".runs", "Carthage"}
+    {
+        ".git",
+        ".hg",
+        ".svn",
+        "node_modules",
+        "DerivedData",
+        ".build",
+        ".venv",
+        "venv",
+        "__pycache__",
+        ".runs",
+        "Carthage",
+    }
 )
 """Folders that hold no source of the app: version control, dependencies' checkouts, build output."""
 
@@ -77,12 +89,12 @@ class LiveFiles:
         return self._tree
 
     def exists(self, path: str | Path) -> bool:
-        return os.path.exists(self.root / path)
+        return (self.root / path).exists()
 
     def read(self, path: str | Path, limit: int = READ_LIMIT) -> bytes:
         full = self.root / path
         try:
-            with open(full, "rb") as file:
+            with full.open("rb") as file:
                 data = file.read(limit + 1)
         except FileNotFoundError:
             raise

@@ -38,7 +38,7 @@ TOKEN_RENEWED_EARLY = 60
 SKEW_LIMIT = 86_400.0
 
 
-class CredentialsMissing(PipelineError):  # noqa: N818
+class CredentialsMissing(PipelineError):
     """A request needs a credential that nobody has given. A probe answers it with an UNKNOWN reading."""
 
     exit_code = EXIT_USAGE

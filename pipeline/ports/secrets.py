@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Protocol
 
 from pipeline.model import Source
@@ -46,9 +47,8 @@ class EnvironmentSecrets:
             path = self._environment.get(f"{name}_FILE")
             if path:
                 try:
-                    with open(path, encoding="utf-8") as file:
-                        value = file.read().strip()
-                except OSError:
+                    value = Path(path).read_text(encoding="utf-8").strip()
+                except (OSError, UnicodeDecodeError):
                     value = None
         if value:
             self._fetched.add(value)

@@ -1,4 +1,4 @@
-"""An evening at the theatre: one scenario for Apple's services and one for the developer's Mac, from one name or file."""
+"""An evening at the theatre: from one name or file, what Apple's services do and what is wrong with the Mac."""
 
 from __future__ import annotations
 

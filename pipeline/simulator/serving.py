@@ -8,8 +8,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.simulator.evening import FOLDER, evening, listed
-
+from pipeline.simulator.evening import evening, listed
 
 BUNDLE_ID = "com.mshaler.isometry"
 CONTAINER = "iCloud.com.mshaler.isometry"

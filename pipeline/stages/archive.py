@@ -13,9 +13,7 @@ def artifact_was_given(export: Export) -> str:
     return f"{export.path} was given" if export.given else ""
 
 
-def plan(
-    lane: Lane, settings: TargetSettings, info: TargetInfo, archive: Archive, export: Export
-) -> Iterator[Action]:
+def plan(lane: Lane, settings: TargetSettings, info: TargetInfo, archive: Archive, export: Export) -> Iterator[Action]:
     if archive.given or export.given:
         return
     version, build = info.text("CFBundleShortVersionString"), info.text("CFBundleVersion")

@@ -11,7 +11,9 @@ from pipeline.stages.archive import artifact_was_given
 def plan(lane: Lane, archive: Archive, export: Export) -> Iterator[Action]:
     if export.given or export.holds(archive.bundle_id, archive.version, archive.build):
         return
-    yield ExportApp.of(lane, archive=archive.path, bundle_id=archive.bundle_id, version=archive.version, build=archive.build)
+    yield ExportApp.of(
+        lane, archive=archive.path, bundle_id=archive.bundle_id, version=archive.version, build=archive.build
+    )
 
 
 EXPORT = Stage(

@@ -70,7 +70,15 @@ def peer_environment(package: str) -> Path:
     if not (folder / ".made").exists():
         print(f"making an environment for {package} (once)…", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]
+        pip = [
+            str(folder / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            package,
+        ]
         subprocess.run(pip, check=True, stdout=sys.stderr)
         (folder / ".made").touch()
     return folder

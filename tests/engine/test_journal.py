@@ -65,7 +65,9 @@ def test_a_removed_line_is_noticed(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(position=st.integers(0, 2000), bit=st.integers(0, 7))
-def test_any_flipped_bit_is_noticed_or_cuts_the_end(tmp_path_factory: pytest.TempPathFactory, position: int, bit: int) -> None:
+def test_any_flipped_bit_is_noticed_or_cuts_the_end(
+    tmp_path_factory: pytest.TempPathFactory, position: int, bit: int
+) -> None:
     path = filled(tmp_path_factory.mktemp("flip"))
     data = bytearray(path.read_bytes())
     position %= len(data)

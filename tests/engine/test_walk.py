@@ -223,7 +223,9 @@ def test_wiring_names_what_nobody_answers() -> None:
     wrong = verify_wiring(toy.TABLE, registry_of([]), [toy.Jug], [toy.Mark])
     assert any("Level, which no probe observes" in each for each in wrong)
     astray = (replace(toy.LOOK, after=("nowhere",)),)
-    assert verify_wiring(astray, toy.registry(), [toy.Jug], [toy.Mark]) == ["look comes after nowhere, which is not before it"]
+    assert verify_wiring(astray, toy.registry(), [toy.Jug], [toy.Mark]) == [
+        "look comes after nowhere, which is not before it"
+    ]
     app_wide = (replace(toy.FILL, after=(), scope=toy.Scope.APP),)
     assert any("belongs to a lane" in each for each in verify_wiring(app_wide, toy.registry(), [toy.Jug], [toy.Mark]))
 

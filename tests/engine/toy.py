@@ -141,7 +141,14 @@ def plan(level: Level, mark: Mark, lane: Lane) -> Iterator[Action]:
 
 
 LOOK = Stage("look", scope=Scope.APP, checks=(shelf_is_sound,))
-FILL = Stage("fill", after=("look",), checks=(jug_is_not_too_full,), plan=plan, proofs=(jug_is_full,), patience=timedelta(minutes=10))
+FILL = Stage(
+    "fill",
+    after=("look",),
+    checks=(jug_is_not_too_full,),
+    plan=plan,
+    proofs=(jug_is_full,),
+    patience=timedelta(minutes=10),
+)
 TASTE = Stage("taste", after=("fill",), checks=(somebody_drank,))
 TABLE = (LOOK, FILL, TASTE)
 
@@ -178,7 +185,16 @@ def cast(
     if resume:
         journal.append("resume")
     else:
-        journal.append("run", run="r1", theatre="rehearsal", app="toy", root="", version="", lanes=[], steps=steps_told(stages, lanes))
+        journal.append(
+            "run",
+            run="r1",
+            theatre="rehearsal",
+            app="toy",
+            root="",
+            version="",
+            lanes=[],
+            steps=steps_told(stages, lanes),
+        )
     return Cast(
         stages=stages,
         lanes=lanes,

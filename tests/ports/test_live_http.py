@@ -352,7 +352,7 @@ def test_a_carrier_is_given_the_authorisation_of_a_host() -> None:
 
 @pytest.mark.parametrize(("applied", "ambiguous"), [(True, True), (False, False), (None, True)])
 def test_a_dropped_connection_of_a_carrier_is_a_failure(applied: bool | None, ambiguous: bool) -> None:
-    class Dropped(Exception):  # noqa: N818
+    class Dropped(Exception):
         """What a simulated service raises."""
 
     def carrier(*_: object) -> tuple[int, dict[str, str], bytes]:

@@ -57,17 +57,28 @@ def test_a_rehearsal_stays_in_its_run_directory(tmp_path: Path, verb: list[str])
     log = tmp_path / "seen.json"
     before = {**listing(ROOT / "pipeline"), **listing(ROOT / ".git")}
     env = {
-        "PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "PYTHONPATH": str(ROOT),
-        "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8",
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LANG": "C.UTF-8",
     }
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, str(log), *verb, "--runs", str(runs)],
-        cwd=here, env=env, capture_output=True, text=True, timeout=120, check=False,
+        cwd=here,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     seen = json.loads(log.read_text())
     (run,) = runs.iterdir()
-    outside = [path for kind, path in seen if kind == "write" and not Path(path).is_relative_to(run) and path != os.devnull]
+    outside = [
+        path for kind, path in seen if kind == "write" and not Path(path).is_relative_to(run) and path != os.devnull
+    ]
     assert outside == []
     assert [each for kind, each in seen if kind in ("network", "native")] == []
     started = [each for kind, each in seen if kind == "process"]
@@ -88,7 +99,12 @@ def test_the_watch_sees_what_it_watches_for(tmp_path: Path) -> None:
         "subprocess.run(['true'])\n"
     )
     log = tmp_path / "seen.json"
-    subprocess.run([sys.executable, "-c", WATCHED, str(log)], cwd=tmp_path, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}, check=True)
+    subprocess.run(
+        [sys.executable, "-c", WATCHED, str(log)],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)},
+        check=True,
+    )
     seen = json.loads(log.read_text())
     assert {"write", "network", "process"} <= {kind for kind, _ in seen}
     assert ["write", str(tmp_path / "leaked")] in seen
@@ -97,9 +113,14 @@ def test_the_watch_sees_what_it_watches_for(tmp_path: Path) -> None:
 def test_another_host_is_refused_in_a_rehearsal(tmp_path: Path) -> None:
     from pipeline.model import Refused
     from pipeline.ports.http import Http, Request
-    from pipeline.world import Wishes, open_world
+    from pipeline.subject import Wishes
+    from pipeline.world import open_world
 
     world = open_world(Wishes(theatre="rehearsal"), dry_run=True, runs=tmp_path)
-    for url in ("https://example.com/", "http://127.0.0.1:80/", "https://api.appstoreconnect.apple.com.evil.example/v1/apps"):
+    for url in (
+        "https://example.com/",
+        "http://127.0.0.1:80/",
+        "https://api.appstoreconnect.apple.com.evil.example/v1/apps",
+    ):
         with pytest.raises(Refused):
             world.ports(None)[Http].send(Request("GET", url))

@@ -47,7 +47,14 @@ def test_two_rehearsals_promise_the_same(tmp_path: Path) -> None:
 def test_the_real_app_is_blocked_by_its_real_blockers(tmp_path: Path, shared_data: Path) -> None:
     report = tmp_path / "report.json"
     told = menu(
-        "release", "--dry-run", "--app", str(shared_data / "isometry/2026-02"), "--runs", str(tmp_path / "runs"), "--report", f"json={report}",
+        "release",
+        "--dry-run",
+        "--app",
+        str(shared_data / "isometry/2026-02"),
+        "--runs",
+        str(tmp_path / "runs"),
+        "--report",
+        f"json={report}",
     )
     assert told.code == 1
     assert "Traceback" not in told.out + told.err
@@ -61,8 +68,13 @@ def test_the_real_app_is_blocked_by_its_real_blockers(tmp_path: Path, shared_dat
         ("native/IsometryiOS/IsometryiOS/Info.plist", 20),
         ("native/IsometryiOS/IsometryiOS/Info.plist", 22),
     }
-    assert any("Developer ID Application" in f["summary"] and f["path"].endswith("Production.xcconfig") for f in blocking)
-    assert {f["subject"] for f in blocking if f["apple"] == "90112"} == {"background-app-refresh", "background-processing"}
+    assert any(
+        "Developer ID Application" in f["summary"] and f["path"].endswith("Production.xcconfig") for f in blocking
+    )
+    assert {f["subject"] for f in blocking if f["apple"] == "90112"} == {
+        "background-app-refresh",
+        "background-processing",
+    }
     assert all(f["source"] == "LIVE" for f in blocking if f["stage"] == "project")
     assert told.out.rstrip().splitlines()[-1].startswith(tuple("0123456789"))
 
@@ -84,7 +96,9 @@ def test_patience_and_retries_get_through(tmp_path: Path, scenario: str) -> None
     assert len(created) == 2, "each lane's upload was made once"
 
 
-@pytest.mark.parametrize(("scenario", "says"), [("invalid-build", "INVALID"), ("redundant-build", ""), ("schema-behind", "production")])
+@pytest.mark.parametrize(
+    ("scenario", "says"), [("invalid-build", "INVALID"), ("redundant-build", ""), ("schema-behind", "production")]
+)
 def test_what_apple_would_refuse_blocks(tmp_path: Path, scenario: str, says: str) -> None:
     run, _ = play(tmp_path, scenario=scenario)
     assert run.exit_code == 1, run.verdict

@@ -13,7 +13,8 @@ from typing import Any
 from pipeline.engine.walk import walk
 from pipeline.model.run import Run
 from pipeline.stages import TABLES
-from pipeline.world import Wishes, World, open_world, reopen
+from pipeline.subject import Wishes
+from pipeline.world import World, open_world, reopen
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,7 +48,9 @@ class Told:
 def menu(*arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None, stdin: str = "") -> Told:
     """The console command in a process of its own, away from the checkout."""
     # The names of the environment that tests may leak are dropped; what a person has by default stays.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "ASC_", "CI", "PIPELINE_"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "ASC_", "CI", "PIPELINE_"))
+    }
     done = subprocess.run(
         [sys.executable, "-m", "pipeline", *arguments],
         cwd=cwd or ROOT,

@@ -17,7 +17,7 @@ _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 class _Loader(yaml.SafeLoader):
     """Refuses a key that stands twice; YAML would keep the last one in silence."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT002
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
         if len(keys) != len(set(keys)):
             raise yaml.constructor.ConstructorError(None, None, f"a key stands twice in {keys}", node.start_mark)
@@ -43,6 +43,12 @@ class Document:
     @property
     def jobs(self) -> Mapping[str, Mapping[str, Any]]:
         return self.data.get("jobs") or {}
+
+    @property
+    def secrets(self) -> Mapping[str, Any]:
+        """What a caller of the workflow hands over."""
+        events = self.data["on"]
+        return ((events.get("workflow_call") or {}) if isinstance(events, Mapping) else {}).get("secrets") or {}
 
     def inputs(self, event: str = "") -> Mapping[str, Mapping[str, Any]]:
         """The inputs of an action, or of one event of a workflow."""

@@ -103,29 +103,31 @@ def jobs(folder: Folder) -> Iterator[str]:
 def secrets(folder: Folder) -> Iterator[str]:
     """A secret stands only in the `env` of a step, under its own name, is declared, and comes from an environment."""
     for workflow in folder.workflows:
-        call = workflow.data["on"].get("workflow_call") or {} if isinstance(workflow.data["on"], Mapping) else {}
-        declared = call.get("secrets") or {}
-        everywhere = list(references(workflow.data, "secrets"))
-        in_steps = []
-        for job_name, job in workflow.jobs.items():
-            if "environment" not in job and any(references(job, "secrets")):
-                yield f"{workflow.name} {job_name}: secrets without an environment"
-            for step in job["steps"]:
-                for name, value in (step.get("env") or {}).items():
-                    for found in references(value, "secrets"):
-                        in_steps.append(found)
-                        if (name,) != found:
-                            yield f"{workflow.name}: the secret {found[0]} is called {name}"
-        if len(everywhere) != len(in_steps):
+        placed = list(_placed(workflow))
+        everywhere = [found for (found, *_) in references(workflow.data, "secrets")]
+        if len(everywhere) != len(placed):
             yield f"{workflow.name}: a secret stands outside the env of a step"
+        for job, name, found in placed:
+            if name != found:
+                yield f"{workflow.name} {job}: the secret {found} is called {name}"
+            if "environment" not in workflow.jobs[job]:
+                yield f"{workflow.name} {job}: secrets without an environment"
         if re.search(r"secrets\s*\[|toJSON\(\s*secrets|secrets: inherit", workflow.text):
             yield f"{workflow.name}: all secrets at once"
-        used = {found[0] for found in everywhere}
-        yield from (f"{workflow.name}: the secret {name} is not declared" for name in sorted(used - set(declared)))
-        yield from (f"{workflow.name}: the secret {name} is never used" for name in sorted(set(declared) - used))
+        declared, used = set(workflow.secrets), set(everywhere)
+        yield from (f"{workflow.name}: the secret {name} is not declared" for name in sorted(used - declared))
+        yield from (f"{workflow.name}: the secret {name} is never used" for name in sorted(declared - used))
     for action in folder.actions.values():
         if list(references(action.data, "secrets")):
             yield f"{action.name}: an action has no secrets"
+
+
+def _placed(workflow: Document) -> Iterator[tuple[str, str, str]]:
+    """Job, variable and secret, for every secret in the env of a step."""
+    for job, told in workflow.jobs.items():
+        for step in told["steps"]:
+            for name, value in (step.get("env") or {}).items():
+                yield from ((job, name, found) for (found, *_) in references(value, "secrets"))
 
 
 def tasks(folder: Folder) -> Iterator[str]:
@@ -156,9 +158,9 @@ def action_inputs(folder: Folder) -> Iterator[str]:
         required = {name for name, told in declared.items() if told.get("required") == "true"}
         yield from (f"{where}: {action.name} needs the input {name!r}" for name in sorted(required - given))
     for action in folder.actions.values():
-        used, declared = {found[0] for found in references(action.data, "inputs")}, set(action.inputs())
-        yield from (f"{action.name}: the input {name!r} is not declared" for name in sorted(used - declared))
-        yield from (f"{action.name}: the input {name!r} is never used" for name in sorted(declared - used))
+        used, known = {found[0] for found in references(action.data, "inputs")}, set(action.inputs())
+        yield from (f"{action.name}: the input {name!r} is not declared" for name in sorted(used - known))
+        yield from (f"{action.name}: the input {name!r} is never used" for name in sorted(known - used))
     yield from _environment(folder.actions["pipeline"])
 
 
@@ -177,7 +179,7 @@ def _environment(action: Document) -> Iterator[str]:
 def outputs(folder: Folder) -> Iterator[str]:
     """`steps.x.outputs.y` names an earlier step of the same job, and an output that it has."""
     for document in (*folder.workflows, *folder.actions.values()):
-        for name, job in (document.jobs or {"": document.data["runs"] if "runs" in document.data else {}}).items():
+        for name, job in (document.jobs or {"": document.data.get("runs", {})}).items():
             told: dict[str, Mapping[str, Any]] = {}
             for step in job.get("steps", []):
                 yield from _told(folder, f"{document.name} {name}", references(step, "steps"), told)

@@ -21,7 +21,7 @@ LOGIN = "/Users/ann/Library/Keychains/login.keychain-db"
 RECORDER = """#!/usr/bin/env bash
 printf '%s\\n' "$*" >>"$LOG.arguments"
 case "$1" in
-  -i) cat >>"$LOG.stdin"; touch "$KEYCHAIN"; [ ! -e "$KEYCHAIN.p12" ] || stat -c %a "$KEYCHAIN.p12" >"$LOG.mode" ;;
+  -i) cat >>"$LOG.stdin"; touch "$KEYCHAIN"; [ ! -e "$KEYCHAIN.p12" ] || ls -l "$KEYCHAIN.p12" >"$LOG.mode" ;;
   list-keychains) [ "${4:-}" = -s ] || { printf '    "%s"\\n' "$LOGIN"; [ ! -e "$KEYCHAIN" ] || printf '    "%s"\\n' "$KEYCHAIN"; } ;;
   delete-keychain) rm "$2" ;;
 esac
@@ -59,7 +59,9 @@ def packed(**files: bytes) -> str:
     return base64.encodebytes(whole.getvalue()).decode()
 
 
-def test_no_secret_is_on_a_command_line_and_nothing_is_left(root: Path, machine: dict[str, str], tmp_path: Path) -> None:
+def test_no_secret_is_on_a_command_line_and_nothing_is_left(
+    root: Path, machine: dict[str, str], tmp_path: Path
+) -> None:
     material = {
         "SIGNING_CERTIFICATES": base64.b64encode(b"a bag").decode(),
         "SIGNING_CERTIFICATES_PASSWORD": PASSWORD,
@@ -86,7 +88,7 @@ def test_no_secret_is_on_a_command_line_and_nothing_is_left(root: Path, machine:
         assert secret not in arguments
         assert secret not in done.stdout
     assert f"list-keychains -d user -s {LOGIN} {machine['KEYCHAIN']}\n" in arguments
-    assert Path(f"{machine['LOG']}.mode").read_text(encoding="utf-8") == "600\n"
+    assert Path(f"{machine['LOG']}.mode").read_text(encoding="utf-8").startswith("-rw-------")
     assert not Path(f"{machine['KEYCHAIN']}.p12").exists()
     profiles = Path(machine["HOME"]) / "Library/Developer/Xcode/UserData/Provisioning Profiles"
     assert sorted(path.name for path in profiles.iterdir()) == ["App.mobileprovision", "Mac.provisionprofile"]

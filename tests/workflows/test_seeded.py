@@ -106,7 +106,9 @@ def test_the_rules_of_the_house_tell(root: Path, tmp_path: Path, defect: str) ->
 
 
 def test_a_key_that_stands_twice_is_told(root: Path, tmp_path: Path) -> None:
-    github = seeded(root, tmp_path, CI, "    timeout-minutes: 30\n", "    timeout-minutes: 30\n    timeout-minutes: 3\n")
+    github = seeded(
+        root, tmp_path, CI, "    timeout-minutes: 30\n", "    timeout-minutes: 30\n    timeout-minutes: 3\n"
+    )
     with pytest.raises(yaml.YAMLError, match="stands twice"):
         read(github)
 
@@ -132,7 +134,11 @@ def test_zizmor_tells(root: Path, tmp_path: Path, audit: str) -> None:
     ("file", "old", "new"),
     [
         ("actions/pipeline/step", '"$here/step.py"', "$here/step.py"),
-        ("actions/keychain/keychain", 'local bag="$KEYCHAIN.p12" password', 'local bag="$KEYCHAIN.p12" password pasword'),
+        (
+            "actions/keychain/keychain",
+            'local bag="$KEYCHAIN.p12" password',
+            'local bag="$KEYCHAIN.p12" password pasword',
+        ),
         ("actions/keychain/keychain", 'rm -f "$installed"', "rm -f $instaled"),
     ],
 )

@@ -34,10 +34,15 @@ def test_the_rules_of_the_house_hold(github: Path) -> None:
 
 @pytest.mark.parametrize(
     ("schema", "pattern"),
-    [("vendor.github-workflows", "workflows/*.yml"), ("vendor.github-actions", "actions/*/action.yml")],
+    [
+        ("vendor.github-workflows", "workflows/*.yml"),
+        ("vendor.github-actions", "actions/*/action.yml"),
+        ("vendor.dependabot", "dependabot.yml"),
+    ],
 )
 def test_the_schemas_hold(github: Path, schema: str, pattern: str) -> None:
     paths = sorted(map(str, github.glob(pattern)))
+    assert paths
     done = run(BIN / "check-jsonschema", "--builtin-schema", schema, *paths)
     assert done.returncode == 0, done.stdout
 

@@ -74,7 +74,7 @@ def _container_schema(fact: type[C], http: Http, local: LocalSchema, declared: D
         why = f"no team is declared, and CloudKit keeps the container {container} by team"
     else:
         try:
-            text = _export(http, declared.team_id, container, fact.environment)
+            text = exported(http, declared.team_id, container, fact.environment)
         except CredentialsMissing:
             why = f"the schema of {container} cannot be asked for without {TOKEN}"
         else:
@@ -89,7 +89,7 @@ def _url(team_id: str, container: str, environment: str, tail: str) -> str:
     return f"{HOST}/v1/database/teams/{team}/containers/{name}/environments/{environment}/schema{tail}"
 
 
-def _export(http: Http, team_id: str, container: str, environment: str) -> str:
+def exported(http: Http, team_id: str, container: str, environment: str) -> str:
     """GET …/schema/export. Raises AppleFailure when CloudKit refuses, CredentialsMissing without a token."""
     answer = http.send(Request("GET", _url(team_id, container, environment, "/export")))
     if answer.status != OK:
@@ -140,7 +140,7 @@ def _remedy(status: int, code: str) -> str:
 def import_schema(action: ImportSchema, http: Http, files: Files) -> Mapping[str, Any]:
     """PUT …/schema. Nothing is sent when development says the same already, or when an import would delete from it."""
     data = _unchanged(files, action)
-    there = read_schema(_export(http, action.team_id, action.container, "DEVELOPMENT"))
+    there = read_schema(exported(http, action.team_id, action.container, "DEVELOPMENT"))
     if _says_the_same(read_schema(data), there, action.container):
         return {"already": True, "sha256": action.sha256}
     boundary = f"schema-{action.sha256[:32]}"

@@ -200,11 +200,11 @@ class _Token(NamedTuple):
         return f'"{text}"'
 
 
-class _Halt(Exception):  # noqa: N818 - a jump, not an error
+class _Halt(Exception):
     """The rest of the text is not worth reading."""
 
 
-class _Lost(Exception):  # noqa: N818 - a jump, not an error
+class _Lost(Exception):
     """The current item cannot be understood; reading goes on behind it."""
 
 

@@ -16,7 +16,7 @@ _EDGE_ROWS = 8
 _WIDTH_LIMIT = 4096
 
 
-class BrokenCatalog(ValueError):  # noqa: N818  # reads as what happened
+class BrokenCatalog(ValueError):  # reads as what happened
     """A Contents.json that cannot be read. `line` counts from 1."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:

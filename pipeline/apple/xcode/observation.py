@@ -213,7 +213,7 @@ def _from_info(info: infoplist.InfoPlist, key: str) -> Value:
     return Value(value if isinstance(value, str) else "", info.places.get(key))
 
 
-class Unseen(LookupError):  # noqa: N818  # reads as what happened
+class Unseen(LookupError):  # reads as what happened
     """A file that decides a fact is not here, or cannot be read, so that the fact is not known."""
 
 

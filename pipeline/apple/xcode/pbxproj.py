@@ -29,7 +29,7 @@ _NAMED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v":
 _CONFLICT = re.compile(r"^(?:<{7}|>{7}|={7})(?: |$)", re.MULTILINE)
 
 
-class BrokenList(ValueError):  # noqa: N818  # reads as what happened
+class BrokenList(ValueError):  # reads as what happened
     """A property list that cannot be read. `line` counts from 1; `reason` is a phrase for a person."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:

@@ -15,7 +15,7 @@ DEPTH_LIMIT = 128
 SIZE_LIMIT = 64 * 1024 * 1024
 
 
-class BrokenPlist(ValueError):  # noqa: N818  # reads as what happened
+class BrokenPlist(ValueError):  # reads as what happened
     """A property list that cannot be read. `line` counts from 1; None where the format has no lines."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:

@@ -24,7 +24,7 @@ class Scheme:
         return any(name == target and posixpath.basename(where) == file for _, name, where in self.targets)
 
 
-class BrokenScheme(ValueError):  # noqa: N818  # reads as what happened
+class BrokenScheme(ValueError):  # reads as what happened
     """A scheme file that is not the XML Xcode writes. `line` counts from 1."""
 
     def __init__(self, reason: str, line: int | None) -> None:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.simulator.evening import evening
 from pipeline.simulator.apple import SimulatedApple
 from pipeline.simulator.cloudkit.management import ROUTES
 from pipeline.simulator.cloudkit.multipart import NoFile, file_part
 from pipeline.simulator.cloudkit.schema import SchemaFault, read, write
+from pipeline.simulator.evening import evening
 from pipeline.simulator.faults import Scenario
 
 from .conftest import MAPPING, START, TEAM

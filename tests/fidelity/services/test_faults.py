@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.simulator.evening import evening
 from pipeline.simulator.apple import SimulatedApple
+from pipeline.simulator.evening import evening
 from pipeline.simulator.faults import DEEDS, Dropped, Fault, Scenario, ScenarioFault
 
 from .conftest import MAPPING, START, TEAM, Client

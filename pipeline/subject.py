@@ -1,0 +1,328 @@
+"""What a run is about: the app, its settings, its lanes, and the artifacts that were given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.model import Declaration, Lane, Platform, UsageFault
+from pipeline.ports.files import Files, LiveFiles
+
+if TYPE_CHECKING:
+    from pipeline.apple.xcode.facts import TargetSettings
+    from pipeline.configuration.settings import AppSettings, Settings
+
+SAMPLE = Path(__file__).parent / "simulator" / "sample"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person asked for, as plain values: kept with the run, so that a resume asks for the same."""
+
+    app: str = ""
+    config: str = ""
+    theatre: str = ""
+    table: str = "release"
+    lanes: tuple[str, ...] = ()
+    project: str = ""
+    configuration: str = ""
+    ipa: str = ""
+    pkg: str = ""
+    archive: tuple[str, ...] = ()
+    scenario: str = ""
+    approved: str = ""
+    until: str = ""
+
+    @classmethod
+    def told(cls, told: Mapping[str, Any]) -> Wishes:
+        """The inverse of `asdict`; keys of a newer version are passed over."""
+        known: dict[str, Any] = {name: told[name] for name in cls.__dataclass_fields__ if name in told}
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One app, ready to be released: `given` holds, by lane name, the artifacts that were named instead of built."""
+
+    wishes: Wishes
+    settings: Settings
+    app: AppSettings
+    root: Path
+    files: Files
+    lanes: tuple[Lane, ...]
+    given: Mapping[str, Mapping[str, Path]]
+
+    @classmethod
+    def of(cls, wishes: Wishes) -> Subject:
+        """The app that is wished for.
+
+        Raises:
+            UsageFault: the app, its configuration or an option is at fault.
+        """
+        settings, app, root = find_app(wishes)
+        files = LiveFiles(root)
+        lanes = find_lanes(files, app, wishes)
+        given = {lane.name: _given(wishes, lane) for lane in lanes}
+        return cls(_anchored(wishes, settings, app, root), settings, app, root, files, lanes, given)
+
+    def wished(self, **changes: Any) -> Subject:
+        """The same with other wishes."""
+        return replace(self, wishes=replace(self.wishes, **changes))
+
+    @cached_property
+    def bundle_ids(self) -> dict[str, str]:
+        """The bundle identifier that the project gives each lane."""
+        return {name: settings.bundle_id.text for name, settings in self._targets.items()}
+
+    @cached_property
+    def team_id(self) -> str:
+        """The team: as declared, else as the first lane's project says; empty when nothing says."""
+        said = (settings.team_id.text for settings in self._targets.values())
+        return self.app.team_id or next(filter(None, said), "")
+
+    @cached_property
+    def containers(self) -> tuple[str, ...]:
+        """The CloudKit containers: as declared, else as the lanes' entitlements name them."""
+        from pipeline.apple.xcode.discovery import WORKSPACES
+        from pipeline.apple.xcode.observation import UNREADABLE, Sight, target_entitlements
+
+        named: list[str] = []
+        for lane in () if self.app.containers else self.lanes:
+            try:
+                asked = target_entitlements(Sight(WORKSPACES.of(self.files), lane))
+            except UNREADABLE:
+                continue
+            named.extend(asked.containers if asked.cloudkit else ())
+        return self.app.containers or tuple(dict.fromkeys(named))
+
+    @cached_property
+    def schema(self) -> str | None:
+        """The text of the app's CloudKit schema file, if there is a readable one."""
+        path = self.app.schema or next((p for p in self.files.tree() if p.endswith(".ckdb")), "")
+        try:
+            return self.files.read(path, 1 << 20).decode("utf-8") if path else None
+        except (OSError, UnicodeDecodeError, UsageFault):
+            return None
+
+    @cached_property
+    def _targets(self) -> dict[str, TargetSettings]:
+        from pipeline.apple.xcode.discovery import WORKSPACES
+        from pipeline.apple.xcode.observation import UNREADABLE, Sight, target_settings
+
+        found: dict[str, TargetSettings] = {}
+        for lane in self.lanes:
+            try:
+                found[lane.name] = target_settings(Sight(WORKSPACES.of(self.files), lane))
+            except UNREADABLE:
+                continue
+        return found
+
+    def declaration(self, lane: Lane | None) -> Declaration:
+        """What `config/` declares for one lane. For the whole app, what is not declared is taken from the project."""
+        from pipeline.configuration.settings import LaneSettings
+
+        app, path = self.app, self.settings.path
+        own = app.lanes.get(lane.name, LaneSettings()) if lane else LaneSettings()
+        shown = ""
+        if path:
+            full = Path(path).absolute()
+            shown = full.relative_to(self.root).as_posix() if full.is_relative_to(self.root) else path
+        return Declaration(
+            app=app.name,
+            bundle_id=own.bundle_id or app.bundle_id,
+            team_id=app.team_id if lane else self.team_id,
+            version=own.version or app.version,
+            build=own.build or app.build,
+            containers=app.containers if lane else self.containers,
+            schema=app.schema,
+            tag=app.tag,
+            groups=app.groups,
+            path=shown,
+        )
+
+
+def find_app(wishes: Wishes) -> tuple[Settings, AppSettings, Path]:
+    """The settings, the app, and its root: what `--app` names, else the only app of `config/`, else the sample."""
+    from pipeline.configuration.reading import nearest
+
+    settings = _settings(wishes.config, Path.cwd())
+    name = wishes.app
+    if not name and not settings.apps:
+        return _app_at(SAMPLE, settings)
+    if not name:
+        if len(settings.apps) > 1:
+            raise UsageFault(
+                f"{settings.path} names {len(settings.apps)} apps",
+                remedy=f"choose one with --app: {', '.join(settings.apps)}",
+            )
+        name = next(iter(settings.apps))
+    if name in settings.apps:
+        app = settings.apps[name]
+        return settings, app, _folder(Path(app.path), f"{settings.path} names it as the path of {name}")
+    path = Path(name).expanduser()
+    if not path.exists() and os.sep not in name and settings.apps:
+        raise UsageFault(
+            f"there is no app {name!r}",
+            why=f"neither a folder nor an app of {settings.path}",
+            remedy=nearest(name, settings.apps),
+        )
+    root = _folder(path, "--app names it")
+    known = next((each for each in settings.apps.values() if Path(each.path) == root), None)
+    return (settings, known, root) if known else _app_at(root, settings)
+
+
+def _app_at(root: Path, settings: Settings) -> tuple[Settings, AppSettings, Path]:
+    from pipeline.configuration.settings import AppSettings
+
+    own = _settings("", root)
+    app = next((each for each in own.apps.values() if Path(each.path) == root), None)
+    if app:
+        return own, app, root
+    return settings, AppSettings(name=root.name, path=str(root)), root
+
+
+def _settings(option: str, folder: Path) -> Settings:
+    from pipeline.configuration.settings import Settings
+
+    chosen = option or os.environ.get("PIPELINE_CONFIG", "")
+    if chosen:
+        path = Path(chosen).expanduser()
+    else:
+        path = folder / "config" / "pipeline.yaml"
+        if not path.is_file():
+            return Settings()
+    from pipeline.configuration.reading import read_settings
+
+    return read_settings(path)
+
+
+def _folder(path: Path, because: str) -> Path:
+    if not path.exists():
+        raise UsageFault(f"there is no folder {path}", why=because, remedy="check the path")
+    if not path.is_dir():
+        raise UsageFault(f"{path} is not a folder", why=because, remedy="name the folder that holds the Xcode project")
+    return path.resolve()
+
+
+def find_lanes(files: Files, app: AppSettings, wishes: Wishes) -> tuple[Lane, ...]:
+    """The lanes: discovered, then as `config/` and the options decide."""
+    from pipeline.apple.xcode.discovery import discover
+
+    platforms = tuple(name.lower() for name in wishes.lanes) or app.platforms or tuple(app.lanes)
+    by_lane = {name: own.project for name, own in app.lanes.items() if own.project}
+    found = discover(
+        files, project=wishes.project, configuration=wishes.configuration, platforms=platforms, projects=by_lane
+    )
+    lanes = []
+    for lane in found.lanes:
+        own = app.lanes.get(lane.name)
+        lanes.append(
+            replace(
+                lane,
+                target=(own and own.target) or lane.target,
+                scheme=(own and own.scheme) or lane.scheme,
+                configuration=wishes.configuration or (own and own.configuration) or lane.configuration,
+            )
+        )
+    _artifacts_fit(wishes, lanes)
+    return tuple(lanes)
+
+
+def _artifacts_fit(wishes: Wishes, lanes: Sequence[Lane]) -> None:
+    named = [(wishes.ipa, "--ipa", False), (wishes.pkg, "--pkg", True)]
+    for told, option, mac in named:
+        if not told:
+            continue
+        if not Path(told).expanduser().is_file():
+            raise UsageFault(f"{option} {told}: there is no such file", remedy="check the path")
+        if not any((lane.platform is Platform.MAC_OS) is mac for lane in lanes):
+            raise UsageFault(f"{option} {told}: no lane takes it", why=f"the lanes are {', '.join(map(str, lanes))}")
+    for told in wishes.archive:
+        if not Path(told.rpartition("=")[2]).expanduser().is_dir():
+            raise UsageFault(f"--archive {told}: there is no such .xcarchive", remedy="check the path")
+
+
+def _anchored(wishes: Wishes, settings: Settings, app: AppSettings, root: Path) -> Wishes:
+    """The wishes with absolute paths, so that a run can be resumed from any folder."""
+    named = app.name if app.name in settings.apps else str(root)
+    archives = tuple(
+        f"{name}{mark}{_absolute(path)}" for name, mark, path in (a.rpartition("=") for a in wishes.archive)
+    )
+    return replace(
+        wishes,
+        app=named,
+        config=_absolute(settings.path),
+        ipa=_absolute(wishes.ipa),
+        pkg=_absolute(wishes.pkg),
+        archive=archives,
+        scenario=_absolute(wishes.scenario) if os.sep in wishes.scenario else wishes.scenario,
+    )
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
+def _given(wishes: Wishes, lane: Lane) -> dict[str, Path]:
+    given: dict[str, Path] = {}
+    if wishes.ipa and lane.platform is not Platform.MAC_OS:
+        given["export"] = Path(wishes.ipa).expanduser().absolute()
+    if wishes.pkg and lane.platform is Platform.MAC_OS:
+        given["export"] = Path(wishes.pkg).expanduser().absolute()
+    for told in wishes.archive:
+        name, _, path = told.rpartition("=")
+        archive = Path(path).expanduser().absolute()
+        if name == lane.name or (not name and _is_mac(archive) is (lane.platform is Platform.MAC_OS)):
+            given["archive"] = archive
+    return given
+
+
+def _is_mac(archive: Path) -> bool:
+    return any(archive.glob("Products/Applications/*.app/Contents"))
+
+
+def surveyed(wishes: Wishes, target: Path) -> tuple[str, dict[str, object], dict[str, dict[str, str]]]:
+    """What an app's project says, as the fields of a configuration at `target`: name, app, lanes.
+
+    Without an app, the current folder is taken.
+    """
+    from pipeline.apple.xcode.discovery import WORKSPACES, discover
+    from pipeline.apple.xcode.observation import UNREADABLE, Sight, target_entitlements, target_settings
+
+    root = _folder(Path(wishes.app or ".").expanduser(), "--app names it")
+    files = LiveFiles(root)
+    base = target.absolute().parent.parent if target.absolute().parent.name == "config" else target.absolute().parent
+    lanes: dict[str, dict[str, str]] = {}
+    bundles: list[str] = []
+    teams: list[str] = []
+    containers: list[str] = []
+    for lane in discover(files).lanes:
+        lanes[lane.name] = {
+            "project": lane.project,
+            "target": lane.target,
+            "scheme": lane.scheme,
+            "configuration": lane.configuration,
+        }
+        try:
+            sight = Sight(WORKSPACES.of(files), lane)
+            settings, asked = target_settings(sight), target_entitlements(sight)
+        except UNREADABLE:
+            continue
+        bundles.append(settings.bundle_id.text)
+        teams.append(settings.team_id.text)
+        containers.extend(asked.containers if asked.cloudkit else ())
+        if len(lanes) > 1 and bundles[0] != bundles[-1]:
+            lanes[lane.name]["bundle_id"] = bundles[-1]
+    schemas = [path for path in files.tree() if path.endswith(".ckdb")]
+    app: dict[str, object] = {
+        "path": os.path.relpath(root, base),
+        "bundle_id": next(filter(None, bundles), ""),
+        "team_id": next(filter(None, teams), ""),
+        "containers": list(dict.fromkeys(containers)),
+        "schema": os.path.relpath(root / schemas[0], base) if len(schemas) == 1 else "",
+    }
+    return root.name, app, lanes
