@@ -2,69 +2,219 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.model import PipelineError
+from pipeline.model import AppleFailure
+from pipeline.ports.retries import HOPELESS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from pipeline.apple.connect.client import Connect
-    from pipeline.ports.http import Http
+    from pipeline.model import Source
+    from pipeline.ports.http import Http, Request, Response
     from pipeline.simulator.apple import SimulatedApple
     from pipeline.subject import Subject
 
-MOST = 200
+MOST = "200"
 """The largest page that App Store Connect gives; further pages are followed."""
 
+TOO_MANY, SERVER_FAULT = 429, 500
 
-def copy_account(apple: SimulatedApple, http: Http, subject: Subject) -> None:
-    """Copy the app records, groups, builds, uploads and schemas that a release looks at.
+KEPT = "account.json"
+"""The name of the document that keeps the copy with its run, so that a resumed run starts from the same."""
+
+ResourceObject = Mapping[str, Any]
+
+
+class OutOfReach(AppleFailure):
+    """Apple could not be asked: nothing came back, or an answer that says nothing about the account."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a release looks at, as Apple showed it.
+
+    Attributes:
+        resources: App Store Connect's resource objects; a release looks at no others.
+        schemas: the texts of development and production, by container; one that CloudKit did not show is not here.
+        unasked: why no schema was asked for; empty when all were.
+    """
+
+    resources: tuple[ResourceObject, ...] = ()
+    schemas: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    unasked: str = ""
+
+    @property
+    def note(self) -> str:
+        """What the rehearsal rests on, in words."""
+        asked = "The simulated Apple was furnished with what App Store Connect shows now; only GET requests were made."
+        if not self.unasked:
+            return asked
+        return f"{asked} CloudKit was not asked ({self.unasked}): its schemas are assumed to be the app's own."
+
+    def told(self) -> dict[str, Any]:
+        """The account as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Account:
+        """The inverse of `told`."""
+        schemas = {name: (texts[0], texts[1]) for name, texts in told["schemas"].items()}
+        return cls(tuple(told["resources"]), schemas, told["unasked"])
+
+
+def read_account(http: Http, subject: Subject) -> Account:
+    """The app records, groups, builds, uploads, versions and schemas that a release looks at.
 
     Args:
-        apple: the simulator; what it was furnished with gives way to what is copied.
-        http: the live services, for reading only.
-        subject: the app whose records are copied.
+        http: the live services; only GET requests are sent.
+        subject: the app whose records are read.
 
     Raises:
-        PipelineError: Apple could not be read, or there are no credentials.
+        OutOfReach: a service did not answer, or was not able to.
+        AppleFailure: App Store Connect refused; for instance, it does not take the key.
+        PipelineError: the key cannot be used.
     """
     from pipeline.apple.connect.client import Connect
+    from pipeline.ports.live_http import CredentialsMissing
 
-    connect = Connect(http)
+    attentive = _Attentive(http)
+    connect = Connect(attentive)
+    bundle_ids = dict.fromkeys(subject.bundle_ids.values())
+    resources = tuple(one for bundle_id in bundle_ids for one in _app(connect, bundle_id))
+    try:
+        schemas = dict(_schemas(attentive, subject))
+    except CredentialsMissing as fault:
+        return Account(resources, unasked=fault.why)
+    return Account(resources, schemas)
+
+
+def furnish(apple: SimulatedApple, account: Account, subject: Subject) -> None:
+    """Put the copy in the place of what the simulator assumes. Doing it twice changes nothing."""
     for bundle_id in dict.fromkeys(subject.bundle_ids.values()):
         apple.forget_app(bundle_id)
-        apple.plant(list(_app(connect, bundle_id)))
-    for container in subject.containers:
-        development, production = (
-            _schema(http, subject.team_id, container, name) for name in ("DEVELOPMENT", "PRODUCTION")
-        )
-        if development is not None and production is not None:
-            apple.plant_container(container, development, production)
+    apple.plant(account.resources)
+    for container, (development, production) in account.schemas.items():
+        apple.plant_container(container, development, production)
 
 
-def _app(connect: Connect, bundle_id: str) -> Iterator[Mapping[str, Any]]:
-    for app in _resources(connect, "/v1/apps", {"filter[bundleId]": bundle_id}):
+class _Attentive:
+    """Tells an answer about the account from one that says nothing about it."""
+
+    def __init__(self, http: Http) -> None:
+        self.source: Source = http.source
+        self._http = http
+
+    def send(self, request: Request) -> Response:
+        try:
+            response = self._http.send(request)
+        except AppleFailure as fault:
+            if fault.code in HOPELESS:
+                raise
+            raise OutOfReach(fault.what, why=fault.why, remedy=fault.remedy, code=fault.code) from fault
+        if response.status == TOO_MANY or response.status >= SERVER_FAULT:
+            path = request.url.partition("?")[0].removeprefix("https://")
+            raise OutOfReach(f"{path} answered with status {response.status}", code=str(response.status))
+        return response
+
+
+def _app(connect: Connect, bundle_id: str) -> Iterator[ResourceObject]:
+    for app in _read(connect, "/v1/apps", {"filter[bundleId]": bundle_id})[0]:
         if app["attributes"].get("bundleId") != bundle_id:  # Apple's filter also matches longer identifiers
             continue
-        yield app
         owner = {"app": {"data": {"type": "apps", "id": app["id"]}}}
-        for kind in ("betaGroups", "preReleaseVersions", "appStoreVersions", "buildUploads"):
-            for each in _resources(connect, f"/v1/apps/{app['id']}/{kind}", {"limit": str(MOST)}):
-                yield {**each, "relationships": {**(each.get("relationships") or {}), **owner}}
-        query = {"filter[app]": app["id"], "include": "app,preReleaseVersion,betaGroups", "limit": str(MOST)}
-        yield from _resources(connect, "/v1/builds", query)
+        yield app
+        for kind in ("preReleaseVersions", "appStoreVersions"):
+            for each in _read(connect, f"/v1/apps/{app['id']}/{kind}", {"limit": MOST})[0]:
+                yield _linked(each, owner)
+        yield from _uploads(connect, app["id"], owner)
+        yield from _builds_and_groups(connect, app["id"], owner)
 
 
-def _resources(connect: Connect, path: str, query: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+def _uploads(connect: Connect, app_id: str, owner: ResourceObject) -> Iterator[ResourceObject]:
+    query = {"include": "build,assetFile", "limit": MOST}
+    uploads, included = _read(connect, f"/v1/apps/{app_id}/buildUploads", query)
+    of_file = {_one(upload, "assetFile"): upload["id"] for upload in uploads}
+    for upload in uploads:
+        yield _linked(upload, owner)
+    for file in included:
+        if file["type"] == "buildUploadFiles" and file["id"] in of_file:
+            yield _linked(file, {"buildUpload": {"data": {"type": "buildUploads", "id": of_file[file["id"]]}}})
+
+
+def _builds_and_groups(connect: Connect, app_id: str, owner: ResourceObject) -> Iterator[ResourceObject]:
+    query = {
+        "filter[app]": app_id,
+        "include": "preReleaseVersion,buildBetaDetail,betaGroups",
+        "limit[betaGroups]": "50",
+        "limit": MOST,
+    }
+    builds, included = _read(connect, "/v1/builds", query)
+    of_detail = {_one(build, "buildBetaDetail"): build["id"] for build in builds}
+    for build in builds:
+        yield _linked(build, owner)
+    for detail in included:
+        if detail["type"] == "buildBetaDetails" and detail["id"] in of_detail:
+            yield _linked(detail, {"build": {"data": {"type": "builds", "id": of_detail[detail["id"]]}}})
+    for group in _read(connect, f"/v1/apps/{app_id}/betaGroups", {"limit": MOST})[0]:
+        held = [{"type": "builds", "id": build["id"]} for build in builds if group["id"] in _many(build, "betaGroups")]
+        yield _linked(group, {**owner, "builds": {"data": held}})
+
+
+def _read(connect: Connect, path: str, query: Mapping[str, str]) -> tuple[list[ResourceObject], list[ResourceObject]]:
+    """All resource objects of a list, and all that were included with them; what is none is left out."""
+    found: list[ResourceObject] = []
+    included: list[ResourceObject] = []
     for page in connect.pages(path, **query):
-        yield from page.get("data", ())
+        found += _objects(page.get("data"))
+        included += _objects(page.get("included"))
+    return found, included
 
 
-def _schema(http: Http, team: str, container: str, environment: str) -> str | None:
+def _objects(listed: Any) -> Iterator[ResourceObject]:
+    for each in listed if isinstance(listed, list) else ():
+        if isinstance(each, dict) and isinstance(each.get("id"), str) and isinstance(each.get("type"), str):
+            attributes = each.get("attributes")
+            yield {**each, "attributes": attributes if isinstance(attributes, dict) else {}}
+
+
+def _linked(resource: ResourceObject, links: ResourceObject) -> ResourceObject:
+    return {**resource, "relationships": {**_relationships(resource), **links}}
+
+
+def _relationships(resource: ResourceObject) -> Mapping[str, Any]:
+    held = resource.get("relationships")
+    return held if isinstance(held, dict) else {}
+
+
+def _one(resource: ResourceObject, name: str) -> str:
+    return next(iter(_identifiers(resource, name)), "")
+
+
+def _many(resource: ResourceObject, name: str) -> set[str]:
+    return set(_identifiers(resource, name))
+
+
+def _identifiers(resource: ResourceObject, name: str) -> Iterable[str]:
+    relation = _relationships(resource).get(name)
+    data = relation.get("data") if isinstance(relation, dict) else None
+    for each in data if isinstance(data, list) else [data]:
+        if isinstance(each, dict) and isinstance(each.get("id"), str):
+            yield each["id"]
+
+
+def _schemas(http: Http, subject: Subject) -> Iterator[tuple[str, tuple[str, str]]]:
+    """A container that CloudKit refuses is left out: the simulator refuses it likewise, and that becomes a finding."""
     from pipeline.apple.cloudkit.gateway import exported
 
-    try:
-        return exported(http, team, container, environment)
-    except PipelineError:
-        return None
+    for container in subject.containers if subject.team_id else ():
+        try:
+            texts = [exported(http, subject.team_id, container, name) for name in ("DEVELOPMENT", "PRODUCTION")]
+        except OutOfReach:
+            raise
+        except AppleFailure:
+            continue
+        yield container, (texts[0], texts[1])

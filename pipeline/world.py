@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
-from pipeline.model import Declaration, Lane, Location, Refused, UsageFault
+from pipeline.model import Declaration, Lane, Location, Refused, Source, UsageFault
 from pipeline.ports.clock import BriskClock, Clock, LiveClock
 from pipeline.ports.files import Files
 from pipeline.ports.git import Git, LiveGit
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pipeline.engine.wiring import Registry
     from pipeline.model import Stage
     from pipeline.model.run import Entry
+    from pipeline.ports.live_http import LiveHttp
+    from pipeline.shadowing import Account
     from pipeline.simulator.apple import SimulatedApple
     from pipeline.simulator.faults import AppAccount, Scenario
     from pipeline.simulator.machine.scenario import Scenario as MachineScenario
@@ -44,6 +46,12 @@ LIVE, REHEARSAL, SHADOW = "live", "rehearsal", "shadow"
 
 CREDENTIALS = ("ASC_KEY_ID", "ASC_PRIVATE_KEY")
 """What a shadow rehearsal needs at least: a key that reads App Store Connect."""
+
+ASKING = frozenset({"release", "schema", "upload", "beta"})
+"""The tables that ask Apple's services something; there is no shadow of the others."""
+
+SHADOW_SECONDS = 30
+"""How long a shadow waits for services that do not answer before it plays without them."""
 
 
 @dataclass
@@ -176,19 +184,26 @@ def runs_folder(option: str = "") -> Path:
 def open_world(wishes: Wishes, *, dry_run: bool, runs: Path, folder: RunFolder | None = None) -> World:
     """Choose the theatre and make it ready.
 
-    A dry run plays in the shadow of live reads where credentials exist, and in a rehearsal where they don't.
+    A dry run plays in the shadow of live reads where credentials exist, and in a rehearsal where they don't, where the
+    table asks Apple nothing, or where Apple is out of reach.
 
     Raises:
         UsageFault: the app, its configuration or an option is at fault.
+        AppleFailure: App Store Connect refuses the key that a shadow is to be read with.
     """
     from pipeline.engine.runs import begin
 
     subject = Subject.of(wishes)
-    theatre = wishes.theatre or (LIVE if not dry_run else SHADOW if _credentials() else REHEARSAL)
+    shown = wishes.table in ASKING and _credentials()
+    theatre = wishes.theatre or (LIVE if not dry_run else SHADOW if shown else REHEARSAL)
     subject = subject.wished(theatre=theatre)
-    if folder is None:
-        folder = begin(runs, subject.app.name, datetime.now(UTC), asdict(subject.wishes))
-    return {LIVE: live, REHEARSAL: rehearsal, SHADOW: shadow}[theatre](_Ground(subject, runs, folder))
+    opened = folder or begin(runs, subject.app.name, datetime.now(UTC), asdict(subject.wishes))
+    try:
+        return {LIVE: live, REHEARSAL: rehearsal, SHADOW: shadow}[theatre](_Ground(subject, runs, opened))
+    except BaseException:
+        if folder is None:
+            opened.discard()
+        raise
 
 
 def reopen(folder: RunFolder, runs: Path) -> World:
@@ -257,7 +272,6 @@ class _Ground:
 def live(ground: _Ground) -> World:
     """Real ports with credentials: what is done here is done at Apple."""
     from pipeline.apple.signing.trust import APPLE_ROOTS
-    from pipeline.ports.live_http import CloudKitToken, ConnectKey, LiveHttp
     from pipeline.ports.retries import RequestBudget, RetryingHttp
 
     if ground.subject.root == SAMPLE:
@@ -267,14 +281,10 @@ def live(ground: _Ground) -> World:
             remedy="name your app with --app PATH, or rehearse with --dry-run",
         )
     secrets, stop, budget = EnvironmentSecrets(dict(os.environ)), threading.Event(), RequestBudget()
-    keys: dict[str, Callable[[], Mapping[str, str]]] = {
-        CONNECT: ConnectKey(secrets),
-        CLOUDKIT: CloudKitToken(secrets),
-    }
-    carrier = LiveHttp(keys, _services(ground.subject.settings))
+    carrier = _carrier(ground, secrets)
     return ground.world(
         LIVE,
-        "",
+        _stand_in_note(ground.subject.settings),
         http=lambda clock: RetryingHttp(carrier, clock, budget),
         tools=LiveTools(),
         clock=lambda: LiveClock(stop),
@@ -286,31 +296,75 @@ def live(ground: _Ground) -> World:
 
 def rehearsal(ground: _Ground) -> World:
     """No credentials, no network, no Xcode: Apple and the Mac are simulated; files, git and clock are real."""
-    return _rehearsed(ground, REHEARSAL, "", lambda _apple: None)
+    return _rehearsed(ground, REHEARSAL, "", _containers(ground.subject), lambda _apple: None)
 
 
 def shadow(ground: _Ground) -> World:
-    """With credentials: what GET requests show at Apple is copied into the simulator; the rehearsal runs on that."""
-    from pipeline.shadowing import copy_account
+    """With credentials: what GET requests show at Apple is copied into the simulator; the rehearsal runs on that.
 
-    note = "The simulated Apple was furnished with what the real one shows now; only GET requests were made."
-    return _rehearsed(ground, SHADOW, note, lambda apple: copy_account(apple, live_reader(ground), ground.subject))
+    Where Apple is out of reach it becomes a plain rehearsal that says so. What was copied stays with the run.
+
+    Raises:
+        AppleFailure: App Store Connect refuses the key.
+    """
+    from pipeline.shadowing import OutOfReach, furnish
+
+    secrets, subject = EnvironmentSecrets(dict(os.environ)), ground.subject
+    try:
+        account = _account(ground, secrets)
+    except OutOfReach as fault:
+        plain = replace(ground, subject=subject.wished(theatre=REHEARSAL))
+        ground.folder.keep("wishes.json", asdict(plain.subject.wishes))
+        note = f"There are credentials, but Apple was out of reach, so nothing was compared with the account: {fault}."
+        world = _rehearsed(plain, REHEARSAL, note, _containers(subject), lambda _apple: None)
+    else:
+        assumed = _containers(subject) if account.unasked else {}
+        note = " ".join(filter(None, (account.note, _stand_in_note(subject.settings))))
+        world = _rehearsed(ground, SHADOW, note, assumed, lambda apple: furnish(apple, account, subject))
+    return replace(world, secrets=secrets)
 
 
-def live_reader(ground: _Ground) -> Http:
+def _account(ground: _Ground, secrets: Secrets) -> Account:
+    """What the run has copied before, else what Apple shows now."""
+    from pipeline.shadowing import KEPT, Account, read_account
+
+    kept = ground.folder.kept(KEPT)
+    if kept is not None:
+        return Account.of(kept)
+    account = read_account(live_reader(ground, secrets), ground.subject)
+    ground.folder.keep(KEPT, account.told())
+    return account
+
+
+def live_reader(ground: _Ground, secrets: Secrets) -> Http:
     """The live services, for reading only: any method but GET is refused before it leaves."""
-    from pipeline.ports.live_http import CloudKitToken, ConnectKey, LiveHttp, ReadingHttp
+    from pipeline.ports.live_http import ReadingHttp
     from pipeline.ports.retries import RequestBudget, RetryingHttp
 
-    secrets = EnvironmentSecrets(dict(os.environ))
+    clock = LiveClock()
+    clock.deadline = clock.now() + timedelta(seconds=SHADOW_SECONDS)
+    return RetryingHttp(ReadingHttp(_carrier(ground, secrets)), clock, RequestBudget())
+
+
+def _carrier(ground: _Ground, secrets: Secrets) -> LiveHttp:
+    """The network, with credentials. What stands in for Apple is no live source."""
+    from pipeline.ports.live_http import CloudKitToken, ConnectKey, LiveHttp
+
     keys: dict[str, Callable[[], Mapping[str, str]]] = {
         CONNECT: ConnectKey(secrets),
         CLOUDKIT: CloudKitToken(secrets),
     }
-    return RetryingHttp(ReadingHttp(LiveHttp(keys, _services(ground.subject.settings))), LiveClock(), RequestBudget())
+    settings = ground.subject.settings
+    return LiveHttp(keys, _services(settings), Source.SIMULATED if _stand_ins(settings) else Source.LIVE)
 
 
-def _rehearsed(ground: _Ground, theatre: str, note: str, furnish: Callable[[SimulatedApple], None]) -> World:
+def _rehearsed(
+    ground: _Ground,
+    theatre: str,
+    note: str,
+    containers: Mapping[str, tuple[str | None, str | None]],
+    furnish: Callable[[SimulatedApple], None],
+) -> World:
     from functools import cache
 
     from pipeline.apple.signing.trust import APPLE_ROOTS
@@ -327,9 +381,10 @@ def _rehearsed(ground: _Ground, theatre: str, note: str, furnish: Callable[[Simu
 
     @cache
     def apple() -> SimulatedApple:
-        account = services.with_accounts(team, _apps(subject), _containers(subject))
+        account = services.with_accounts(team, _apps(subject), containers)
         played = SimulatedApple(ground.folder.path / "apple", account, now=lambda: datetime.now(UTC))
-        furnish(played)
+        if not played.effects():
+            furnish(played)
         return played
 
     opening, budget = threading.Lock(), RequestBudget()
@@ -400,6 +455,23 @@ def _credentials() -> bool:
 def _services(settings: Settings) -> dict[str, str]:
     told = {CONNECT: settings.services.connect, CLOUDKIT: settings.services.cloudkit}
     return {host: url for host, url in told.items() if url}
+
+
+def _stand_ins(settings: Settings) -> tuple[str, ...]:
+    """The addresses that take the place of Apple's hosts."""
+    from urllib.parse import urlsplit
+
+    return tuple(dict.fromkeys(url for host, url in _services(settings).items() if urlsplit(url).hostname != host))
+
+
+def _stand_in_note(settings: Settings) -> str:
+    places = _stand_ins(settings)
+    if not places:
+        return ""
+    return (
+        f"{' and '.join(places)} stood in for Apple, as `services` in {settings.path} decides: what was seen and done "
+        "there counts as simulated."
+    )
 
 
 def _run_folder(runs: Path, name: str) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.wiring import Need, Registry
-from pipeline.model import Lane, PipelineError, Reading, Scope, Source, weakest
+from pipeline.model import Interrupted, Lane, PipelineError, Reading, Scope, Source, weakest
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,6 +81,8 @@ class Observer:
             if missing is not None:
                 return Reading.unknown(fact, missing.why, self._now())
             seen = probe.function(**arguments)
+        except Interrupted:
+            raise
         except PipelineError as fault:
             self.faults[key] = fault
             return Reading.unknown(fact, f"{fault}. {fault.remedy}" if fault.remedy else str(fault), self._now())

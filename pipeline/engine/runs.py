@@ -69,6 +69,20 @@ class RunFolder:
             file.write("\n")
         fresh.replace(self.path / name)
 
+    def kept(self, name: str) -> dict[str, Any] | None:
+        """What `keep` has written under that name, or None."""
+        try:
+            told = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return told if isinstance(told, dict) else None
+
+    def discard(self) -> None:
+        """Remove the directory of a run that could not begin."""
+        import shutil
+
+        shutil.rmtree(self.path, ignore_errors=True)
+
 
 def begin(runs: Path, app: str, at: datetime, wishes: Mapping[str, Any]) -> RunFolder:
     """Make the directory of a new run.

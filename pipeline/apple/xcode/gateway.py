@@ -32,6 +32,9 @@ F = TypeVar("F")
 _ARCHIVE_TIMEOUT = 3 * 3600.0
 _EXPORT_TIMEOUT = 3600.0
 
+_UNFINISHED = "unfinished"
+"""The folder in which a product is made; only a whole one is moved out of it, so that none is mistaken for whole."""
+
 
 def _seen(files: Files, lane: Lane, fact: type[F], observe: Callable[[Sight], F]) -> Reading[F]:
     try:
@@ -96,9 +99,9 @@ def archive_app(  # noqa: PLR0917  # the engine passes them by name
 ) -> Mapping[str, Any]:
     """Run `xcodebuild archive`; the archive takes its name only when it is whole."""
     path = Path(action.path) if action.path else products.path("archive", f"{action.scheme}.xcarchive")
-    unfinished = path.with_name(f"{path.stem}.unfinished.xcarchive")
+    unfinished = path.parent / _UNFINISHED / path.name
     _clear(unfinished)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
     progress.say(f"xcodebuild archive {action.scheme}")
     argv = [
         *("xcodebuild", "archive", "-project", action.project, "-scheme", action.scheme),
@@ -116,9 +119,14 @@ def archive_app(  # noqa: PLR0917  # the engine passes them by name
             why=f"{missing} is missing",
             remedy="check that the scheme archives the app, and that SKIP_INSTALL is NO for it and YES for libraries",
         )
+    _finish(unfinished, path)
+    return {"path": str(path)}
+
+
+def _finish(unfinished: Path, path: Path) -> None:
     _clear(path)
     unfinished.rename(path)
-    return {"path": str(path)}
+    unfinished.parent.rmdir()
 
 
 def _missing(archive: Path) -> str:
@@ -145,26 +153,28 @@ def export_app(  # noqa: PLR0917  # the engine passes them by name
 ) -> Mapping[str, Any]:
     """Run `xcodebuild -exportArchive`, and find the one package that came of it."""
     destination = Path(action.destination) if action.destination else products.directory / "export"
-    _clear(destination)
-    products.directory.mkdir(parents=True, exist_ok=True)
+    unfinished = products.directory / _UNFINISHED / destination.name
+    _clear(unfinished)
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
     options = products.directory / "ExportOptions.plist"
     _write_privately(options, export_options(action, settings.value, entitlements.value, declared.team_id))
     progress.say(f"xcodebuild -exportArchive {action.method}")
     argv = (
         *("xcodebuild", "-exportArchive", "-archivePath", action.archive),
-        *("-exportPath", str(destination), "-exportOptionsPlist", str(options)),
+        *("-exportPath", str(unfinished), "-exportOptionsPlist", str(options)),
     )
     done = tools.run(argv, cwd=files.root, timeout=_EXPORT_TIMEOUT)
     _succeeded(done, "the export failed")
     suffix = ".pkg" if action.platform is Platform.MAC_OS else ".ipa"
-    packages = sorted(destination.glob(f"*{suffix}"))
+    packages = sorted(unfinished.glob(f"*{suffix}"))
     if len(packages) != 1:
         raise AppleFailure(
             "xcodebuild said that the export succeeded, and there is not one package",
-            why=f"{len(packages)} {suffix} files in {destination.name}",
+            why=f"{len(packages)} {suffix} files in what it exported",
             remedy="see the distribution logs that xcodebuild names in its output",
         )
-    return {"path": str(packages[0])}
+    _finish(unfinished, destination)
+    return {"path": str(destination / packages[0].name)}
 
 
 def export_options(
