@@ -33,6 +33,10 @@ class Menu(Program):
 
 def main() -> None:
     """Run the menu with the arguments of this process."""
+    import gc
+
+    # What is imported at the start lives to the end: to look through it for garbage again and again is a tenth of a run.
+    gc.set_threshold(50_000, 20, 100)
     from pipeline.tasks import namespace
 
     try:

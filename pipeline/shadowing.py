@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.model import AppleFailure
 from pipeline.ports.retries import HOPELESS
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.model import Declaration, Lane, Platform, UsageFault
 from pipeline.ports.files import Files, LiveFiles
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.apple.xcode.facts import TargetSettings
@@ -40,8 +41,12 @@ class Wishes:
     @classmethod
     def told(cls, told: Mapping[str, Any]) -> Wishes:
         """The inverse of `asdict`; keys of a newer version are passed over."""
-        known: dict[str, Any] = {name: told[name] for name in cls.__dataclass_fields__ if name in told}
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
+        wished: dict[str, Any] = {
+            name: tuple(told[name]) if isinstance(told[name], list) else told[name]
+            for name in cls.__dataclass_fields__
+            if name in told
+        }
+        return cls(**wished)
 
 
 @dataclass(frozen=True)

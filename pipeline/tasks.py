@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from invoke import Collection, Context, Task
 from invoke.exceptions import Exit
 
 from pipeline.model.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, PipelineError, UsageFault
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.engine.runs import RunFolder
@@ -114,7 +115,10 @@ def _guarded(function: Callable[[Options], int | None], options: Options) -> int
     except PipelineError as fault:
         return _complain(fault)
     except KeyboardInterrupt:
-        print("interrupted; `invoke resume` goes on from here", file=sys.stderr)
+        print("interrupted; `invoke resume` goes on from here", file=sys.stderr, flush=True)
+        if threading.active_count() > 1:
+            # A thread that waits for an answer would keep the process here; the journal is on disk already.
+            os._exit(EXIT_INTERRUPTED)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has seen enough; Python must not complain about it at exit either.

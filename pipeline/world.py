@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from pipeline.ports.progress import Progress, ToldProgress
 from pipeline.ports.secrets import EnvironmentSecrets, NoSecrets, Secrets
 from pipeline.ports.tools import LiveTools, PlayedTools, Tools
 from pipeline.subject import SAMPLE, Subject, Wishes
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.apple.signing.trust import Anchors
@@ -281,10 +282,10 @@ def live(ground: _Ground) -> World:
             remedy="name your app with --app PATH, or rehearse with --dry-run",
         )
     secrets, stop, budget = EnvironmentSecrets(dict(os.environ)), threading.Event(), RequestBudget()
-    carrier = _carrier(ground, secrets)
+    carrier = _carrier(ground, secrets, stop)
     return ground.world(
         LIVE,
-        _stand_in_note(ground.subject.settings),
+        _stand_in_note(ground.subject.settings, "Live: files, tools, git and clock were real, but "),
         http=lambda clock: RetryingHttp(carrier, clock, budget),
         tools=LiveTools(),
         clock=lambda: LiveClock(stop),
@@ -343,10 +344,10 @@ def live_reader(ground: _Ground, secrets: Secrets) -> Http:
 
     clock = LiveClock()
     clock.deadline = clock.now() + timedelta(seconds=SHADOW_SECONDS)
-    return RetryingHttp(ReadingHttp(_carrier(ground, secrets)), clock, RequestBudget())
+    return RetryingHttp(ReadingHttp(_carrier(ground, secrets, threading.Event())), clock, RequestBudget())
 
 
-def _carrier(ground: _Ground, secrets: Secrets) -> LiveHttp:
+def _carrier(ground: _Ground, secrets: Secrets, stop: threading.Event) -> LiveHttp:
     """The network, with credentials. What stands in for Apple is no live source."""
     from pipeline.ports.live_http import CloudKitToken, ConnectKey, LiveHttp
 
@@ -355,7 +356,7 @@ def _carrier(ground: _Ground, secrets: Secrets) -> LiveHttp:
         CLOUDKIT: CloudKitToken(secrets),
     }
     settings = ground.subject.settings
-    return LiveHttp(keys, _services(settings), Source.SIMULATED if _stand_ins(settings) else Source.LIVE)
+    return LiveHttp(keys, _services(settings), Source.SIMULATED if _stand_ins(settings) else Source.LIVE, stop)
 
 
 def _rehearsed(
@@ -464,13 +465,13 @@ def _stand_ins(settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(url for host, url in _services(settings).items() if urlsplit(url).hostname != host))
 
 
-def _stand_in_note(settings: Settings) -> str:
+def _stand_in_note(settings: Settings, before: str = "") -> str:
     places = _stand_ins(settings)
     if not places:
         return ""
     return (
-        f"{' and '.join(places)} stood in for Apple, as `services` in {settings.path} decides: what was seen and done "
-        "there counts as simulated."
+        f"{before}{' and '.join(places)} stood in for Apple, as `services` in {settings.path} decides: "
+        "what was seen and done there counts as simulated."
     )
 
 

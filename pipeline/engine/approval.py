@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.engine.runs import RunFolder
 from pipeline.model import Action, Plan, Promise, Refused, Risk, UsageFault
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -109,9 +110,7 @@ def approve(folder: Path, plan: Plan, by: str, at: datetime) -> Approval:
     if not by.strip():
         raise UsageFault("an approval needs a name", remedy="say who approves with --by NAME")
     told = {"approval": 1, "digest": plan.digest, "by": by, "at": at.isoformat()}
-    fresh = folder / "approval.json.new"
-    fresh.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    fresh.replace(folder / "approval.json")
+    RunFolder(folder).keep("approval.json", told)
     return _joined(plan, told)
 
 

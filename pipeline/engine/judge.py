@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.wiring import mark_of, needs_of
 from pipeline.model import Finding, Lane, Severity, Source
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.engine.observe import Observer

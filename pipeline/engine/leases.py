@@ -10,10 +10,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.model import PipelineError, Refused, UsageFault
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,6 +151,7 @@ class Leases:
         }
         path = self._path(subject)
         fresh = path.with_suffix(".new")
+        fresh.touch(0o600)
         fresh.write_text(json.dumps(told))
         fresh.replace(path)
 

@@ -124,15 +124,19 @@ class Observer:
     def forget(self, lane: Lane | None, touched: Iterable[type] = ()) -> None:
         """Drop what may have changed, of this lane and of the app.
 
-        A lasting fact stays. Of the others, those go that rest on a port behind which others act (a service, a tool),
-        or on one of the ports that were `touched` by an action of ours. So an artifact of two gigabytes is not read
-        again for every question that is put to Apple.
+        A lasting fact stays. Of the others, those go that rest on a port behind which others may change things (a
+        service, a tool), or on a port that was `touched` by an action and that we change. So an artifact of two
+        gigabytes is not read again for every question that is put to Apple.
         """
-        names = {"", lane.name if lane else ""}
-        moving = {kind for kind, port in self._ports(lane).items() if not getattr(port, "steady", False)} | set(touched)
+        names, after = {"", lane.name if lane else ""}, set(touched)
+        moved = {
+            kind
+            for kind, port in self._ports(lane).items()
+            if (who := getattr(port, "changed_by", "OTHERS")) == "OTHERS" or (who == "US" and kind in after)
+        }
         with self._master:
             for key in list(self._memory):
-                if key[1] in names and not self._registry.probes[key[0]].lasting and self._rests_on[key] & moving:
+                if key[1] in names and not self._registry.probes[key[0]].lasting and self._rests_on[key] & moved:
                     del self._memory[key]
 
     def remembered(self) -> list[tuple[str, str, Reading[Any]]]:

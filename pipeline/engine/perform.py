@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.approval import Approval, demand
@@ -19,6 +18,7 @@ from pipeline.model import (
     Source,
     weakest,
 )
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.engine.journal import Journal
@@ -114,17 +114,18 @@ class Hands:
             result: Mapping[str, Any] = performer.function(**{performer.parameter: action}, **arguments) or {}
         except AppleFailure as fault:
             outcome = Outcome.UNCERTAIN if fault.ambiguous else Outcome.FAILED
-            return Receipt(action.key, outcome, source, {"code": fault.code}, _advice(fault), began, clock.now())
+            return Receipt(action.key, outcome, source, {"code": fault.code}, advice(fault), began, clock.now())
         except Interrupted:
             raise
         except PipelineError as fault:
-            return Receipt(action.key, Outcome.FAILED, source, {}, _advice(fault), began, clock.now())
+            return Receipt(action.key, Outcome.FAILED, source, {}, advice(fault), began, clock.now())
         outcome = Outcome.ALREADY if result.get("already") else Outcome.DONE
         plain = {key: value for key, value in result.items() if key != "already"}
         return Receipt(action.key, outcome, source, plain, "", began, clock.now())
 
 
-def _advice(fault: PipelineError) -> str:
+def advice(fault: PipelineError) -> str:
+    """What happened, why, and what to do about it, as one text."""
     return f"{fault}. {fault.remedy}" if fault.remedy else str(fault)
 
 

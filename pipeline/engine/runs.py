@@ -6,16 +6,20 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.journal import read
 from pipeline.model import UsageFault
 from pipeline.model.run import Run, replay
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+
+
+TICKS = 0x10000
+"""How many runs may begin in one second: as many as four hexadecimal digits name."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class RunFolder:
 
     @property
     def id(self) -> str:
-        """The run's name: day, hour, app, and a few random letters."""
+        """The run's name: day, hour, app, and four letters of its own."""
         return self.path.name
 
     @property
@@ -91,10 +95,8 @@ def begin(runs: Path, app: str, at: datetime, wishes: Mapping[str, Any]) -> RunF
         UsageFault: the folder of runs cannot be written.
     """
     name = re.sub(r"[^a-z0-9]+", "-", app.lower()).strip("-")[:40] or "app"
-    path = runs / f"{at:%Y%m%d-%H%M%S}-{name}-{os.urandom(2).hex()}"
     try:
-        path.mkdir(parents=True, mode=0o700)
-        folder = RunFolder(path)
+        folder = RunFolder(_made(runs, f"{at:%Y%m%d-%H%M%S}-{name}", at.microsecond * TICKS // 1_000_000))
         folder.keep("wishes.json", wishes)
     except OSError as fault:
         raise UsageFault(
@@ -103,6 +105,19 @@ def begin(runs: Path, app: str, at: datetime, wishes: Mapping[str, Any]) -> RunF
             remedy="name a writable folder with --runs DIR or the variable PIPELINE_RUNS",
         ) from fault
     return folder
+
+
+def _made(runs: Path, beginning: str, tick: int) -> Path:
+    """A new directory. Its name ends with the fraction of the second, so that names sort as the runs began."""
+    runs.mkdir(parents=True, exist_ok=True)
+    while True:
+        path = runs / f"{beginning}-{tick % TICKS:04x}"
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            tick += 1
+        else:
+            return path
 
 
 def runs_in(runs: Path) -> list[RunFolder]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.judge import Policy, Verdict, judge
 from pipeline.engine.observe import Observer
-from pipeline.engine.perform import TRIES, Hands, Rights, receipt_told
+from pipeline.engine.perform import TRIES, Hands, Rights, advice, receipt_told
 from pipeline.engine.wiring import Registry, checks_of, needs_of
 from pipeline.model import (
     Action,
@@ -43,6 +43,7 @@ from pipeline.model.errors import (
     EXIT_REFUSED,
 )
 from pipeline.model.run import Run, State, finding_told, replay
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.engine.journal import Journal
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 SHOWN_LIMIT = 300
 """Characters of a fact that a report shows; longer ones are left out."""
 
-FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 5.0, 60.0, 1.5
+FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 1.0, 60.0, 1.7
 """Seconds between two rounds of proofs: short at first, then longer."""
 
 
@@ -157,21 +158,24 @@ class _Walk:
         from concurrent.futures import ThreadPoolExecutor
 
         workers = max(2, len(self.cast.lanes) + 1)
-        with ThreadPoolExecutor(workers, thread_name_prefix="step") as pool:
-            futures: dict[str, Any] = {}
-            try:
-                while not all(node.state.over for node in self.nodes.values()):
-                    for node in self._ready(futures):
-                        futures[node.name] = pool.submit(self._step, node)
-                    with self.turn:
-                        if not self._ready(futures) and not all(n.state.over for n in self.nodes.values()):
-                            self.turn.wait(0.2)
-                    for future in list(futures.values()):
-                        if future.done():
-                            future.result()
-            except BaseException:
-                self.cast.stop.set()
-                raise
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="step")
+        futures: dict[str, Any] = {}
+        try:
+            while not all(node.state.over for node in self.nodes.values()):
+                for node in self._ready(futures):
+                    futures[node.name] = pool.submit(self._step, node)
+                with self.turn:
+                    if not self._ready(futures) and not all(n.state.over for n in self.nodes.values()):
+                        self.turn.wait(0.2)
+                for future in list(futures.values()):
+                    if future.done():
+                        future.result()
+        except BaseException as fault:
+            self.cast.stop.set()
+            # Who asks a second time does not want to wait for an answer that may never come.
+            pool.shutdown(wait=not isinstance(fault, KeyboardInterrupt), cancel_futures=True)
+            raise
+        pool.shutdown()
         return self._finish()
 
     def _ready(self, begun: Mapping[str, Any]) -> list[_Node]:
@@ -197,7 +201,7 @@ class _Walk:
             state, because, waited = self._judge_and_act(node, earlier)
         except PipelineError as fault:
             node.fault, node.undone = fault, True
-            because = [str(fault)]
+            because = [advice(fault)]
             if isinstance(fault, Interrupted):
                 state = State.HELD
         except BaseException as fault:
@@ -401,7 +405,10 @@ class _Walk:
             return EXIT_BLOCKED, f"blocked by {count} {'finding' if count == 1 else 'findings'}"
         if not run.judgements:
             return EXIT_BLOCKED, "nothing was judged, so nothing passed"
-        return EXIT_CLEAN, "this release would go through" if run.theatre != "live" else "released"
+        if run.theatre != "live":
+            return EXIT_CLEAN, "this release would go through"
+        simulated = any(action.source is Source.SIMULATED for step in run.steps for action in step.actions)
+        return EXIT_CLEAN, "everything went through, but not at Apple" if simulated else "released"
 
 
 def _judged(node: _Node, verdict: Verdict, findings: Iterable[Finding], *, proof: bool = False) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import ModuleType
 from typing import Any
 
 from pipeline.model import Action, Lane, Reading, Scope, Stage
 from pipeline.model.marks import CheckMark
+from pipeline.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar, overload
+
+from pipeline.values import dataclass
 
 C = TypeVar("C", bound=Callable[..., Any])
 

@@ -23,7 +23,7 @@ A step's name is "stage" for an app-wide stage and "stage/lane" for a lane's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -31,6 +31,7 @@ from typing import Any
 from pipeline.model.actions import Outcome, Plan, Promise, Risk
 from pipeline.model.findings import Finding, Location, Severity
 from pipeline.model.readings import Source
+from pipeline.values import dataclass
 
 Entry = Mapping[str, Any]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from types import ModuleType
 from typing import Any
 
 from pipeline.model.actions import Action
+from pipeline.values import dataclass
 
 
 class Scope(StrEnum):

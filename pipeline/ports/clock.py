@@ -28,7 +28,7 @@ class LiveClock:
     """The machine's clock. Waiting ends with Interrupted when the person asks to stop."""
 
     source = Source.LIVE
-    steady = True
+    changed_by = "NOBODY"
 
     def __init__(self, stop: threading.Event | None = None) -> None:
         self.deadline: datetime | None = None
@@ -51,7 +51,7 @@ class BriskClock:
     """
 
     source = Source.LIVE
-    steady = True
+    changed_by = "NOBODY"
 
     def __init__(self) -> None:
         self.deadline: datetime | None = None

@@ -56,7 +56,7 @@ class LiveFiles:
     """The file system of this machine."""
 
     source = Source.LIVE
-    steady = True
+    changed_by = "US"
 
     def __init__(self, root: Path) -> None:
         self.root = root

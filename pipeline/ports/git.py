@@ -25,7 +25,7 @@ class LiveGit:
     """Git as installed on this machine."""
 
     source = Source.LIVE
-    steady = True
+    changed_by = "US"
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.model import Source
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pipeline.model import AppleFailure, PipelineError, Refused, Source, UsageFault
+from pipeline.model import AppleFailure, Interrupted, PipelineError, Refused, Source, UsageFault
 from pipeline.model.errors import EXIT_USAGE
 from pipeline.ports.http import FileSlice, Request, Response
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pipeline.ports.secrets import Secrets
 
     Authorizer = Callable[[], Mapping[str, str]]
+
+ANSWER_SECONDS = 60.0
+"""The longest wait for any piece of an answer; a request may ask for less."""
 
 CONNECT_SECONDS = 20.0
 """The longest wait for a connection, and for each block of a body to be taken by the other side."""
@@ -157,6 +160,7 @@ class LiveHttp:
         authorizers: by host name, what gives the headers that authorise a request to it.
         base_urls: by host name, another base URL that takes its place; https, or http on loopback.
         source: how far to trust the answers; LIVE unless a base URL leads to something that is not Apple.
+        stop: once it is set, no request is begun any more: `send` raises Interrupted.
 
     """
 
@@ -165,8 +169,10 @@ class LiveHttp:
         authorizers: Mapping[str, Authorizer],
         base_urls: Mapping[str, str] | None = None,
         source: Source = Source.LIVE,
+        stop: threading.Event | None = None,
     ) -> None:
         self.source = source
+        self._stop = stop or threading.Event()
         self._authorizers = dict(authorizers)
         self._bases = {host: _base(url) for host, url in (base_urls or {}).items()}
         self._lock = threading.Lock()
@@ -174,6 +180,8 @@ class LiveHttp:
 
     def send(self, request: Request) -> Response:
         """See `ports.http.Http.send`."""
+        if self._stop.is_set():
+            raise Interrupted("stopped", why="you asked to stop", remedy="`invoke resume` goes on from here")
         parts = urlsplit(request.url)
         host = parts.hostname or ""
         if parts.scheme != "https" and host not in LOOPBACK:
@@ -204,7 +212,7 @@ class LiveHttp:
     def _exchange(self, request: Request, url: str, headers: dict[str, str]) -> Response:
         from requests import RequestException
 
-        limits = (min(request.timeout, CONNECT_SECONDS), request.timeout)
+        limits = (min(request.timeout, CONNECT_SECONDS), min(request.timeout, ANSWER_SECONDS))
         body = _SliceReader(request.body) if isinstance(request.body, FileSlice) else request.body
         try:
             answer = self._opened().request(
@@ -334,7 +342,7 @@ def _failure(fault: Exception, request: Request) -> AppleFailure:
         code, why = "UNREACHABLE", "no connection came about"
         remedy = "check the network, the name service and HTTPS_PROXY"
     elif timed_out:
-        code, why = "TIMEOUT", f"no answer within {request.timeout:g} s"
+        code, why = "TIMEOUT", f"no answer within {min(request.timeout, ANSWER_SECONDS):g} s"
         remedy = "check the network, then run again: what was done already is not done twice"
     else:
         code, why = "CONNECTION_LOST", "the connection broke before the answer was complete"

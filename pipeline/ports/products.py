@@ -18,7 +18,7 @@ class Products:
         directory: the lane's own folder inside the run directory; everything that a lane makes goes here.
     """
 
-    steady = True
+    changed_by = "US"
 
     def __init__(self, directory: Path, source: Source, given: Mapping[str, Path] | None = None) -> None:
         self.directory = directory

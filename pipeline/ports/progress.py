@@ -26,7 +26,7 @@ class ToldProgress:
     """Hands progress to whoever listens: `listener(text, done, total, unit)`."""
 
     source = Source.LIVE
-    steady = True
+    changed_by = "NOBODY"
 
     def __init__(self, listener: Callable[[str, float, float, str], None] | None = None) -> None:
         self._listener = listener or _nobody

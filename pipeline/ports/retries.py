@@ -127,8 +127,8 @@ class RetryingHttp:
 
     def _once(self, request: Request) -> Outcome:
         pause = self._budget.pause(_host(request), self._clock.now())
-        # Also without a pause: a clock that was told to stop says so here, and nothing new is begun.
-        self._wait(pause, request, "the request budget of the key is nearly used up")
+        if pause:
+            self._wait(pause, request, "the request budget of the key is nearly used up")
         try:
             response = self._inner.send(self._within_deadline(request))
         except AppleFailure as failure:

@@ -35,7 +35,7 @@ class EnvironmentSecrets:
     """Secrets from environment variables; NAME_FILE names a file that holds the secret of NAME."""
 
     source = Source.LIVE
-    steady = True
+    changed_by = "NOBODY"
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = environment

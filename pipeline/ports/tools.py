@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.model import AppleFailure, Source
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.model.findings import Finding, Severity
 from pipeline.reports import words
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.model.run import Run

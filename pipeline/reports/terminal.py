@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from pipeline.model.actions import Outcome
@@ -19,6 +18,7 @@ from pipeline.model.run import State
 from pipeline.reports import words
 from pipeline.reports.groups import Group, counted, grouped, where
 from pipeline.reports.text import cells, clipped, encodable, padded, shown, wrapped
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.model.findings import Finding

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from tests.rehearsals.theatre import ROOT, Told
 
 BUNDLE_ID, TEAM, CONTAINER = "com.mshaler.isometry", "77CCZHWQL7", "iCloud.com.mshaler.isometry"
 KEY_ID, ISSUER, TOKEN = "TESTKEY123", "69a6de70-0000-47e3-e053-5b8c7c11a4d1", "management-token-of-a-test"
-ARTIFACT_RULES = ("BUND004", "BUND006", "BUND007")
+ARTIFACT_RULES = ("BUND006", "BUND007", "BUND015")
 """What Apple's anchors rightly say about an artifact that a rehearsal's authority has signed."""
 
 _KEY = ec.generate_private_key(ec.SECP256R1())
@@ -40,6 +41,38 @@ CREDENTIALS = {
 }
 
 
+class Gate:
+    """Stands before a simulated Apple: keeps the list of what was asked, and holds requests back while it is shut."""
+
+    def __init__(self, apple: SimulatedApple) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.held = 0
+        self._wanted: tuple[str, str, int] = ("", "", 0)
+        self._way = threading.Event()
+        self._way.set()
+        self._handle = apple.handle
+        apple.handle = self._guarded  # type: ignore[method-assign]
+
+    def shut(self, method: str, path: str, *, after: int = 0) -> None:
+        """Hold back such requests once `after` of them have passed."""
+        self._wanted = (method, path, after)
+        self._way.clear()
+
+    def open(self) -> None:
+        self._way.set()
+
+    def _guarded(self, method: str, url: str, *rest: Any, **named: Any) -> Any:
+        path = url.split("/", 3)[3].partition("?")[0]
+        self.asked.append((method, f"/{path}"))
+        wanted, beginning, after = self._wanted
+        if not self._way.is_set() and method == wanted and f"/{path}".startswith(beginning):
+            seen = sum(m == method and p.startswith(beginning) for m, p in self.asked)
+            if seen > after:
+                self.held += 1
+                self._way.wait(30)
+        return self._handle(method, url, *rest, **named)
+
+
 @dataclass
 class Premises:
     """Everything around one release. `env` holds what a person has exported."""
@@ -49,6 +82,16 @@ class Premises:
     pkg: Path
     server: Server
     env: dict[str, str] = field(default_factory=lambda: dict(CREDENTIALS))
+
+    gate: Gate = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gate = Gate(self.server.apple)
+
+    def close(self) -> None:
+        self.gate.open()
+        self.server.stop()
+        self.server.apple.close()
 
     @property
     def app(self) -> Path:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.apple.bundle.faults import Excessive, Malformed
 from pipeline.apple.bundle.plists import read_dictionary
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes

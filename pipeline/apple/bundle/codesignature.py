@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, BinaryIO
 
 from pipeline.apple.bundle.entitlements import read_der
 from pipeline.apple.bundle.faults import Excessive, Malformed
 from pipeline.apple.bundle.plists import read_dictionary
+from pipeline.values import dataclass
 
 MOST_BYTES = 64 * 1024 * 1024
 MOST_BLOBS = 64

@@ -10,11 +10,11 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, Self, cast
 
 from pipeline.apple.bundle.faults import Excessive, Malformed, Unsupported
+from pipeline.values import dataclass
 
 BLOCK = 1024 * 1024
 HELD_IN_MEMORY = 8 * 1024 * 1024

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
 from pipeline.apple.bundle.macho import Slice
 from pipeline.apple.signing.certificates import NEVER, Certificate
 from pipeline.apple.signing.profiles import ProvisioningProfile
+from pipeline.values import dataclass
 
 
 @dataclass(frozen=True)

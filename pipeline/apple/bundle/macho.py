@@ -6,10 +6,10 @@ Layouts: Apple's <mach-o/loader.h> and <mach-o/fat.h>.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from pipeline.apple.bundle.faults import Excessive, Malformed
+from pipeline.values import dataclass
 
 MOST_SLICES = 16
 MOST_COMMAND_BYTES = 4 * 1024 * 1024

@@ -15,7 +15,7 @@ import stat
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
@@ -31,6 +31,7 @@ from pipeline.apple.bundle.containers import (
     leads_outside,
 )
 from pipeline.apple.bundle.faults import Excessive, Malformed, Unsupported
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -9,8 +9,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
+
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.apple.bundle.containers import Entry

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.model import Action, Risk, late
+from pipeline.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 from pipeline.apple.cloudkit.schema import SchemaText, read_schema
+from pipeline.values import dataclass
 
 
 @dataclass(frozen=True)

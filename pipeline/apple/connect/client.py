@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from pipeline.apple.connect.documents import Resource, mapping_of, mappings_of, resources, text_of
 from pipeline.model import AppleFailure
 from pipeline.ports.http import Request
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

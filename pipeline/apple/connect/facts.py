@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.apple.connect.versions import same_version, version_key
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime

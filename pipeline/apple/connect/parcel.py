@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from pipeline.apple.connect.documents import Resource, mappings_of, moment_of, number_of, text_of
 from pipeline.model import AppleFailure, UsageFault
 from pipeline.ports.http import FileSlice
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

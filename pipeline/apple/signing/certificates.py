@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.apple.signing.der import Envelope, envelope
 from pipeline.apple.signing.faults import SigningFault
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

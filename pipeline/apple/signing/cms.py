@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.apple.signing.der import envelope
 from pipeline.apple.signing.faults import SigningFault
 from pipeline.apple.signing.trust import ECDSA, MOST_CERTIFICATES, RSA_PKCS1, signature_holds
+from pipeline.values import dataclass
 
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
 _CONTENT_TYPE = "1.2.840.113549.1.9.3"

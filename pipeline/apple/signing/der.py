@@ -6,9 +6,8 @@ through a parser that builds them anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pipeline.apple.signing.faults import SigningFault
+from pipeline.values import dataclass
 
 SEQUENCE = 0x30
 INTEGER = 0x02

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from pipeline.apple.signing.certificates import NEVER, Certificate
 from pipeline.apple.signing.profiles import ProvisioningProfile
 from pipeline.apple.signing.trust import Anchors
 from pipeline.model import Location, Platform
+from pipeline.values import dataclass
 
 __all__ = ["Anchors", "Identities", "Identity", "InstalledProfiles", "ProfileProblem", "SigningNeed"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, cast
@@ -12,6 +12,7 @@ from pipeline.apple.signing.certificates import NEVER, Certificate, CertificateK
 from pipeline.apple.signing.cms import SignedMessage, read_signed
 from pipeline.apple.signing.faults import SigningFault
 from pipeline.apple.signing.trust import Anchors, walk
+from pipeline.values import dataclass
 
 SIZE_LIMIT = 16 * 1024 * 1024
 MOST_DEVELOPER_CERTIFICATES = 1_000

@@ -6,10 +6,10 @@ Source: Security, SecurityTool/macOS/identity_find.m and keychain_find.c. The te
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from pipeline.apple.signing.certificates import Certificate, read_certificate
 from pipeline.apple.signing.faults import SigningFault
+from pipeline.values import dataclass
 
 TEXT_LIMIT = 32 * 1024 * 1024
 

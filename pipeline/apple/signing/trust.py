@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -13,6 +13,7 @@ from pipeline.apple.signing.authorities import INTERMEDIATES, ROOTS
 from pipeline.apple.signing.certificates import Certificate, read_certificate
 from pipeline.apple.signing.der import Envelope, envelope
 from pipeline.apple.signing.faults import SigningFault
+from pipeline.values import dataclass
 
 MOST_CERTIFICATES = 64
 """How many of the certificates that come with a signature are looked at; Apple's bring three or four."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pipeline.values import dataclass
 
 READY = frozenset({"READY_FOR_BETA_TESTING", "IN_BETA_TESTING"})
 """Internal states in which testers of an internal group can install the build."""

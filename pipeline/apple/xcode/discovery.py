@@ -6,7 +6,7 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -17,6 +17,7 @@ from pipeline.apple.xcode.schemes import Scheme
 from pipeline.apple.xcode.settings import Settings
 from pipeline.apple.xcode.workspace import Workspace
 from pipeline.model import Lane, Location, Platform, UsageFault
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.ports.files import Files

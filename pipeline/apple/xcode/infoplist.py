@@ -6,13 +6,14 @@ Source: swift-build, Sources/SWBTaskExecution/TaskActions/InfoPlistProcessorTask
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pipeline.apple.xcode.facts import Undefined
 from pipeline.apple.xcode.plists import Plist
 from pipeline.apple.xcode.settings import Resolved, Settings
 from pipeline.model import Location
+from pipeline.values import dataclass
 
 PREFIX = "INFOPLIST_KEY_"
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from xml.parsers import expat
 
 from pipeline.apple.xcode.pbxproj import BrokenList, Table, parse_value
+from pipeline.values import dataclass
 
 KeyPath = tuple[str | int, ...]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline.apple.xcode.pbxproj import BrokenList, Table
+from pipeline.values import dataclass
 
 APPLICATION = "com.apple.product-type.application"
 EMBEDDED = (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from xml.parsers import expat
+
+from pipeline.values import dataclass
 
 FOLDER = "/xcshareddata/xcschemes/"
 

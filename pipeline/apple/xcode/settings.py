@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from pipeline.apple.xcode.pbxproj import Table
 from pipeline.apple.xcode.xcconfig import Assignment, Conditions, split_key
+from pipeline.values import dataclass
 
 TEXT_LIMIT = 64 * 1024
 EXPANSION_LIMIT = 20_000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from threading import RLock
 from typing import TypeVar
 
@@ -19,6 +18,7 @@ from pipeline.apple.xcode.schemes import parse as parse_scheme
 from pipeline.apple.xcode.settings import Context, Level, Settings, settings_of
 from pipeline.apple.xcode.xcconfig import Assignment, Flaw, load
 from pipeline.model import Location
+from pipeline.values import dataclass
 
 T = TypeVar("T")
 

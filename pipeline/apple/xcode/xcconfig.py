@@ -9,7 +9,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from pipeline.values import dataclass
 
 INCLUDE_DEPTH = 32
 FILE_LIMIT = 500

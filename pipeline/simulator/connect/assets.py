@@ -106,10 +106,12 @@ def _ipa(stream: PartFiles) -> Asset:
     import zipfile
     import zlib
 
-    if not _directory_is_small(stream):
+    # Unbuffered, a read ends where a part ends.
+    reader: io.BufferedReader = io.BufferedReader(stream)
+    if not _directory_is_small(reader, stream.size):
         return Asset(problem="its zip directory is missing or too large")
     try:
-        with zipfile.ZipFile(stream) as archive:
+        with zipfile.ZipFile(reader) as archive:
             entries = [entry for entry in archive.infolist() if _is_app_plist(entry.filename)]
             if not entries:
                 return Asset(problem="there is no Payload/*.app/Info.plist in it")
@@ -122,10 +124,10 @@ def _ipa(stream: PartFiles) -> Asset:
     return _described(data)
 
 
-def _directory_is_small(stream: PartFiles) -> bool:
-    tail_size = min(stream.size, 65_557)
-    stream.seek(-tail_size, io.SEEK_END)
-    tail = io.BufferedReader(stream).read(tail_size) if tail_size else b""
+def _directory_is_small(reader: io.BufferedReader, size: int) -> bool:
+    tail_size = min(size, 65_557)
+    reader.seek(size - tail_size)
+    tail = reader.read(tail_size)
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) < at + 16:
         return False

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import plistlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.simulator.machine import bundle, entitlements, infoplist, macho, resources, signing
 from pipeline.simulator.machine.bundle import App
 from pipeline.simulator.machine.project import APPLICATION, BuildError, Sdk, Settings, Target
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

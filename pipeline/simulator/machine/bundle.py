@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import plistlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.simulator.machine import codesign, entitlements, macho
 from pipeline.simulator.machine.project import SDKS, BuildError, Sdk
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import plistlib
 import re
-from dataclasses import dataclass
 from struct import pack, unpack_from
 from typing import TYPE_CHECKING, Any
 
 from pipeline.simulator import der
 from pipeline.simulator.authority import attribute, signed_message
 from pipeline.simulator.machine import macho
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

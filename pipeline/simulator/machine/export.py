@@ -85,7 +85,7 @@ def exported(
 
 def _installer(keychain: Keychain, options: Mapping[str, Any]) -> Identity:
     selector = str(options.get("installerSigningCertificate") or "3rd Party Mac Developer Installer")
-    identity = signing.identity_for(keychain, selector)
+    identity = signing.identity_for(keychain, selector, str(options.get("teamID") or keychain.team_id))
     if identity is None:
         raise BuildError('No signing certificate "Mac Installer Distribution" found', 70)
     return identity

@@ -66,6 +66,7 @@ _TEXTS = frozenset(
         "WKExtensionDelegateClassName",
     }
 )
+_FAMILIES = {"iphoneos": (1, 2), "appletvos": (3,), "xros": (7,)}
 _OVERWRITTEN = {
     "CFBundleName": "PRODUCT_NAME",
     "CFBundleVersion": "CURRENT_PROJECT_VERSION",
@@ -106,7 +107,6 @@ def effective(target: Target, settings: Settings, *, icon: str) -> dict[str, Any
 
 
 def _generate(values: dict[str, Any], settings: Settings) -> None:
-    mac = settings.sdk.name == "macosx"
     defaults: dict[str, Any] = {
         "CFBundleDevelopmentRegion": "$(DEVELOPMENT_LANGUAGE)",
         "CFBundleExecutable": "$(EXECUTABLE_NAME)",
@@ -115,7 +115,7 @@ def _generate(values: dict[str, Any], settings: Settings) -> None:
         "CFBundleName": "$(PRODUCT_NAME)",
         "CFBundlePackageType": "$(PRODUCT_BUNDLE_PACKAGE_TYPE)",
     }
-    if not mac:
+    if settings.sdk.name in ("iphoneos", "appletvos"):
         defaults["LSRequiresIPhoneOS"] = True
     for key, value in defaults.items():
         values.setdefault(key, value)
@@ -170,9 +170,10 @@ def _of_platform(settings: Settings, values: dict[str, Any]) -> dict[str, Any]:
     if sdk.name == "macosx":
         added["LSMinimumSystemVersion"] = values.get("LSMinimumSystemVersion", minimum)
         return added
-    families = [int(family) for family in settings["TARGETED_DEVICE_FAMILY"].split(",") if family.strip().isdigit()]
+    listed = settings["TARGETED_DEVICE_FAMILY"].replace(",", " ").split()
+    families = [int(family) for family in listed if family.isdecimal()]
     added["MinimumOSVersion"] = minimum
-    added["UIDeviceFamily"] = [family for family in families if family in (1, 2)]
+    added["UIDeviceFamily"] = [family for family in families if family in _FAMILIES[sdk.name]]
     added["UIRequiredDeviceCapabilities"] = values.get("UIRequiredDeviceCapabilities") or ["arm64"]
     return added
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pipeline.simulator.authority import Authority, Identity, Kind, Profile
 from pipeline.simulator.machine import entitlements
-from pipeline.simulator.machine.project import SDKS, BuildError, Project, Sdk, Target
+from pipeline.simulator.machine.project import SDKS, BuildError, Project, Sdk, Settings, Target
 from pipeline.simulator.machine.scenario import Scenario, Standing
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,8 +19,26 @@ if TYPE_CHECKING:
 
 FOLDER = "Library/Developer/Xcode/UserData/Provisioning Profiles"
 """Below the home folder; where Xcode 16 and later keep profiles."""
-_WITH_PROFILES = (".application", ".app-extension", ".extensionkit-extension")
+_WITH_PROFILES = (
+    ".application",
+    ".app-extension",
+    ".extensionkit-extension",
+    ".messages-extension",
+    ".tv-app-extension",
+    ".watchapp2",
+    ".watchkit2-extension",
+    ".on-demand-install-capable",
+)
 """Ends of product types whose bundles carry a profile of their own."""
+_PLATFORMS = {
+    "iphoneos": ("iOS", "xrOS", "visionOS"),
+    "macosx": ("OSX",),
+    "appletvos": ("tvOS",),
+    "xros": ("iOS", "xrOS", "visionOS"),
+}
+"""As profiles spell the platforms they serve."""
+TEAM_LIMIT = 4
+_TEAM = re.compile(r"[A-Z0-9]{10}")
 _STRANGER = "ZZ9PLURAL1"
 _YEAR = timedelta(days=365)
 _DEVICES = ("00008130-001A2B3C4D5E6F70", "00008103-000A11112222001E")
@@ -39,7 +59,8 @@ class Keychain:
 
     Args:
         home: the simulated home folder; keys and profiles are kept below it.
-        team_id: the app's team; empty takes the first that one of the projects names.
+        team_id: the app's team; empty takes the first that one of the projects names. The developer belongs to every
+            team that the projects name besides.
         projects: the app's projects: their targets decide for which bundle identifiers there are profiles.
     """
 
@@ -60,28 +81,43 @@ class Keychain:
         self.team_id = team_id or next((team for _, team in found if team), _STRANGER)
         self.revoked: set[str] = set()
         self.identities: list[Identity] = []
-        self._add(Kind.DEVELOPMENT, scenario.development)
-        self._add(Kind.DISTRIBUTION, scenario.distribution)
-        self._add(Kind.MAC_INSTALLER_DISTRIBUTION, scenario.installer)
-        if scenario.developer_id:
-            self._add(Kind.DEVELOPER_ID_APPLICATION, Standing.VALID)
+        named = (team for _, team in found if _TEAM.fullmatch(team))
+        self.teams = tuple(dict.fromkeys((self.team_id, *named)))[:TEAM_LIMIT]
+        for team in self.teams:
+            self._add(Kind.DEVELOPMENT, scenario.development, team)
+            self._add(Kind.DISTRIBUTION, scenario.distribution, team)
+            self._add(Kind.MAC_INSTALLER_DISTRIBUTION, scenario.installer, team)
+            if scenario.developer_id:
+                self._add(Kind.DEVELOPER_ID_APPLICATION, Standing.VALID, team)
         self.folder = home / FOLDER
         self.profiles: list[Profile] = []
-        store = {(r.bundle_id, r.sdk.name, r.profile_name): r for r, _ in reversed(found) if r.bundle_id}
-        for registration in reversed(store.values()):
-            self._profile(registration, store=True)
-        for registration in {(r.bundle_id, r.sdk.name): r for r in store.values()}.values():
-            self._profile(registration, store=False)
+        self._install(found)
         authority.save()
 
-    def of_kind(self, *kinds: Kind) -> list[Identity]:
-        """Identities of the team with which Xcode would sign now: valid, not revoked."""
+    def _install(self, found: Sequence[tuple[Registration, str]]) -> None:
+        """A profile is made for an App ID, and that has every capability which any of its targets asks for."""
+        asked: dict[tuple[str, str, str], dict[str, Any]] = {}
+        store: dict[tuple[str, str, str, str], Registration] = {}
+        for registration, named in found:
+            team = named if named in self.teams else self.team_id
+            app_id = (registration.bundle_id, registration.sdk.name, team)
+            asked[app_id] = _joined(asked.get(app_id, {}), registration.asked)
+            if registration.bundle_id:
+                store.setdefault((*app_id, registration.profile_name), registration)
+        for (*app_id, _), registration in store.items():
+            everything = replace(registration, asked=asked[app_id[0], app_id[1], app_id[2]])
+            self._profile(everything, app_id[2], store=True)
+        for app_id, registration in {key[:3]: registration for key, registration in store.items()}.items():
+            self._profile(replace(registration, asked=asked[app_id]), app_id[2], store=False)
+
+    def of_kind(self, *kinds: Kind, team_id: str = "") -> list[Identity]:
+        """Identities of a team, else of the app's, with which Xcode would sign now: valid, not revoked."""
         now = self.authority.now
         return [
             identity
             for identity in self.identities
             if identity.kind in kinds
-            and identity.team_id == self.team_id
+            and identity.team_id == (team_id or self.team_id)
             and identity.sha1 not in self.revoked
             and identity.begins <= now <= identity.ends
         ]
@@ -98,13 +134,13 @@ class Keychain:
             return "CSSMERR_TP_CERT_REVOKED"
         return "" if identity.begins <= self.authority.now <= identity.ends else "CSSMERR_TP_CERT_EXPIRED"
 
-    def _add(self, kind: Kind, standing: Standing) -> None:
+    def _add(self, kind: Kind, standing: Standing, team_id: str) -> None:
         if standing is Standing.MISSING:
             return
         expired = standing is Standing.EXPIRED
         identity = self.authority.issue(
             kind,
-            team_id=_STRANGER if standing is Standing.OTHER_TEAM else self.team_id,
+            team_id=_STRANGER if standing is Standing.OTHER_TEAM else team_id,
             organization=self.organization,
             begins=-(_YEAR + timedelta(days=35)) if expired else timedelta(hours=-1),
             ends=timedelta(days=-35) if expired else _YEAR,
@@ -114,21 +150,21 @@ class Keychain:
             self.revoked.add(identity.sha1)
         self.identities.append(identity)
 
-    def _profile(self, registration: Registration, *, store: bool) -> None:
+    def _profile(self, registration: Registration, owner: str, *, store: bool) -> None:
         standing = self.scenario.profiles if store else Standing.VALID
         kind = Kind.DISTRIBUTION if store else Kind.DEVELOPMENT
         if standing is Standing.MISSING:
             return
-        team_id = _STRANGER if standing is Standing.OTHER_TEAM else self.team_id
+        team_id = _STRANGER if standing is Standing.OTHER_TEAM else owner
         expired = standing is Standing.EXPIRED
-        certificates = [i.certificate for i in self.identities if i.kind is kind]
+        certificates = [i.certificate for i in self.identities if i.kind is kind and i.team_id in (owner, _STRANGER)]
         if standing is Standing.OTHER_CERTIFICATE or not certificates:
             stranger = self.authority.issue(
-                kind, team_id=self.team_id, organization=self.organization, label="on another machine"
+                kind, team_id=owner, organization=self.organization, label="on another machine"
             )
             certificates = [stranger.certificate]
         mac = registration.sdk.name == "macosx"
-        label = "Mac" if mac else "iOS"
+        label = "Mac" if mac else registration.sdk.label
         grants = entitlements.granted(
             registration.asked, registration.sdk, team_id, registration.bundle_id, store=store
         )
@@ -140,7 +176,7 @@ class Keychain:
             name=(registration.profile_name or default) if store else team_profile,
             team_id=team_id,
             team_name=self.organization,
-            platforms=("OSX",) if mac else ("iOS", "xrOS", "visionOS"),
+            platforms=_PLATFORMS[registration.sdk.name],
             entitlements=grants,
             certificates=certificates,
             app_name=f"XC {registration.bundle_id.replace('.', ' ')}",
@@ -155,6 +191,15 @@ class Keychain:
         (self.folder / f"{made.uuid}.{extension}").write_bytes(made.data)
 
 
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """What either asks for; of two lists the items of both."""
+    joined = {**other, **one}
+    for key in one.keys() & other.keys():
+        if isinstance(one[key], list) and isinstance(other[key], list):
+            joined[key] = [*one[key], *(item for item in other[key] if item not in one[key])]
+    return joined
+
+
 def _registrations(projects: Sequence[Project]) -> Iterator[tuple[Registration, str]]:
     for project in projects:
         for target in project.targets:
@@ -166,13 +211,23 @@ def _registrations(projects: Sequence[Project]) -> Iterator[tuple[Registration, 
 
 def _registered(target: Target, configuration: str) -> Iterator[tuple[Registration, str]]:
     try:
-        for name in target.platforms(configuration):
+        # What runs on a watch travels in an iPhone app, and its profiles are those of iOS.
+        names = target.platforms(configuration) or ["iphoneos"]
+        for name in names:
             settings = target.settings(SDKS[name], configuration, {})
-            asked = entitlements.declared(target, settings)
             specifier = settings["PROVISIONING_PROFILE_SPECIFIER"].rpartition("/")[2]
             profile_name = specifier if settings["CODE_SIGN_STYLE"] == "Manual" else ""
+            asked = _asked(target, settings)
             registration = Registration(settings["PRODUCT_BUNDLE_IDENTIFIER"], SDKS[name], asked, profile_name)
             yield registration, settings["DEVELOPMENT_TEAM"]
     except BuildError:
         # A project that cannot be built still has a developer; the build itself will say what is wrong.
         return
+
+
+def _asked(target: Target, settings: Settings) -> dict[str, Any]:
+    try:
+        return entitlements.declared(target, settings)
+    except BuildError:
+        # The App ID and its profiles are there whatever became of a file in the checkout.
+        return {}

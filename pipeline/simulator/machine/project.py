@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openstep_parser import OpenStepDecoder
+
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -62,7 +64,12 @@ class Sdk:
 SDKS = {
     "iphoneos": Sdk("iphoneos", "26.2", "23C53", "iOS", "iPhoneOS", 2, "IPHONEOS_DEPLOYMENT_TARGET", ("arm64",)),
     "macosx": Sdk("macosx", "26.2", "25C57", "macOS", "MacOSX", 1, "MACOSX_DEPLOYMENT_TARGET", ("x86_64", "arm64")),
+    "appletvos": Sdk("appletvos", "26.2", "23K51", "tvOS", "AppleTVOS", 3, "TVOS_DEPLOYMENT_TARGET", ("arm64",)),
+    "xros": Sdk("xros", "26.2", "23N301", "visionOS", "XROS", 11, "XROS_DEPLOYMENT_TARGET", ("arm64",)),
 }
+"""Of tvOS and visionOS the systems' own builds are told: nobody has seen an archive of those."""
+_FAMILIES = {"iphoneos": "1", "appletvos": "3", "xros": "7"}
+"""TARGETED_DEVICE_FAMILY where a project sets none."""
 
 
 @dataclass(frozen=True)
@@ -305,6 +312,7 @@ class Target:
         return {
             "ARCHS": " ".join(sdk.architectures),
             "AppIdentifierPrefix": "$(DEVELOPMENT_TEAM).",
+            "CFBundleIdentifier": "$(PRODUCT_BUNDLE_IDENTIFIER)",
             "CODE_SIGN_IDENTITY": "Apple Development",
             "CODE_SIGN_STYLE": "Automatic",
             "CODE_SIGNING_ALLOWED": "YES",
@@ -315,9 +323,7 @@ class Target:
             "EXECUTABLE_NAME": "$(EXECUTABLE_PREFIX)$(PRODUCT_NAME)$(EXECUTABLE_SUFFIX)",
             "FULL_PRODUCT_NAME": wrapper,
             "INSTALL_PATH": "$(LOCAL_APPS_DIR)",
-            "IPHONEOS_DEPLOYMENT_TARGET": SDKS["iphoneos"].version,
             "LOCAL_APPS_DIR": "/Applications",
-            "MACOSX_DEPLOYMENT_TARGET": SDKS["macosx"].version,
             "PLATFORM_NAME": sdk.name,
             "PRODUCT_BUNDLE_PACKAGE_TYPE": "APPL",
             "PRODUCT_MODULE_NAME": "$(PRODUCT_NAME:c99extidentifier)",
@@ -330,11 +336,12 @@ class Target:
             "SKIP_INSTALL": "NO",
             "SRCROOT": str(self.project.folder),
             "SUPPORTED_PLATFORMS": "",
-            "TARGETED_DEVICE_FAMILY": "" if mac else "1",
+            "TARGETED_DEVICE_FAMILY": _FAMILIES.get(sdk.name, ""),
             "TARGET_NAME": self.name,
             "TeamIdentifierPrefix": "$(DEVELOPMENT_TEAM).",
             "WRAPPER_EXTENSION": "app",
             "WRAPPER_NAME": "$(WRAPPER_PREFIX)$(PRODUCT_NAME).$(WRAPPER_EXTENSION)",
+            **{known.deployment: known.version for known in SDKS.values()},
         }
 
     def platforms(self, configuration: str) -> list[str]:
@@ -343,7 +350,7 @@ class Target:
         declared = plain["SUPPORTED_PLATFORMS"].split()
         if declared:
             return [name for name in SDKS if name in declared]
-        root = self._sdk_root(configuration)
+        root = self._sdk_root(configuration).rstrip("0123456789.")
         return [name for name in SDKS if name == root] if root != "auto" else list(SDKS)
 
     def _sdk_root(self, configuration: str) -> str:

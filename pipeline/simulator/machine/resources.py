@@ -30,6 +30,10 @@ _COMPILED = frozenset({
 })  # fmt: skip
 
 
+_LAYERED = ("brandassets", "solidimagestack")
+"""Icons of tvOS and visionOS: actool leaves no loose picture of them."""
+
+
 @lru_cache(maxsize=16)
 def plain_picture(side: int) -> bytes:
     """A grey square PNG, 8-bit RGB without alpha."""
@@ -65,6 +69,8 @@ def app_icon(target: Target, settings: Settings) -> tuple[str, bytes]:
         for folder in catalog.glob(f"**/{name}.appiconset"):
             picture = _largest(folder, "mac" if settings.sdk.name == "macosx" else "ios")
             return (name, picture) if picture else ("", b"")
+        if any(next(catalog.glob(f"**/{name}.{kind}"), None) for kind in _LAYERED):
+            return "", b""
     if catalogs:
         raise BuildError(
             f"{catalogs[0]}: error: None of the input catalogs contained a matching stickers icon set or app icon set"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from pipeline.simulator.authority import Identity, Kind, Profile
 from pipeline.simulator.machine import entitlements
 from pipeline.simulator.machine.project import BuildError, Sdk, Settings, Target
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,11 +41,11 @@ class Signing:
     environment: str
 
 
-def identity_for(keychain: Keychain, selector: str) -> Identity | None:
-    """The identity that a name of Xcode's, a common name or a SHA-1 selects."""
+def identity_for(keychain: Keychain, selector: str, team_id: str) -> Identity | None:
+    """The team's identity that a name of Xcode's, a common name or a SHA-1 selects."""
     if selector in _SELECTORS:
-        return next(iter(keychain.of_kind(*_SELECTORS[selector])), None)
-    usable = keychain.of_kind(*Kind)
+        return next(iter(keychain.of_kind(*_SELECTORS[selector], team_id=team_id)), None)
+    usable = keychain.of_kind(*Kind, team_id=team_id)
     return next((i for i in usable if selector and (i.sha1 == selector.upper() or selector in i.name)), None)
 
 
@@ -54,7 +54,9 @@ def is_store(profile: Profile) -> bool:
     return "ProvisionedDevices" not in profile.values and not profile.values.get("ProvisionsAllDevices")
 
 
-def _fits(profile: Profile, sdk: Sdk, bundle_id: str, keychain: Keychain, *, store: bool) -> bool:
+def _fits(  # noqa: PLR0917  # what a profile is chosen by
+    profile: Profile, sdk: Sdk, bundle_id: str, keychain: Keychain, team_id: str, *, store: bool
+) -> bool:
     platform = "OSX" if sdk.name == "macosx" else sdk.label
     identifier = profile.values["Entitlements"].get(entitlements.identifier_key(sdk), "")
     prefix = f"{profile.values['ApplicationIdentifierPrefix'][0]}."
@@ -62,7 +64,7 @@ def _fits(profile: Profile, sdk: Sdk, bundle_id: str, keychain: Keychain, *, sto
         platform in profile.values["Platform"]
         and is_store(profile) is store
         and identifier in (f"{prefix}{bundle_id}", f"{prefix}*")
-        and keychain.team_id in profile.values["TeamIdentifier"]
+        and team_id in profile.values["TeamIdentifier"]
         and profile.values["ExpirationDate"].replace(tzinfo=UTC) > keychain.authority.now
     )
 
@@ -95,7 +97,7 @@ def for_build(target: Target, settings: Settings, keychain: Keychain) -> Signing
             f'{container} "{target.name}" requires a provisioning profile. Select a provisioning profile in the'
             f" Signing & Capabilities editor. {within}"
         )
-    fitting = [p for p in keychain.profiles if _fits(p, sdk, bundle_id, keychain, store=store)]
+    fitting = [p for p in keychain.profiles if _fits(p, sdk, bundle_id, keychain, team, store=store)]
     named = [p for p in fitting if not manual or specifier in (p.name, p.uuid)]
     if manual and not named:
         raise BuildError(
@@ -106,8 +108,8 @@ def for_build(target: Target, settings: Settings, keychain: Keychain) -> Signing
         )
     if not named:
         raise BuildError(f"{container} {_no_profiles(bundle_id, purpose)} {within}")
-    identity = identity_for(keychain, selector)
-    if identity is None or team != keychain.team_id:
+    identity = identity_for(keychain, selector, team)
+    if identity is None:
         label = f"{'Mac' if sdk.name == 'macosx' else 'iOS'} {'Distribution' if store else 'Development'}"
         raise BuildError(
             f'{container} No signing certificate "{label}" found: No "{label}" signing certificate matching team ID'
@@ -155,7 +157,7 @@ def for_export(
         BuildError: with what xcodebuild prints after "error: exportArchive ".
     """
     team = str(options.get("teamID") or keychain.team_id)
-    fitting = [p for p in keychain.profiles if _fits(p, sdk, bundle_id, keychain, store=True)]
+    fitting = [p for p in keychain.profiles if _fits(p, sdk, bundle_id, keychain, team, store=True)]
     mac = sdk.name == "macosx"
     if options.get("signingStyle", "automatic") == "manual":
         chosen = options.get("provisioningProfiles")
@@ -165,10 +167,10 @@ def for_export(
         fitting = [p for p in fitting if asked in (p.name, p.uuid)]
         if not fitting:
             raise BuildError(f'No profile for team "{team}" matching "{asked}" found', 70)
-    if not fitting or team != keychain.team_id:
+    if not fitting:
         raise BuildError(f"No profiles for '{bundle_id}' were found", 70)
     selector = str(options.get("signingCertificate") or "Apple Distribution")
-    identity = identity_for(keychain, selector)
+    identity = identity_for(keychain, selector, team)
     label = f"{'Mac App' if mac else 'iOS'} Distribution"
     if identity is None:
         raise BuildError(f'No signing certificate "{label}" found', 70)

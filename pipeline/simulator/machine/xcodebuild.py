@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import plistlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.simulator.machine import archive, export, infoplist
 from pipeline.simulator.machine.project import SDKS, BuildError, Project, Sdk, Settings, Target
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

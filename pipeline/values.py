@@ -1,0 +1,64 @@
+"""Frozen dataclasses that are cheap to define: a run defines more than a hundred, and each costs a start its share.
+
+`dataclasses.dataclass(frozen=True)` compiles six methods a class. Here only `__init__` is compiled; equality, hash, repr
+and immutability are shared functions that read the fields. `fields`, `replace`, `asdict` and type checkers see no
+difference. From Python 3.13 on the standard library compiles all methods of a class at once, and is used as it is.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING or sys.version_info >= (3, 13):
+    from dataclasses import dataclass
+else:
+    import dataclasses
+    from reprlib import recursive_repr
+
+    def _told(self) -> tuple:  # noqa: ANN001
+        return tuple([getattr(self, name) for name, told in self.__dataclass_fields__.items() if told.compare])
+
+    def _eq(self, other) -> bool:  # noqa: ANN001
+        return _told(self) == _told(other) if other.__class__ is self.__class__ else NotImplemented
+
+    def _hash(self) -> int:  # noqa: ANN001
+        return hash(_told(self))
+
+    @recursive_repr()
+    def _repr(self) -> str:  # noqa: ANN001
+        shown = (f"{name}={getattr(self, name)!r}" for name, told in self.__dataclass_fields__.items() if told.repr)
+        return f"{self.__class__.__qualname__}({', '.join(shown)})"
+
+    def _set(self, name: str, value: object) -> None:  # noqa: ANN001
+        # A field can be set once, which is what `__init__` does.
+        if name in self.__dict__ or name not in self.__dataclass_fields__:
+            raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+        self.__dict__[name] = value
+
+    def _delete(_self, name: str) -> None:  # noqa: ANN001
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+    _SHARED = {
+        "__eq__": _eq,
+        "__hash__": _hash,
+        "__repr__": _repr,
+        "__setattr__": _set,
+        "__delattr__": _delete,
+    }
+
+    def dataclass(cls=None, /, *, frozen=False, **options):  # noqa: ANN001, ANN003, ANN201
+        """As `dataclasses.dataclass`; the short way is taken for a plain frozen class."""
+        if cls is None:
+            return lambda late: dataclass(late, frozen=frozen, **options)
+        if not frozen or options or any(dataclasses.is_dataclass(base) for base in cls.__mro__[1:]):
+            return dataclasses.dataclass(cls, frozen=frozen, **options)
+        made = dataclasses.dataclass(cls, repr=False, eq=False)
+        made.__dataclass_params__.frozen = made.__dataclass_params__.eq = made.__dataclass_params__.repr = True
+        for name, method in _SHARED.items():
+            if name not in cls.__dict__:
+                setattr(made, name, method)
+        return made
+
+
+__all__ = ["dataclass"]
