@@ -63,11 +63,11 @@ class Journal:
         if whole != os.fstat(self._file).st_size:
             os.ftruncate(self._file, whole)
 
-    def append(self, kind: str, **fields: Any) -> None:
-        """Write one entry; on return it is on disk if its kind is in SYNCED."""
-        self.extend([(kind, fields)])
+    def append(self, kind: str, **fields: Any) -> Entry:
+        """Write one entry and return it; it is on disk then if its kind is in SYNCED."""
+        return self.extend([(kind, fields)])[0]
 
-    def extend(self, entries: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    def extend(self, entries: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Entry]:
         """Write several entries in one go: a crash leaves the first of them, and never half of one."""
         told: list[Entry] = []
         with self._lock:
@@ -77,13 +77,14 @@ class Journal:
                 lines.append(line)
                 told.append(entry)
             if not lines:
-                return
+                return told
             _write_all(self._file, b"".join(lines))
             if any(entry["kind"] in SYNCED for entry in told):
                 os.fsync(self._file)
         if self._listener:
             for entry in told:
                 self._listener(entry)
+        return told
 
     def _sealed(self, kind: str, fields: Mapping[str, Any]) -> tuple[bytes, Entry]:
         entry = {"seq": self._seq + 1, "kind": kind, "at": self._now().isoformat(), **fields}
@@ -168,7 +169,10 @@ def _mapped(value: Any, redact: Callable[[str], str]) -> Any:
 
 
 def _canonical(entry: Mapping[str, Any]) -> str:
-    return json.dumps(entry, separators=(",", ":"), ensure_ascii=False, default=str).replace("\u2028", "\\u2028")
+    return _ENCODER.encode(entry).replace("\u2028", "\\u2028")
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def _write_all(file: int, data: bytes) -> None:

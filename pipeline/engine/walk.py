@@ -42,7 +42,7 @@ from pipeline.model.errors import (
     EXIT_INTERRUPTED,
     EXIT_REFUSED,
 )
-from pipeline.model.run import Run, State, finding_told, replay
+from pipeline.model.run import Run, State, ended, finding_told, replay
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from pipeline.ports.clock import Clock
 
 SHOWN_LIMIT = 300
-"""Characters of a fact that a report shows; longer ones are left out."""
+"""Characters of a fact that a report shows."""
 
 FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 1.0, 60.0, 1.7
 """Seconds between two rounds of proofs: short at first, then longer."""
@@ -67,6 +67,7 @@ class Cast:
         policy: changes a finding's severity or waives it, as `config/` decides.
         excerpt: the text of a place, for showing the offending line.
         stop: set when the person asked to stop.
+        hands: how many steps may be played at the same time.
     """
 
     stages: Sequence[Stage]
@@ -80,6 +81,7 @@ class Cast:
     policy: Policy
     excerpt: Callable[[Location], str]
     stop: threading.Event
+    hands: int = 4
 
 
 @dataclass
@@ -157,8 +159,7 @@ class _Walk:
     def go(self) -> Run:
         from concurrent.futures import ThreadPoolExecutor
 
-        workers = max(2, len(self.cast.lanes) + 1)
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="step")
+        pool = ThreadPoolExecutor(self.cast.hands, thread_name_prefix="step")
         futures: dict[str, Any] = {}
         try:
             while not all(node.state.over for node in self.nodes.values()):
@@ -352,11 +353,9 @@ class _Walk:
         for fact, where, reading in self.observer.remembered():
             if where not in ("", lane):
                 continue
-            shown = str(reading.value)
-            if len(shown) > SHOWN_LIMIT or shown.startswith(
-                f"{fact}("
-            ):  # no words of its own, only a dump of its fields
-                shown = ""
+            # A fact without words of its own would show a dump of its fields.
+            worded = type(reading.value).__str__ is not object.__str__ and reading.value is not None
+            shown = str(reading.value)[:SHOWN_LIMIT] if worded else ""
             told = (fact, where, f"{reading.source}{reading.why}{shown}")
             if told not in self.shown:
                 self.shown.add(told)
@@ -381,8 +380,8 @@ class _Walk:
         exit_code, verdict = self._verdict(run)
         complete = all(step.state is State.PASSED for step in run.steps) and bool(run.judgements)
         plan_digest = replace(run, complete=complete).plan.digest
-        self.journal.append("done", exit_code=exit_code, verdict=verdict, digest=plan_digest, complete=complete)
-        return replay(self.journal.entries())
+        done = self.journal.append("done", exit_code=exit_code, verdict=verdict, digest=plan_digest, complete=complete)
+        return ended(run, done)
 
     def _verdict(self, run: Run) -> tuple[int, str]:
         faults = [node.fault for node in self.nodes.values() if node.fault]

@@ -211,17 +211,22 @@ def replay(entries: Iterable[Entry]) -> Run:
         elif kind == "resume":
             run = replace(run, resumed=run.resumed + 1, ended=None, exit_code=None, verdict="")
         elif kind == "done":
-            run = replace(
-                run,
-                ended=at,
-                exit_code=entry.get("exit_code"),
-                verdict=entry.get("verdict", ""),
-                digest=entry.get("digest", ""),
-                complete=bool(entry.get("complete")),
-            )
+            run = ended(run, entry)
         elif (step_name := entry.get("step")) in steps:
             steps[step_name] = _fold(steps[step_name], str(kind), entry, at)
     return replace(run, steps=tuple(steps.values()))
+
+
+def ended(run: Run, entry: Entry) -> Run:
+    """The run after its "done" entry."""
+    return replace(
+        run,
+        ended=moment(entry.get("at")),
+        exit_code=entry.get("exit_code"),
+        verdict=entry.get("verdict", ""),
+        digest=entry.get("digest", ""),
+        complete=bool(entry.get("complete")),
+    )
 
 
 def _fold(step: Step, kind: str, entry: Entry, at: datetime | None) -> Step:  # noqa: C901 - one paragraph for each kind of entry

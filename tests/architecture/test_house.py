@@ -95,7 +95,7 @@ def names_in(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 THEATRE_NAMES = re.compile(
-    r"^(is_)?_?(dry_?run|rehears(al|ing)_?mode|simulat(ed|ing)_?mode|is_(live|rehearsal|simulated))$", re.I
+    r"^(is_)?_?(dry_?run|rehears(al|ing)_?mode|simulat(ed|ing)_?mode|is_(live|rehearsal|simulated))$", re.IGNORECASE
 )
 
 

@@ -54,7 +54,7 @@ def is_store(profile: Profile) -> bool:
     return "ProvisionedDevices" not in profile.values and not profile.values.get("ProvisionsAllDevices")
 
 
-def _fits(  # noqa: PLR0917  # what a profile is chosen by
+def _fits(  # what a profile is chosen by
     profile: Profile, sdk: Sdk, bundle_id: str, keychain: Keychain, team_id: str, *, store: bool
 ) -> bool:
     platform = "OSX" if sdk.name == "macosx" else sdk.label
