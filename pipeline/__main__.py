@@ -35,7 +35,7 @@ def main() -> None:
     """Run the menu with the arguments of this process."""
     import gc
 
-    # What is imported at the start lives to the end: to look through it for garbage again and again is a tenth of a run.
+    # What is imported at the start lives to the end: to search it for garbage is a tenth of a run.
     gc.set_threshold(50_000, 20, 100)
     from pipeline.tasks import namespace
 

@@ -37,6 +37,7 @@ class Wishes:
     scenario: str = ""
     approved: str = ""
     until: str = ""
+    verbose: bool = False
 
     @classmethod
     def told(cls, told: Mapping[str, Any]) -> Wishes:

@@ -53,6 +53,7 @@ OPTIONS = {
         default=(),
     ),
     "json": Option("print the JSON report instead of the one for people", default=False),
+    "verbose": Option("log requests and tools to log.jsonl in the run's folder; live runs always do", default=False),
     "quiet": Option("print no progress, only the report", default=False),
     "run": Option("a run: its name, its beginning or its end [the newest]"),
     "by": Option("who approves [$GITHUB_ACTOR, else git's user.name]"),
@@ -68,7 +69,7 @@ APP = ("app", "config", "runs")
 LANES = ("lane", "project", "configuration")
 ARTIFACTS = ("ipa", "pkg", "archive")
 REPORTS = ("report", "json", "quiet")
-PLAYED = (*APP, *LANES, *ARTIFACTS, "scenario", *REPORTS)
+PLAYED = (*APP, *LANES, *ARTIFACTS, "scenario", "verbose", *REPORTS)
 
 
 def verb(*options: str, positional: tuple[str, ...] = ()) -> Callable[[Callable[[Options], int | None]], Task[Any]]:

@@ -1,7 +1,7 @@
 """Frozen dataclasses that are cheap to define: a run defines more than a hundred, and each costs a start its share.
 
-`dataclasses.dataclass(frozen=True)` compiles six methods a class. Here only `__init__` is compiled; equality, hash, repr
-and immutability are shared functions that read the fields. `fields`, `replace`, `asdict` and type checkers see no
+`dataclasses.dataclass(frozen=True)` compiles six methods a class. Here only `__init__` is compiled; equality, hash,
+repr and immutability are shared functions that read the fields. `fields`, `replace`, `asdict` and type checkers see no
 difference. From Python 3.13 on the standard library compiles all methods of a class at once, and is used as it is.
 """
 
@@ -17,7 +17,7 @@ else:
     from reprlib import recursive_repr
 
     def _told(self) -> tuple:  # noqa: ANN001
-        return tuple([getattr(self, name) for name, told in self.__dataclass_fields__.items() if told.compare])
+        return tuple([getattr(self, told.name) for told in self.__value_fields__ if told.compare])
 
     def _eq(self, other) -> bool:  # noqa: ANN001
         return _told(self) == _told(other) if other.__class__ is self.__class__ else NotImplemented
@@ -27,12 +27,12 @@ else:
 
     @recursive_repr()
     def _repr(self) -> str:  # noqa: ANN001
-        shown = (f"{name}={getattr(self, name)!r}" for name, told in self.__dataclass_fields__.items() if told.repr)
+        shown = [f"{told.name}={getattr(self, told.name)!r}" for told in self.__value_fields__ if told.repr]
         return f"{self.__class__.__qualname__}({', '.join(shown)})"
 
     def _set(self, name: str, value: object) -> None:  # noqa: ANN001
         # A field can be set once, which is what `__init__` does.
-        if name in self.__dict__ or name not in self.__dataclass_fields__:
+        if name in self.__dict__ or name not in self.__value_names__:
             raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
         self.__dict__[name] = value
 
@@ -55,6 +55,8 @@ else:
             return dataclasses.dataclass(cls, frozen=frozen, **options)
         made = dataclasses.dataclass(cls, repr=False, eq=False)
         made.__dataclass_params__.frozen = made.__dataclass_params__.eq = made.__dataclass_params__.repr = True
+        made.__value_fields__ = told = dataclasses.fields(made)
+        made.__value_names__ = frozenset(each.name for each in told)
         for name, method in _SHARED.items():
             if name not in cls.__dict__:
                 setattr(made, name, method)

@@ -227,7 +227,7 @@ class _Ground:
         theatre: str,
         note: str,
         *,
-        http: Callable[[Clock], Http],
+        carrier: Callable[[Clock], Http],
         tools: Tools,
         clock: Callable[[], Clock],
         secrets: Secrets,
@@ -236,8 +236,13 @@ class _Ground:
         scenario: str = "",
     ) -> World:
         from pipeline.apple.signing.trust import Anchors
+        from pipeline.ports.retries import RequestBudget, RetryingHttp
 
         subject, git, progress = self.subject, LiveGit(self.subject.root), ToldProgress()
+        traced: Callable[[Http], Http] = _as_it_is
+        if theatre == LIVE or subject.wishes.verbose:
+            tools, traced = self._traced(tools, secrets)
+        budget = RequestBudget()
         ports: dict[str, Mapping[type, Any]] = {}
         clocks: dict[str, Clock] = {}
         givens: dict[str, Mapping[type, Any]] = {}
@@ -246,7 +251,7 @@ class _Ground:
             clocks[name] = clock()
             givens[name] = _Givens({Declaration: subject.declaration(lane), Anchors: anchors})
             own: dict[type, Any] = {
-                Http: http(clocks[name]),
+                Http: RetryingHttp(traced(carrier(clocks[name])), clocks[name], budget),
                 Tools: tools,
                 Files: subject.files,
                 Git: git,
@@ -271,11 +276,16 @@ class _Ground:
             stop=stop,
         )
 
+    def _traced(self, tools: Tools, secrets: Secrets) -> tuple[Tools, Callable[[Http], Http]]:
+        from pipeline.ports.tracing import TracedHttp, TracedTools, log_at
+
+        log = log_at(self.folder.path / "log.jsonl", secrets.redact)
+        return TracedTools(tools, log), lambda http: TracedHttp(http, log)
+
 
 def live(ground: _Ground) -> World:
     """Real ports with credentials: what is done here is done at Apple."""
     from pipeline.apple.signing.trust import APPLE_ROOTS
-    from pipeline.ports.retries import RequestBudget, RetryingHttp
 
     if ground.subject.root == SAMPLE:
         raise Refused(
@@ -283,12 +293,12 @@ def live(ground: _Ground) -> World:
             why="it exists for rehearsals; its bundle identifier belongs to somebody",
             remedy="name your app with --app PATH, or rehearse with --dry-run",
         )
-    secrets, stop, budget = EnvironmentSecrets(dict(os.environ)), threading.Event(), RequestBudget()
+    secrets, stop = EnvironmentSecrets(dict(os.environ)), threading.Event()
     carrier = _carrier(ground, secrets, stop)
     return ground.world(
         LIVE,
         _stand_in_note(ground.subject.settings, "Live: files, tools, git and clock were real, but "),
-        http=lambda clock: RetryingHttp(carrier, clock, budget),
+        carrier=lambda _clock: carrier,
         tools=LiveTools(),
         clock=lambda: LiveClock(stop),
         secrets=secrets,
@@ -372,7 +382,6 @@ def _rehearsed(
 
     from pipeline.apple.signing.trust import APPLE_ROOTS
     from pipeline.ports.live_http import CarriedHttp
-    from pipeline.ports.retries import RequestBudget, RetryingHttp
     from pipeline.simulator.apple import HOSTS, SimulatedApple
     from pipeline.simulator.machine.mac import Machine
 
@@ -390,9 +399,9 @@ def _rehearsed(
             furnish(played)
         return played
 
-    opening, budget = threading.Lock(), RequestBudget()
+    opening = threading.Lock()
 
-    def http(clock: Clock) -> Http:
+    def carrier(clock: Clock) -> Http:
         def carry(
             method: str, url: str, headers: Mapping[str, str], body: bytes
         ) -> tuple[int, Mapping[str, str], bytes]:
@@ -404,12 +413,12 @@ def _rehearsed(
             CONNECT: lambda: {"authorization": "Bearer rehearsal"},
             CLOUDKIT: lambda: {MANAGEMENT_TOKEN: "rehearsal"},
         }
-        return RetryingHttp(CarriedHttp(carry, HOSTS, authorizers=keys), clock, budget)
+        return CarriedHttp(carry, HOSTS, authorizers=keys)
 
     return ground.world(
         theatre,
         note,
-        http=http,
+        carrier=carrier,
         tools=PlayedTools(machine.run, machine.find),
         clock=BriskClock,
         secrets=NoSecrets(),
@@ -490,3 +499,7 @@ class _Givens(dict[type, Any]):
     def __getitem__(self, fact: type) -> Any:
         value = super().__getitem__(fact)
         return value() if callable(value) else value
+
+
+def _as_it_is(http: Http) -> Http:
+    return http

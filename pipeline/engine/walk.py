@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 SHOWN_LIMIT = 300
 """Characters of a fact that a report shows."""
 
+_UNWORDED: object = object.__str__
+
 FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 1.0, 60.0, 1.7
 """Seconds between two rounds of proofs: short at first, then longer."""
 
@@ -354,7 +356,7 @@ class _Walk:
             if where not in ("", lane):
                 continue
             # A fact without words of its own would show a dump of its fields.
-            worded = type(reading.value).__str__ is not object.__str__ and reading.value is not None
+            worded = reading.value is not None and type(reading.value).__str__ is not _UNWORDED
             shown = str(reading.value)[:SHOWN_LIMIT] if worded else ""
             told = (fact, where, f"{reading.source}{reading.why}{shown}")
             if told not in self.shown:

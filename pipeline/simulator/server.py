@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any, Self
 from pipeline.simulator.apple import HOSTS
 from pipeline.simulator.cloudkit import management
 from pipeline.simulator.connect import parts, service
+from pipeline.simulator.connect.authorization import LIFETIME
 from pipeline.simulator.faults import Dropped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
+
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
     from pipeline.simulator.apple import SimulatedApple
     from pipeline.simulator.request import Answer
@@ -46,6 +50,7 @@ class Server:
         self.stopping = threading.Event()
         self._sockets: set[socket.socket] = set()
         self._guard = threading.Lock()
+        self._key: EllipticCurvePrivateKey | None = None
         self._http = _Listener((host, port), _handler_for(self))
         name, self.port = self._http.server_address[:2]
         shown = f"[{name!s}]" if ":" in str(name) else str(name)
@@ -54,6 +59,21 @@ class Server:
         apple.origins.update(dict.fromkeys(apple.origins, self.url))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
+
+    def token(self) -> str:
+        """A bearer token for App Store Connect, good for 20 minutes, signed with a key that lives as long as this."""
+        from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+        from cryptography.hazmat.primitives.hashes import SHA256
+
+        with self._guard:
+            self._key = self._key or ec.generate_private_key(ec.SECP256R1())
+        now = int(self.apple.hour())
+        claims = {"iss": "simulated", "iat": now - 1, "exp": now + LIFETIME - 1, "aud": "appstoreconnect-v1"}
+        header = {"alg": "ES256", "kid": "SIMULATED1", "typ": "JWT"}
+        message = ".".join(_encoded(json.dumps(part).encode()) for part in (header, claims))
+        r, s = decode_dss_signature(self._key.sign(message.encode(), ec.ECDSA(SHA256())))
+        return f"{message}.{_encoded(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
     def wait(self) -> None:
         """Block until `stop` is called from elsewhere, or the keyboard interrupts."""
@@ -224,6 +244,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path == "/_effects":
             return _json(apple.effects())
+        if path == "/_token":
+            return 200, {"content-type": "text/plain"}, self.owner.token().encode() + b"\n"
         if path == "/_scenario":
             from dataclasses import asdict
 
@@ -262,18 +284,48 @@ def _front(server: Server) -> str:
         for entry in shown[kind]:
             words = [str(entry[key]) for key in _COLUMNS[kind] if entry.get(key)]
             lines.append(f"  {entry['id']}  {'  '.join(words)}")
-    lines += [
+    app = shown["apps"][0]["id"] if shown["apps"] else "APP"
+    lines += ["", *_examples(server, app), ""]
+    return "\n".join(lines)
+
+
+def _examples(server: Server, app: str) -> list[str]:
+    upload = {"cfBundleShortVersionString": "2.5.0", "cfBundleVersion": "250", "platform": "IOS"}
+    file = {"assetType": "ASSET", "fileName": "My.ipa", "fileSize": "SIZE", "uti": "com.apple.ipa"}
+    made = _sent("buildUploads", upload, app=("apps", app))
+    named = _sent("buildUploadFiles", file, buildUpload=("buildUploads", "UPLOAD")).replace('"SIZE"', "SIZE")
+    done = _sent("buildUploadFiles", {"uploaded": True}, identifier="FILE")
+    signed = f'-g -H "Authorization: Bearer $TOKEN" {server.url}'
+    json_sent = "-H 'Content-Type: application/json' -d"
+    return [
+        "Try it. The token is good for 20 minutes; /_token gives a new one. Signatures are looked at only where the",
+        "server was given public keys.",
         "",
-        "Try it (the token is good for 20 minutes; signatures are only verified where keys were given):",
-        f"  TOKEN={_token(server)}",
-        f"  curl -g -H \"Authorization: Bearer $TOKEN\" '{server.url}/v1/apps'",
-        f"  curl -g -H \"Authorization: Bearer $TOKEN\" '{server.url}/v1/builds?include=preReleaseVersion'",
+        f"  TOKEN={server.token()}",
+        f"  curl {signed}/v1/apps",
+        f"  curl {signed}/v1/builds?include=preReleaseVersion",
         f"  curl -H 'X-Apple-CloudKit-Management-Token: any' {server.url}/users/current/teams",
+        "",
+        "A build upload: create it, name its file, fill it, commit it. The answers tell UPLOAD, FILE, and URL.",
+        "",
+        f"  curl {signed}/v1/buildUploads {json_sent} '{made}'",
+        f"  curl {signed}/v1/buildUploadFiles {json_sent} '{named}'",
+        "  curl -X PUT -H 'Content-Type: application/octet-stream' --data-binary @My.ipa 'URL'",
+        f"  curl -X PATCH {signed}/v1/buildUploadFiles/FILE {json_sent} '{done}'",
+        "",
+        "What was done, what is played, and the account as JSON:",
+        "",
         f"  curl {server.url}/_effects",
         f"  curl {server.url}/_scenario",
-        "",
+        f"  curl -H 'Accept: application/json' {server.url}/",
     ]
-    return "\n".join(lines)
+
+
+def _sent(kind: str, attributes: Mapping[str, Any], identifier: str = "", **links: tuple[str, str]) -> str:
+    data: dict[str, Any] = {"type": kind, **({"id": identifier} if identifier else {}), "attributes": attributes}
+    if links:
+        data["relationships"] = {name: {"data": {"type": t, "id": i}} for name, (t, i) in links.items()}
+    return json.dumps({"data": data}, separators=(",", ":"))
 
 
 _COLUMNS = {
@@ -283,9 +335,5 @@ _COLUMNS = {
 }
 
 
-def _token(server: Server) -> str:
-    now = int(server.apple.hour())
-    claims = {"iss": "simulated", "iat": now - 1, "exp": now + 1190, "aud": "appstoreconnect-v1"}
-    header = {"alg": "ES256", "kid": "SIMULATED1", "typ": "JWT"}
-    pieces = [json.dumps(part, separators=(",", ":")).encode() for part in (header, claims)]
-    return ".".join(base64.urlsafe_b64encode(piece).decode().rstrip("=") for piece in (*pieces, b"unsigned"))
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -51,7 +51,7 @@ def forked(work: Callable[[], None]) -> int:
         try:
             work()
             os._exit(0)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - a child must never run on into its parent's code
             traceback.print_exc()
             os._exit(1)
     return os.waitpid(child, 0)[1]
@@ -108,7 +108,7 @@ def main() -> None:
             assert summary(folders[0].path) == expected, (summary(folders[0].path), expected)
 
         assert forked(resumed) == 0, f"boundary {deadly} of {boundaries}"
-    print(json.dumps({"boundaries": boundaries, "tried": len(whole)}))
+    print(json.dumps({"boundaries": boundaries, "tried": len(whole)}))  # noqa: T201
 
 
 if __name__ == "__main__":

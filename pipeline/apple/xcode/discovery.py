@@ -25,14 +25,25 @@ if TYPE_CHECKING:
 NAMES = {Platform.IOS: "ios", Platform.MAC_OS: "macos", Platform.TV_OS: "tvos", Platform.VISION_OS: "visionos"}
 _BY_SDK = {platform.sdk: platform for platform in Platform}
 _EXAMPLE = re.compile(
-    r"^(?:.*[-_ ])?(?:examples?|demos?|samples?|fixtures?|templates?|playgrounds?|tests?)$", re.IGNORECASE
+    r"^(?:.*[-_ ])?(?:examples?|demos?|samples?|fixtures?|templates?|playgrounds?|tests?)(?:[-_ ]?apps?)?$",
+    re.IGNORECASE,
 )
+_TEST = re.compile(r"(?:^|[-_ ])tests?$|test[-_ ]?host", re.IGNORECASE)
+_TRIAL = re.compile(
+    r"(?:^|[-_ (])(?:debug|dev|development|alpha|beta|staging|nightly|enterprise|prototype|screenshots?|profil\w+"
+    r"|(?:ui|unit)?[-_ ]?tests?)(?:$|[-_ )])",
+    re.IGNORECASE,
+)
+"""Names of schemes that archive something else than what is released."""
 _RELEASES = ("production", "release", "appstore", "distribution")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An app target on one platform, and how well it fits a release. `reasons` says what the score is made of."""
+    """An app target on one platform, and how well it fits a release. `reasons` says what the score is made of.
+
+    `carried` says that another app holds this one, `catalyst` that the iOS app is built for Macs too.
+    """
 
     project: str
     target: str
@@ -42,16 +53,23 @@ class Candidate:
     score: int
     reasons: tuple[str, ...]
     line: int | None = None
+    bundle_id: str = ""
+    carried: bool = False
+    catalyst: bool = False
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """The lanes, and everything that could have been one."""
+    """The lanes, and everything that could have been one.
+
+    `concerned` are the projects of the lanes, and those that hold an app of the same maker.
+    """
 
     lanes: tuple[Lane, ...]
     others: tuple[Unrehearsed, ...] = ()
     problems: tuple[Problem, ...] = ()
     candidates: tuple[Candidate, ...] = field(default=(), repr=False)
+    concerned: frozenset[str] = frozenset()
 
 
 class Workspaces:
@@ -141,7 +159,10 @@ def discover(
     ]
     if not fitting:
         raise _nothing_fits(candidates, problems, (project, target, configuration, scheme))
-    found = Discovery(*_chosen(fitting, candidates, wanted), tuple(problems), tuple(candidates))
+    asked = bool(project or target or scheme)
+    lanes, others = _chosen(fitting, candidates, wanted, asked=asked)
+    rest, concerned = _unchosen(lanes, candidates)
+    found = Discovery(lanes, (*others, *rest), tuple(problems), tuple(candidates), concerned)
     if not found.lanes:
         have = ", ".join(sorted({NAMES[candidate.platform] for candidate in fitting}))
         raise UsageFault(
@@ -152,10 +173,12 @@ def discover(
 
 
 def _chosen(
-    fitting: list[Candidate], candidates: list[Candidate], wanted: frozenset[Platform]
+    fitting: list[Candidate], candidates: list[Candidate], wanted: frozenset[Platform], *, asked: bool
 ) -> tuple[tuple[Lane, ...], tuple[Unrehearsed, ...]]:
     lanes: list[Lane] = []
     others: list[Unrehearsed] = []
+    # What speaks against a target counts only where another lane makes up for leaving it out.
+    decent = any(candidate.score >= 0 for candidate in fitting)
     for platform in Platform:
         rivals = sorted(
             (candidate for candidate in fitting if candidate.platform is platform),
@@ -163,20 +186,79 @@ def _chosen(
         )
         if not rivals:
             continue
-        if wanted and platform not in wanted:
-            others.append(_left_out(platform, rivals[0], "the platforms asked for do not include it"))
-            continue
-        if not wanted and platform is Platform.VISION_OS and _spans(rivals[0], candidates):
-            others.append(_left_out(platform, rivals[0], "it is one platform of a target for several"))
-            continue
         best = rivals[0]
-        lanes.append(Lane(NAMES[platform], platform, best.project, best.target, best.configuration, best.scheme))
-    taken = {(lane.project, lane.target, lane.platform): lane for lane in lanes}
-    for candidate in candidates:
-        lane = next((lane for lane in lanes if lane.platform is candidate.platform), None)
-        if lane and (candidate.project, candidate.target, candidate.platform) not in taken:
-            others.append(_outdone(candidate, lane, candidates))
+        if wanted and platform not in wanted:
+            others.append(_left_out(platform, best, "the platforms asked for do not include it"))
+        elif not wanted and platform is Platform.VISION_OS and _spans(best, candidates):
+            others.append(_left_out(platform, best, "it is one platform of a target for several"))
+        elif best.score < 0 and decent and not wanted and not asked:
+            others.append(_left_out(platform, best, f"it is hardly one for a release: {best.reasons[-1]}"))
+        else:
+            lanes.append(Lane(NAMES[platform], platform, best.project, best.target, best.configuration, best.scheme))
+            if best.catalyst:
+                others.append(_on_macs(best))
     return tuple(lanes), tuple(others)
+
+
+def _unchosen(lanes: tuple[Lane, ...], candidates: list[Candidate]) -> tuple[tuple[Unrehearsed, ...], frozenset[str]]:
+    """The apps of which no lane was made, told by project; and the projects that concern this release."""
+    chosen = {(lane.project, lane.target) for lane in lanes}
+    served = {lane.platform for lane in lanes}
+    winners = [c for c in candidates if any(_is_of(c, lane) for lane in lanes)]
+    groups: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        if (candidate.project, candidate.target) not in chosen and candidate.platform in served:
+            groups.setdefault(candidate.project, []).append(candidate)
+    others: list[Unrehearsed] = []
+    concerned = {lane.project for lane in lanes}
+    for project, group in groups.items():
+        free = [candidate for candidate in group if not candidate.carried]
+        if project in concerned:
+            ties = [candidate for candidate in free if any(_ties(candidate, winner) for winner in winners)]
+            tied = {candidate.target for candidate in ties}
+            rest = [candidate for candidate in free if candidate.target not in tied]
+        else:
+            ties, rest = [], free
+        for part, rival in ((ties, True), (rest, project not in concerned and _is_related(project, free, winners))):
+            if part:
+                others.append(_outdone(part, winners, rival=rival))
+            if part and rival:
+                concerned.add(project)
+    return tuple(others), frozenset(concerned)
+
+
+def _is_of(candidate: Candidate, lane: Lane) -> bool:
+    return (candidate.project, candidate.target, candidate.platform) == (lane.project, lane.target, lane.platform)
+
+
+def _ties(candidate: Candidate, winner: Candidate) -> bool:
+    same = candidate.platform is winner.platform and candidate.project == winner.project
+    return same and candidate.score >= winner.score
+
+
+def _is_related(project: str, group: list[Candidate], winners: list[Candidate]) -> bool:
+    """Whether a project holds an app of the same maker or name that might be the one to release."""
+    if any(_EXAMPLE.match(part) for part in project.split("/")[:-1]):
+        return False
+    makers = {_maker(winner.bundle_id) for winner in winners} - {""}
+    own = [_plain(name) for winner in winners for name in (winner.target, _title(winner.project))]
+    title = _plain(_title(project))
+    return any(_maker(each.bundle_id) in makers for each in group) or any(
+        name in title or title in name for name in own if min(len(name), len(title)) > _SHORT
+    )
+
+
+_SHORT = 3
+"""A name of so few letters occurs in others by chance."""
+
+
+def _title(project: str) -> str:
+    return posixpath.splitext(posixpath.basename(project))[0]
+
+
+def _maker(bundle_id: str) -> str:
+    """The first two labels of a bundle identifier, which are the maker's domain."""
+    return ".".join(bundle_id.lower().split(".")[:2]) if bundle_id.count(".") > 1 else ""
 
 
 def _spans(candidate: Candidate, candidates: list[Candidate]) -> bool:
@@ -192,29 +274,44 @@ def _left_out(platform: Platform, candidate: Candidate, why: str) -> Unrehearsed
     return Unrehearsed(what, why, f"ask for the platform {NAMES[platform]}", location=place)
 
 
-def _outdone(candidate: Candidate, lane: Lane, candidates: list[Candidate]) -> Unrehearsed:
-    winner = next(
-        c for c in candidates if (c.project, c.target, c.platform) == (lane.project, lane.target, lane.platform)
+def _on_macs(candidate: Candidate) -> Unrehearsed:
+    return Unrehearsed(
+        f"Mac Catalyst build of {candidate.target} in {candidate.project}",
+        "Xcode alone can tell what it is made of",
+        "judge its exported package with build.validate --pkg",
+        location=Location(_file(candidate.project), candidate.line),
     )
-    label = candidate.platform.label
-    chosen = f"{lane.target} in {lane.project} fits a release better"
+
+
+_SHOWN = 4
+
+
+def _outdone(group: list[Candidate], winners: list[Candidate], *, rival: bool) -> Unrehearsed:
+    """One word for all apps of a project that are not rehearsed."""
+    candidate = group[0]
+    winner = next(one for one in winners if one.platform is candidate.platform)
     because = [reason for reason in winner.reasons if reason not in candidate.reasons]
     against = [reason for reason in candidate.reasons if reason not in winner.reasons]
     reason = (
-        chosen
+        f"{winner.target} in {winner.project} fits a release better"
         + (f": {', '.join(because)}" if because else "")
         + (f"; this one: {', '.join(against)}" if against else "")
     )
-    if candidate.project == lane.project:
+    if candidate.score >= winner.score:
+        reason = f"{winner.target} was chosen, although nothing speaks more for it"
+    if candidate.project == winner.project:
         remedy = f"select it with the target {candidate.target}"
     else:
         path = candidate.project
-        remedy = f"select it with the project {path}, or with projects: {{{lane.name}: {path}}} in config"
+        remedy = f"select it with the project {path}, or with projects: {{{NAMES[winner.platform]}: {path}}} in config"
+    names = list(dict.fromkeys(each.target for each in group))
+    labels = " and ".join(dict.fromkeys(each.platform.label for each in group))
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     return Unrehearsed(
-        f"{label} app {candidate.target} in {candidate.project}",
+        f"{labels} {'app' if len(names) == 1 else 'apps'} {shown} in {candidate.project}",
         reason,
         remedy,
-        rival=not any(_EXAMPLE.match(part) for part in candidate.project.split("/")[:-1]),
+        rival=rival,
         location=Location(_file(candidate.project), candidate.line),
     )
 
@@ -237,9 +334,7 @@ def _candidates(
         problems.extend(flawed)
         for target in project.applications:
             shared = [one for one in schemes if one.archives(path, target.name) and scheme in ("", one.name)]
-            best = min(
-                shared, key=lambda one: (_rank(one.configuration), one.name != target.name, one.name), default=None
-            )
+            best = min(shared, key=lambda one: _scheme_rank(one, target, project), default=None)
             yield from _on_platforms(workspace, project, target, best, configuration)
 
 
@@ -257,17 +352,58 @@ def _on_platforms(
         platform = _BY_SDK.get(name)
         if platform is None:
             continue
-        score, reasons = _score(project.path, workspace.settings(project, target, configuration, platform.sdk), scheme)
+        settings = workspace.settings(project, target, configuration, platform.sdk)
+        against = _against(project, target, settings, re.sub(r"[0-9.]+$", "", sdk))
+        score, reasons = _score(project, target, settings, scheme)
+        identifier = settings.get("PRODUCT_BUNDLE_IDENTIFIER")
         yield Candidate(
             project.path,
             target.name,
             platform,
             configuration,
             scheme.name if scheme else target.name,
-            score,
-            reasons,
+            score - _WEIGHT * len(against),
+            (*reasons, *against),
             target.line,
+            identifier.text,
+            target.identifier in project.carried,
+            platform is Platform.IOS and settings.flag("SUPPORTS_MACCATALYST"),
         )
+
+
+_WEIGHT = 20
+"""More than all that can speak for a target."""
+
+
+def _against(project: Project, target: Target, settings: Settings, root: str) -> tuple[str, ...]:
+    """What makes a target no candidate where there is another one."""
+    sdk = settings.context.sdk
+    signals = (
+        (any(_EXAMPLE.match(part) for part in project.path.split("/")[:-1]), "it lies in a folder of examples"),
+        (bool(_TEST.search(target.name)), "its name is that of a test"),
+        (root in _BY_SDK and root != sdk, f"its SDKROOT is {root}"),
+        (target.identifier in project.carried, "another app carries it"),
+    )
+    return tuple(reason for holds, reason in signals if holds)
+
+
+def _scheme_rank(scheme: Scheme, target: Target, project: Project) -> tuple[object, ...]:
+    """Sorts the schemes that archive a target: first the one a release would take."""
+    names = {_plain(target.name), _plain(project.name)}
+    return (
+        scheme.for_extension,
+        scheme.targets[0][1] != target.name,
+        bool(_TRIAL.search(scheme.name)),
+        _rank(scheme.configuration),
+        scheme.name != target.name,
+        _plain(scheme.name) not in names,
+        "release" not in scheme.name.lower(),
+        scheme.name,
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _rank(configuration: str) -> int:
@@ -284,7 +420,7 @@ def _configuration(target: Target, scheme: Scheme | None) -> str:
     return best if best and _rank(best) < len(_RELEASES) else (target.default_configuration or best)
 
 
-def _score(project: str, settings: Settings, scheme: Scheme | None) -> tuple[int, tuple[str, ...]]:
+def _score(project: Project, target: Target, settings: Settings, scheme: Scheme | None) -> tuple[int, tuple[str, ...]]:
     """How much speaks for releasing this target, and what."""
     configuration = settings.context.configuration
     identity = settings.get("CODE_SIGN_IDENTITY")
@@ -293,9 +429,11 @@ def _score(project: str, settings: Settings, scheme: Scheme | None) -> tuple[int
         (3, _rank(configuration) in (0, 2, 3), f"it has a {configuration} configuration"),
         (3, settings.get("PROVISIONING_PROFILE_SPECIFIER").given, "its settings name a provisioning profile"),
         (2, identity.given and "Distribution" in identity.text, "its settings name a distribution identity"),
+        (2, "appstore" in _plain(target.name), "its name speaks of the App Store"),
         (1, settings.get("CODE_SIGN_ENTITLEMENTS").given, "it has entitlements"),
         (1, settings.get("DEVELOPMENT_TEAM").given, "it names a team"),
-        (-8, any(_EXAMPLE.match(part) for part in project.split("/")[:-1]), "it lies in a folder of examples"),
+        (1, _plain(target.name) == _plain(project.name), "it bears the project's name"),
+        (-4, identity.text.startswith("Developer ID"), "it is signed for distribution outside the App Store"),
     )
     held = [(points, reason) for points, holds, reason in signals if holds]
     return sum(points for points, _ in held), tuple(reason for _, reason in held)

@@ -99,11 +99,12 @@ class TargetSettings:
 
 @dataclass(frozen=True)
 class Undefined:
-    """A key of a property list whose value refers to a setting that nothing defines."""
+    """A key of a property list whose value refers to a setting that nothing defines. `rest` is what it expands to."""
 
     key: str
     names: tuple[str, ...]
     location: Location | None = None
+    rest: str = ""
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def expanded(source: Plist, path: str, settings: Settings, undefined: list[Undef
                 return value
             resolved = settings.expand(value)
             if resolved.undefined:
-                undefined.append(Undefined(key, resolved.undefined, where.get(key)))
+                undefined.append(Undefined(key, resolved.undefined, where.get(key), resolved.text))
             return resolved.text
         if isinstance(value, dict):
             return {name: walk(inner, f"{key}/{name}" if key else str(name)) for name, inner in value.items()}

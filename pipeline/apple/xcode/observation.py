@@ -348,7 +348,8 @@ def survey(workspace: Workspace, discovery: Discovery) -> ProjectSurvey:
     targets: dict[tuple[str, str, str], SurveyedTarget] = {}
     users: dict[str, list[str]] = {}
     rehearsed = {(lane.project, lane.target) for lane in discovery.lanes}
-    for candidate in discovery.candidates:
+    # A project of another maker (a dependency's own demo, say) has to agree with nothing here.
+    for candidate in (each for each in discovery.candidates if each.project in discovery.concerned):
         project = workspace.project(candidate.project)
         target = project.target(candidate.target)
         if target is None:

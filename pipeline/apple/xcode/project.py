@@ -31,11 +31,15 @@ class Configuration:
     settings: Table
     base: str
     line: int | None
+    identifier: str = ""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A native target. `configurations` keep the order of the project file."""
+    """A native target. `configurations` keep the order of the project file.
+
+    `signing_style` is Xcode's old place for it; CODE_SIGN_STYLE wins (swift-build, ProjectModel/Target.swift 608).
+    """
 
     identifier: str
     name: str
@@ -44,6 +48,7 @@ class Target:
     configurations: tuple[Configuration, ...]
     default_configuration: str
     line: int | None
+    signing_style: str = ""
 
     def configuration(self, name: str) -> Configuration | None:
         """The configuration of that name."""
@@ -86,6 +91,7 @@ class Project:
     def targets(self) -> tuple[Target, ...]:
         """All targets that make a product."""
         found = []
+        attributes = self._root.table("attributes").table("TargetAttributes")
         for identifier in self._root.texts("targets"):
             table = self._objects.table(identifier)
             if table.text("isa") != "PBXNativeTarget":
@@ -101,9 +107,28 @@ class Project:
                     configurations,
                     default,
                     self._objects.line(identifier),
+                    attributes.table(identifier).text("ProvisioningStyle"),
                 )
             )
         return tuple(found)
+
+    @cached_property
+    def carried(self) -> frozenset[str]:
+        """Identifiers of the targets whose product another target's product carries: login items, helpers, watch apps."""
+        copied = {
+            self._objects.table(build_file).text("fileRef")
+            for target in self.targets
+            for phase in self._phases(target, "PBXCopyFilesBuildPhase")
+            for build_file in phase.texts("files")
+        } - {""}
+        return frozenset(t.identifier for t in self.targets if self._product(t) in copied)
+
+    def _product(self, target: Target) -> str:
+        return self._objects.table(target.identifier).text("productReference")
+
+    def scripts(self, target: Target) -> tuple[str, ...]:
+        """The shell scripts that run while the target is built."""
+        return tuple(phase.text("shellScript") for phase in self._phases(target, "PBXShellScriptBuildPhase"))
 
     @property
     def applications(self) -> tuple[Target, ...]:
@@ -117,7 +142,7 @@ class Project:
     def embedded_in(self, target: Target) -> tuple[Target, ...]:
         """The extensions, app clips and watch apps that the target's product carries."""
         named = {found.identifier: found for found in self.targets}
-        products = {self._objects.table(i).text("productReference"): found for i, found in named.items()}
+        products = {self._product(target): target for target in self.targets}
         found: dict[str, Target] = {}
         for identifier in self._objects.table(target.identifier).texts("dependencies"):
             table = self._objects.table(identifier)
@@ -212,7 +237,11 @@ class Project:
             one = self._objects.table(identifier)
             found.append(
                 Configuration(
-                    one.text("name"), one.table("buildSettings"), self._base(one), self._objects.line(identifier)
+                    one.text("name"),
+                    one.table("buildSettings"),
+                    self._base(one),
+                    self._objects.line(identifier),
+                    identifier,
                 )
             )
         return tuple(found), table.text("defaultConfigurationName")

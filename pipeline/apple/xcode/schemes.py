@@ -12,12 +12,16 @@ FOLDER = "/xcshareddata/xcschemes/"
 
 @dataclass(frozen=True)
 class Scheme:
-    """A shared scheme. `targets` are (target identifier, target name, container) of what it builds for archiving."""
+    """A shared scheme. `targets` are (target identifier, target name, container) of what it builds for archiving.
+
+    `for_extension` says that Xcode made it to debug an app extension inside the app.
+    """
 
     name: str
     path: str
     targets: tuple[tuple[str, str, str], ...]
     configuration: str
+    for_extension: bool = False
 
     def archives(self, project: str, target: str) -> bool:
         """Whether archiving this scheme makes that target; `project` is the .xcodeproj's path."""
@@ -42,7 +46,7 @@ def parse(data: bytes, path: str) -> Scheme:
 
     """
     targets: list[tuple[str, str, str]] = []
-    state = {"archiving": "", "configuration": "Release"}
+    state = {"archiving": "", "configuration": "Release", "extension": ""}
     parser = expat.ParserCreate()
 
     def start(tag: str, attributes: dict[str, str]) -> None:
@@ -53,6 +57,8 @@ def parse(data: bytes, path: str) -> Scheme:
             targets.append((attributes.get("BlueprintIdentifier", ""), attributes.get("BlueprintName", ""), container))
         elif tag == "ArchiveAction":
             state["configuration"] = attributes.get("buildConfiguration", "Release")
+        elif tag == "Scheme":
+            state["extension"] = attributes.get("wasCreatedForAppExtension", "")
 
     def end(tag: str) -> None:
         if tag == "BuildActionEntry":
@@ -73,4 +79,4 @@ def parse(data: bytes, path: str) -> Scheme:
     finally:
         parser.StartElementHandler = parser.EndElementHandler = parser.EntityDeclHandler = None
     name = posixpath.splitext(posixpath.basename(path))[0]
-    return Scheme(name, path, tuple(targets), state["configuration"])
+    return Scheme(name, path, tuple(targets), state["configuration"], state["extension"] == "YES")

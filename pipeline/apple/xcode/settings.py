@@ -7,7 +7,7 @@ Sources/SWBMacro/MacroEvaluationProgram.swift 223-330, MacroValueAssignmentTable
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -29,6 +29,7 @@ class Level(StrEnum):
     PROJECT = "project settings"
     TARGET_FILE = "target xcconfig"
     TARGET = "target settings"
+    COMMAND = "command line"
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,25 @@ class _Walk:
 
 
 class Settings:
-    """The settings of one target in one configuration, for one SDK."""
+    """The settings of one target in one configuration, for one SDK.
+
+    Args:
+        levels: assignments, weakest level first.
+        context: what conditions are compared with.
+        defaults: Xcode's own values.
+        assigned: tells the names that the project assigns anywhere. A setting that another configuration assigns is
+            left empty here on purpose (a suffix of test builds, say), so it does not count as undefined.
+    """
 
     def __init__(
-        self, levels: Sequence[tuple[Level, Iterable[Assignment]]], context: Context, defaults: Mapping[str, str]
+        self,
+        levels: Sequence[tuple[Level, Iterable[Assignment]]],
+        context: Context,
+        defaults: Mapping[str, str],
+        assigned: Callable[[], Container[str]] = frozenset,
     ) -> None:
         self.context = context
+        self._assigned = assigned
         self._stacks: dict[str, list[tuple[Assignment, Level]]] = {
             key: [(Assignment(key, (), value, "", None), Level.PLATFORM)] for key, value in defaults.items()
         }
@@ -190,10 +204,14 @@ class Settings:
             return self._value(name, walk.active[name] - 1, walk)
         stack = self._stacks.get(name)
         if stack is None:
-            if name:
+            if name and not _is_xcodes(name) and (name == TEAM or name not in self._assigned()):
                 walk.undefined[name] = None
             return ""
-        return self._value(name, len(stack) - 1, walk)
+        value = self._value(name, len(stack) - 1, walk)
+        if name == TEAM and not value:
+            # Whatever is made of an empty team is not what will be built.
+            walk.undefined[TEAM] = None
+        return value
 
     def _expand(self, text: str, walk: _Walk, within: str) -> str:
         parts: list[str] = []
@@ -234,6 +252,49 @@ class Settings:
         if name == "default":
             return value or self._expand(operand, walk, within)
         return _replaced(name, value, self._expand(operand, walk, within))
+
+
+TEAM = "DEVELOPMENT_TEAM"
+
+_OF_XCODE = frozenset(
+    [
+        "ARCHS",
+        "BUILD_DIR",
+        "BUILD_ROOT",
+        "CACHE_ROOT",
+        "CONFIGURATION_BUILD_DIR",
+        "CONFIGURATION_TEMP_DIR",
+        "CURRENT_VARIANT",
+        "DERIVED_FILE_DIR",
+        "DSTROOT",
+        "GROUP",
+        "HOME",
+        "INSTALL_DIR",
+        "LOCROOT",
+        "MACH_O_TYPE",
+        "NATIVE_ARCH",
+        "OBJROOT",
+        "PODS_ROOT",
+        "PRODUCT_TYPE",
+        "PROJECT_TEMP_DIR",
+        "SDKROOT",
+        "SHARED_PRECOMPS_DIR",
+        "SYMROOT",
+        "TARGET_BUILD_DIR",
+        "TARGET_TEMP_DIR",
+        "TEMP_DIR",
+        "UID",
+        "USER",
+        "VERSIONPLIST_PATH",
+    ]
+)
+_PREFIXES = ("ARCHS_", "BUILT_PRODUCTS_", "DEVELOPER_", "DT_", "MAC_OS_X_", "PLATFORM_", "SDK_", "TOOLCHAIN", "XCODE_")
+_SUFFIXES = ("_DEPLOYMENT_TARGET", "_FOLDER_PATH", "_FOLDER_NAME")
+
+
+def _is_xcodes(name: str) -> bool:
+    """Whether Xcode itself gives the setting a value while it builds, so that it cannot be told here."""
+    return name in _OF_XCODE or name.startswith(_PREFIXES) or name.endswith(_SUFFIXES)
 
 
 _CLOSERS = {"(": ")", "{": "}", "[": "]"}

@@ -156,12 +156,19 @@ class Workspace:
 
         return self._once(("xcconfig", path), parse)
 
-    def settings(self, project: Project, target: Target, configuration: str, sdk: str) -> Settings:
-        """The settings of a target in a configuration for an SDK; "" stands for no SDK in particular."""
-        key = ("settings", project.path, target.identifier, configuration, sdk)
-        return self._once(key, lambda: self._settings(project, target, configuration, sdk))
+    def settings(  # what settings depend on
+        self, project: Project, target: Target, configuration: str, sdk: str, team_id: str = ""
+    ) -> Settings:
+        """The settings of a target in a configuration for an SDK; "" stands for no SDK in particular.
 
-    def _settings(self, project: Project, target: Target, configuration: str, sdk: str) -> Settings:
+        `team_id` is a DEVELOPMENT_TEAM given on the command line.
+        """
+        key = ("settings", project.path, target.identifier, configuration, sdk, team_id)
+        return self._once(key, lambda: self._settings(project, target, configuration, sdk, team_id))
+
+    def _settings(  # what settings depend on
+        self, project: Project, target: Target, configuration: str, sdk: str, team_id: str
+    ) -> Settings:
         levels: list[tuple[Level, tuple[Assignment, ...]]] = []
         of_project = project.configuration(configuration)
         of_target = target.configuration(configuration)
@@ -174,11 +181,28 @@ class Workspace:
             if found.base:
                 levels.append((file_level, self.xcconfig(found.base)[0]))
             levels.append((level, self._written(found, project)))
+        if team_id:
+            # As the archive is given it on xcodebuild's command line.
+            levels.append((Level.COMMAND, (Assignment("DEVELOPMENT_TEAM", (), team_id, "", None),)))
         defaults = self._defaults(project, target, configuration, sdk)
-        return Settings(levels, Context(sdk, configuration), defaults)
+        return Settings(levels, Context(sdk, configuration), defaults, lambda: self._assigned(project))
+
+    def _assigned(self, project: Project) -> frozenset[str]:
+        """The names that any configuration of the project or of its targets assigns, under whatever condition."""
+
+        def gather() -> frozenset[str]:
+            names: set[str] = set()
+            for holder in (project, *project.targets):
+                for configuration in holder.configurations:
+                    names.update(assignment.key for assignment in self._written(configuration, project))
+                    if configuration.base:
+                        names.update(assignment.key for assignment in self.xcconfig(configuration.base)[0])
+            return frozenset(names)
+
+        return self._once(("assigned", project.path), gather)
 
     def _written(self, configuration: Configuration, project: Project) -> tuple[Assignment, ...]:
-        key = ("written", project.path, configuration.name, str(configuration.line))
+        key = ("written", project.path, configuration.identifier)
         return self._once(key, lambda: settings_of(configuration.settings, project.file))
 
     def _defaults(self, project: Project, target: Target, configuration: str, sdk: str) -> dict[str, str]:
@@ -200,6 +224,8 @@ class Workspace:
             "PRODUCT_NAME": "$(TARGET_NAME)",
             "FULL_PRODUCT_NAME": "$(WRAPPER_NAME)",
             **_DEFAULTS,
+            "CODE_SIGN_STYLE": target.signing_style or "Automatic",
+            "TARGETED_DEVICE_FAMILY": _FAMILIES.get(sdk, "1"),
         }
 
     def _once(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
@@ -209,11 +235,13 @@ class Workspace:
             return self._cache[key]  # type: ignore[return-value]
 
 
+_FAMILIES = {"macosx": "", "appletvos": "3", "xros": "7"}
+"""TARGETED_DEVICE_FAMILY where a project sets none; 1, the iPhone, for all others."""
+
 _DEFAULTS = {
     "ACTION": "install",
     "AppIdentifierPrefix": "$(DEVELOPMENT_TEAM).",
     "CFBundleIdentifier": "$(PRODUCT_BUNDLE_IDENTIFIER)",
-    "CODE_SIGN_STYLE": "Automatic",
     "CODE_SIGNING_ALLOWED": "YES",
     "CURRENT_ARCH": "arm64",
     "EXECUTABLE_NAME": "$(EXECUTABLE_PREFIX)$(PRODUCT_NAME)$(EXECUTABLE_SUFFIX)",
@@ -223,7 +251,6 @@ _DEFAULTS = {
     "LOCAL_APPS_DIR": "/Applications",
     "PRODUCT_BUNDLE_PACKAGE_TYPE": "APPL",
     "PRODUCT_MODULE_NAME": "$(PRODUCT_NAME:c99extidentifier)",
-    "TARGETED_DEVICE_FAMILY": "1",
     "TeamIdentifierPrefix": "$(DEVELOPMENT_TEAM).",
     "WRAPPER_EXTENSION": "app",
     "WRAPPER_NAME": "$(PRODUCT_NAME).$(WRAPPER_EXTENSION)",
