@@ -134,8 +134,8 @@ def _ill_formed(word: str, value: str, place: Location | None) -> Iterator[Findi
             f"the {word} {value} is longer than {LONGEST} characters", subject=word, at=place, remedy="shorten it"
         )
     elif value.count(".") >= COUNTED:
-        yield warning(
-            f"the build {value} has more than three integers, and Apple ignores all but the first three",
+        yield note(
+            f"the build {value} has more than three integers, and Apple documents no more than three",
             subject=word,
             at=place,
             remedy=shape,

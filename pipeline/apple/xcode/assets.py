@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.apple.xcode.facts import IconImage
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_POINTER = b"version https://git-lfs.github.com/spec/"
 _CHUNKS_LIMIT = 4096
 _EDGE_ROWS = 8
 _WIDTH_LIMIT = 4096
@@ -78,6 +79,8 @@ def _image(entry: dict[str, Any], line: int | None) -> IconImage:
 
 def with_png(image: IconImage, data: bytes) -> IconImage:
     """The entry with what its file's head says; a file that is no PNG is left without dimensions."""
+    if data.startswith(_POINTER):
+        return replace(image, exists=True, flaw="is a Git LFS pointer", pointer=True)
     if not data.startswith(_SIGNATURE):
         return replace(image, exists=True, flaw="" if data[:3] == b"\xff\xd8\xff" else "not a PNG image")
     if len(data) < 33 or data[12:16] != b"IHDR":

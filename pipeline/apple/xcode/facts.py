@@ -175,6 +175,7 @@ class TargetEntitlements:
 class IconImage:
     """One entry of an icon set. `width`, `height` are in pixels, 0 when the file cannot be read.
 
+    `pointer` says that the checkout holds a Git LFS pointer in place of the picture.
     `alpha` says that there is an alpha channel, `clear` that a pixel near the edge is in fact not opaque.
     """
 
@@ -191,6 +192,7 @@ class IconImage:
     alpha: bool = False
     clear: bool = False
     flaw: str = ""
+    pointer: bool = False
 
     @property
     def pixels(self) -> int:

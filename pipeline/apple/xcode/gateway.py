@@ -36,47 +36,49 @@ _UNFINISHED = "unfinished"
 """The folder in which a product is made; only a whole one is moved out of it, so that none is mistaken for whole."""
 
 
-def _seen(files: Files, lane: Lane, fact: type[F], observe: Callable[[Sight], F]) -> Reading[F]:
+def _seen(  # noqa: PLR0917  # what an observation rests on
+    files: Files, lane: Lane, declared: Declaration, fact: type[F], observe: Callable[[Sight], F]
+) -> Reading[F]:
     try:
-        return Reading.of(observe(Sight(WORKSPACES.of(files), lane)), files.source)
+        return Reading.of(observe(Sight(WORKSPACES.of(files), lane, declared.team_id)), files.source)
     except UNREADABLE as fault:
         return Reading.unknown(fact, str(fault))
 
 
 @probe(lasting=True)
-def settings_of_target(files: Files, lane: Lane) -> Reading[TargetSettings]:
+def settings_of_target(files: Files, lane: Lane, declared: Declaration) -> Reading[TargetSettings]:
     """The lane's build settings."""
-    return _seen(files, lane, TargetSettings, observation.target_settings)
+    return _seen(files, lane, declared, TargetSettings, observation.target_settings)
 
 
 @probe(lasting=True)
-def info_of_target(files: Files, lane: Lane) -> Reading[TargetInfo]:
+def info_of_target(files: Files, lane: Lane, declared: Declaration) -> Reading[TargetInfo]:
     """The lane's Info.plist."""
-    return _seen(files, lane, TargetInfo, observation.target_info)
+    return _seen(files, lane, declared, TargetInfo, observation.target_info)
 
 
 @probe(lasting=True)
-def entitlements_of_target(files: Files, lane: Lane) -> Reading[TargetEntitlements]:
+def entitlements_of_target(files: Files, lane: Lane, declared: Declaration) -> Reading[TargetEntitlements]:
     """The lane's entitlements."""
-    return _seen(files, lane, TargetEntitlements, observation.target_entitlements)
+    return _seen(files, lane, declared, TargetEntitlements, observation.target_entitlements)
 
 
 @probe(lasting=True)
-def icon_of_app(files: Files, lane: Lane) -> Reading[AppIcon]:
+def icon_of_app(files: Files, lane: Lane, declared: Declaration) -> Reading[AppIcon]:
     """The lane's app icon."""
-    return _seen(files, lane, AppIcon, observation.app_icon)
+    return _seen(files, lane, declared, AppIcon, observation.app_icon)
 
 
 @probe(lasting=True)
-def privacy_manifest_of_target(files: Files, lane: Lane) -> Reading[PrivacyManifest]:
+def privacy_manifest_of_target(files: Files, lane: Lane, declared: Declaration) -> Reading[PrivacyManifest]:
     """The lane's privacy manifest."""
-    return _seen(files, lane, PrivacyManifest, observation.privacy_manifest)
+    return _seen(files, lane, declared, PrivacyManifest, observation.privacy_manifest)
 
 
 @probe(lasting=True)
-def problems_of_project(files: Files, lane: Lane) -> Reading[ProjectProblems]:
+def problems_of_project(files: Files, lane: Lane, declared: Declaration) -> Reading[ProjectProblems]:
     """What could not be read."""
-    return _seen(files, lane, ProjectProblems, observation.problems)
+    return _seen(files, lane, declared, ProjectProblems, observation.problems)
 
 
 @probe(lasting=True, scope="APP")

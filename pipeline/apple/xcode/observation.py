@@ -51,13 +51,18 @@ _ICON_LIMIT = 64 * 1024 * 1024
 class Sight:
     """One lane's target, looked at through its configuration and SDK.
 
+    Args:
+        workspace: the app's files.
+        lane: which target of which project.
+        team_id: the team that config declares, and that the archive is given on xcodebuild's command line.
+
     Raises:
         LookupError: the lane names a project or target that is not there.
         BrokenList: the project cannot be read.
 
     """
 
-    def __init__(self, workspace: Workspace, lane: Lane) -> None:
+    def __init__(self, workspace: Workspace, lane: Lane, team_id: str = "") -> None:
         self.workspace = workspace
         self.lane = lane
         self.project = workspace.project(lane.project)
@@ -65,7 +70,12 @@ class Sight:
         if target is None:
             raise LookupError(f"{lane.project} has no target {lane.target}")
         self.target = target
-        self.settings = workspace.settings(self.project, target, lane.configuration, lane.platform.sdk)
+        self.team_id = team_id
+        self.settings = self.settings_of(target, lane.platform.sdk)
+
+    def settings_of(self, target: Target, sdk: str) -> Settings:
+        """The settings with which a target is built for this lane."""
+        return self.workspace.settings(self.project, target, self.lane.configuration, sdk, self.team_id)
 
     def value(self, key: str) -> Value:
         """A setting, with its place."""
@@ -121,11 +131,12 @@ def target_settings(sight: Sight) -> TargetSettings:
     plist, plist_exists = sight.file("INFOPLIST_FILE")
     entitlements, entitlements_exist = sight.file("CODE_SIGN_ENTITLEMENTS")
     schemes, _ = workspace.schemes(sight.lane.project)
+    own = workspace.settings(sight.project, sight.target, sight.lane.configuration, sight.lane.platform.sdk)
     return TargetSettings(
         bundle_id=sight.value("PRODUCT_BUNDLE_IDENTIFIER"),
         marketing_version=sight.value("MARKETING_VERSION"),
         build_number=sight.value("CURRENT_PROJECT_VERSION"),
-        team_id=sight.value("DEVELOPMENT_TEAM"),
+        team_id=_value(own.get("DEVELOPMENT_TEAM")),
         code_sign_style=sight.value("CODE_SIGN_STYLE"),
         code_sign_identity=sight.value("CODE_SIGN_IDENTITY"),
         profile_specifier=sight.value("PROVISIONING_PROFILE_SPECIFIER"),
@@ -153,7 +164,9 @@ def target_settings(sight: Sight) -> TargetSettings:
 def _across_configurations(sight: Sight, key: str) -> tuple[tuple[str, Value], ...]:
     found = []
     for configuration in sight.target.configurations:
-        settings = sight.workspace.settings(sight.project, sight.target, configuration.name, sight.lane.platform.sdk)
+        settings = sight.workspace.settings(
+            sight.project, sight.target, configuration.name, sight.lane.platform.sdk, sight.team_id
+        )
         found.append((configuration.name, _value(settings.get(key))))
     return tuple(found)
 
@@ -191,10 +204,9 @@ def _extensions(sight: Sight) -> Iterable[Extension]:
         if target.configuration(sight.lane.configuration) is None:
             continue
         sdk = sight.lane.platform.sdk
-        general = sight.workspace.settings(sight.project, target, sight.lane.configuration, "")
-        if general.text("SDKROOT").startswith("watch"):
+        if sight.settings_of(target, "").text("SDKROOT").startswith("watch"):
             sdk = "watchos"
-        settings = sight.workspace.settings(sight.project, target, sight.lane.configuration, sdk)
+        settings = sight.settings_of(target, sdk)
         name = settings.text("INFOPLIST_FILE")
         path = sight.workspace.relative(name, sight.project.folder) if name else ""
         loaded = sight.workspace.plist(path) if path and sight.workspace.has(path) else Loaded()
@@ -256,8 +268,14 @@ def app_icon(sight: Sight) -> AppIcon:
             for path in sight.workspace.tree:
                 if path.startswith(f"{catalog}/") and path.endswith(f"/{suffix}"):
                     return _icon_set(sight.workspace, name, path, kind, catalogs)
-    absent = tuple(one for one in catalogs if not any(path.startswith(f"{one}/") for path in sight.workspace.tree))
+    absent = tuple(one for one in catalogs if _is_made_elsewhere(sight, one))
     return AppIcon(name, catalogs=catalogs, absent=absent)
+
+
+def _is_made_elsewhere(sight: Sight, catalog: str) -> bool:
+    """Whether nothing of a catalog is here, or only its outer shell, which a script of the target may fill."""
+    held = [path for path in sight.workspace.tree if path.startswith(f"{catalog}/")]
+    return not held or (held == [f"{catalog}/Contents.json"] and bool(sight.project.scripts(sight.target)))
 
 
 def _icon_set(workspace: Workspace, name: str, path: str, kind: str, catalogs: tuple[str, ...]) -> AppIcon:

@@ -59,6 +59,14 @@ def app_icon_is_there(settings: TargetSettings, info: TargetInfo, icon: AppIcon,
     lacking = [size for size, images in wanted.items() if not any(map(_usable, images))]
     if lacking:
         entry = next((image for images in wanted.values() for image in images if not _usable(image)), None)
+        if entry and entry.pointer:
+            yield unseen(
+                f"{entry.filename} is a Git LFS pointer in this checkout: the picture was not looked at",
+                subject=icon.name,
+                at=Location(icon.path, entry.line),
+                remedy="run `git lfs pull` and try again",
+            )
+            return
         yield error(
             f"{icon.name} has no image of {' and '.join(lacking)}{_why(entry)}",
             subject=icon.name,
@@ -128,7 +136,7 @@ def icon_files_fit(icon: AppIcon, lane: Lane) -> Iterator[Finding]:
     idioms = {Platform.IOS: ("iphone", "ipad", "ios-marketing", "universal"), Platform.MAC_OS: ("mac", "universal")}
     told: set[str] = set()
     for image in icon.images:
-        if not image.filename or image.filename in told or image.idiom not in idioms.get(lane.platform, ()):
+        if not image.filename or image.pointer or image.filename in told or image.idiom not in idioms.get(lane.platform, ()):
             continue
         if not _usable(image):
             told.add(image.filename)

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from pipeline.apple.xcode.checks.wording import missing_files
 from pipeline.apple.xcode.facts import ProjectProblems, Shadowed, TargetInfo, TargetSettings, Value
+from pipeline.apple.xcode.settings import TEAM
 from pipeline.model import Declaration, Finding, Lane, Location, check, error, unseen, warning
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
@@ -54,12 +56,15 @@ def bundle_identifiers_agree_across_configurations(settings: TargetSettings, lan
 
 
 def _related(one: str, other: str) -> bool:
-    """Whether one is the other, perhaps with a suffix such as .debug, or both share all but the last part."""
+    """Whether one is the other, perhaps with a suffix such as .debug, or both belong to one maker."""
     if one == other or one.startswith(f"{other}.") or other.startswith(f"{one}."):
         return True
     head, _, tail = one.rpartition(".")
     its_head, _, its_tail = other.rpartition(".")
-    return head == its_head and "." in head and (tail.startswith(its_tail) or its_tail.startswith(tail))
+    if head == its_head and "." in head and (tail.startswith(its_tail) or its_tail.startswith(tail)):
+        return True
+    maker, its_maker = (identifier.lower().split(".")[:2] for identifier in (one, other))
+    return maker == its_maker and one.count(".") > 1
 
 
 @check("PROJ003", "the bundle identifier is set and well formed")
@@ -69,7 +74,14 @@ def bundle_identifier_is_set(
     value = settings.bundle_id
     text = info.text("CFBundleIdentifier") or value.text
     place = info.place("CFBundleIdentifier") if info.text("CFBundleIdentifier") else value.location
-    missing = _missing_base(problems)
+    missing = missing_files(problems)
+    well_formed = bool(_IDENTIFIER.fullmatch(text))
+    if well_formed and not (missing and value.undefined):
+        # A setting that nothing defines is empty, and a suffix that is empty in a release is often meant to be.
+        return
+    if TEAM in value.undefined:
+        # Without a team nothing is known of the identifier, and that there is none is PROJ020's to say.
+        return
     if value.undefined or not text:
         named = f" refers to {', '.join(value.undefined)}, which nothing defines" if value.undefined else " is not set"
         if missing:
@@ -87,7 +99,7 @@ def bundle_identifier_is_set(
             remedy="set PRODUCT_BUNDLE_IDENTIFIER in the target's settings",
             apple="CFBundleIdentifier",
         )
-    elif not _IDENTIFIER.fullmatch(text):
+    else:
         yield error(
             f"{text!r} is no bundle identifier: letters, digits, hyphens and periods are allowed",
             subject=text,
@@ -95,11 +107,6 @@ def bundle_identifier_is_set(
             remedy="register an identifier without other characters",
             apple="CFBundleIdentifier",
         )
-
-
-def _missing_base(problems: ProjectProblems) -> str:
-    """The configuration files that are not here, as a phrase; "" when all are."""
-    return ", ".join(problem.missing for problem in problems.problems if problem.missing)
 
 
 @check("PROJ004", "versions in the Info.plist do not beat the settings")
@@ -125,7 +132,10 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 @check("PROJ005", "version and build number are set")
-def version_and_build_are_set(settings: TargetSettings, info: TargetInfo) -> Iterator[Finding]:
+def version_and_build_are_set(
+    settings: TargetSettings, info: TargetInfo, problems: ProjectProblems
+) -> Iterator[Finding]:
+    missing = missing_files(problems)
     codes = {"CFBundleShortVersionString": "90057", "CFBundleVersion": "90056"}
     for key, setting in _VERSIONS:
         if info.text(key).strip():
@@ -134,6 +144,14 @@ def version_and_build_are_set(settings: TargetSettings, info: TargetInfo) -> Ite
             summary = f"{key} is no string"
         elif undefined := [each for each in info.undefined if each.key == key]:
             summary = f"{key} refers to {', '.join(undefined[0].names)}, which nothing defines"
+            if missing:
+                yield unseen(
+                    f"{summary} here; it may be defined in {missing}",
+                    subject=key,
+                    at=info.place(key) or settings.infoplist_file.location,
+                    remedy=f"put {missing} in its place and run this again",
+                )
+                continue
         else:
             summary = f"{key} is missing or empty"
         yield error(

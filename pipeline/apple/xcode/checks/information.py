@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.apple.xcode.facts import TargetInfo, TargetSettings
+from pipeline.apple.xcode.checks.wording import is_spoilt, missing_files, names_of
+from pipeline.apple.xcode.facts import ProjectProblems, TargetInfo, TargetSettings
 from pipeline.apple.xcode.infoplist import KNOWN, PREFIX
-from pipeline.model import Finding, Lane, Platform, check, error, warning
+from pipeline.model import Finding, Lane, Platform, check, error, note, warning
 
 MODES = (
     "audio",
@@ -39,6 +40,7 @@ _ORIENTATIONS = (
     "UIInterfaceOrientationLandscapeLeft",
     "UIInterfaceOrientationLandscapeRight",
 )
+_CATEGORY = "LSApplicationCategoryType"
 _TASKS = "BGTaskSchedulerPermittedIdentifiers"
 _COMPLIANCE, _COMPLIANCE_CODE = "ITSAppUsesNonExemptEncryption", "ITSEncryptionExportComplianceCode"
 
@@ -184,7 +186,7 @@ def minimum_mac_version_exists(info: TargetInfo, lane: Lane) -> Iterator[Finding
 def mac_category_is_set(settings: TargetSettings, info: TargetInfo, lane: Lane) -> Iterator[Finding]:
     if lane.platform is not Platform.MAC_OS:
         return
-    key = "LSApplicationCategoryType"
+    key = _CATEGORY
     category = info.text(key)
     if not category.startswith("public.app-category."):
         yield error(
@@ -223,11 +225,16 @@ _OWN_RULES = ("CFBundleIdentifier", "CFBundleShortVersionString", "CFBundleVersi
 
 
 @check("PROJ039", "the Info.plist refers to nothing undefined")
-def info_values_are_expanded(info: TargetInfo) -> Iterator[Finding]:
+def info_values_are_expanded(info: TargetInfo, problems: ProjectProblems) -> Iterator[Finding]:
+    if missing_files(problems):
+        # PROJ063 tells of the files in which they may be defined.
+        return
     for each in info.undefined:
-        if each.key not in _OWN_RULES:
-            yield warning(
-                f"{each.key} refers to {', '.join(each.names)}, which nothing in the project defines",
+        names = names_of(each)
+        if names and each.key not in _OWN_RULES:
+            say = warning if is_spoilt(each) else note
+            yield say(
+                f"{each.key} refers to {names}, which nothing in the project defines",
                 subject=each.key,
                 at=each.location or info.place(each.key),
                 remedy="define the setting, or write the value out",
@@ -235,9 +242,12 @@ def info_values_are_expanded(info: TargetInfo) -> Iterator[Finding]:
 
 
 @check("PROJ040", "INFOPLIST_KEY settings have an effect")
-def infoplist_keys_have_an_effect(settings: TargetSettings, info: TargetInfo) -> Iterator[Finding]:
+def infoplist_keys_have_an_effect(settings: TargetSettings, info: TargetInfo, lane: Lane) -> Iterator[Finding]:
     for key, value in settings.infoplist_keys:
         name = key.removeprefix(PREFIX)
+        if name == _CATEGORY and lane.platform is not Platform.MAC_OS:
+            # Xcode's editor writes it for every app; the App Store asks for it on the Mac alone.
+            continue
         plain = re.sub(r"_(?:Generation|iPhone|iPad)$", "", name)
         if settings.generates_infoplist and name not in KNOWN:
             yield warning(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from pipeline.apple.xcode.checks.wording import is_spoilt, missing_files, names_of
 from pipeline.apple.xcode.entitlements import SANDBOX
 from pipeline.apple.xcode.facts import ProjectProblems, TargetEntitlements, TargetInfo, TargetSettings
 from pipeline.model import Declaration, Finding, Lane, Location, Platform, check, error, note, unseen, warning
@@ -207,10 +208,14 @@ def container_environment_is_production(entitlements: TargetEntitlements) -> Ite
 
 
 @check("PROJ028", "entitlements hold no unexpanded settings")
-def entitlements_are_expanded(entitlements: TargetEntitlements) -> Iterator[Finding]:
-    for each in entitlements.undefined:
-        yield warning(
-            f"{each.key} refers to {', '.join(each.names)}, which nothing defines: it is taken for empty",
+def entitlements_are_expanded(entitlements: TargetEntitlements, problems: ProjectProblems) -> Iterator[Finding]:
+    for each in () if missing_files(problems) else entitlements.undefined:
+        names = names_of(each)
+        if not names:
+            continue
+        say = warning if is_spoilt(each) else note
+        yield say(
+            f"{each.key} refers to {names}, which nothing defines: it is taken for empty",
             subject=each.key,
             at=each.location or entitlements.place(each.key),
             remedy="define the setting, or write the value out",
