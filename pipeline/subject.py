@@ -91,6 +91,22 @@ class Subject:
         return self.app.team_id or next(filter(None, said), "")
 
     @cached_property
+    def version(self) -> str:
+        """Version and build as the lanes' Info.plist will say, "2.5.0 (250)"; empty where lanes differ or none says."""
+        from pipeline.apple.xcode.discovery import WORKSPACES
+        from pipeline.apple.xcode.observation import UNREADABLE, Sight, target_info
+
+        said: set[str] = set()
+        for lane in self.lanes:
+            try:
+                info = target_info(Sight(WORKSPACES.of(self.files), lane))
+            except UNREADABLE:
+                continue
+            version, build = info.text("CFBundleShortVersionString"), info.text("CFBundleVersion")
+            said.add(f"{version} ({build})" if version and build else version or build)
+        return said.pop() if len(said) == 1 else ""
+
+    @cached_property
     def containers(self) -> tuple[str, ...]:
         """The CloudKit containers: as declared, else as the lanes' entitlements name them."""
         from pipeline.apple.xcode.discovery import WORKSPACES

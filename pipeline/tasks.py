@@ -131,12 +131,19 @@ def _guarded(function: Callable[[Options], int | None], options: Options) -> int
 
 def _complain(fault: PipelineError) -> int:
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    print(f"{chr(27)}[1;31merror{chr(27)}[0m: {fault.what}" if colour else f"error: {fault.what}", file=sys.stderr)
+    what = _harmless(fault.what)
+    print(f"{chr(27)}[1;31merror{chr(27)}[0m: {what}" if colour else f"error: {what}", file=sys.stderr)
     if fault.why:
-        print(f"  why: {fault.why}", file=sys.stderr)
+        print(f"  why: {_harmless(fault.why)}", file=sys.stderr)
     if fault.remedy:
-        print(f"  help: {fault.remedy}", file=sys.stderr)
+        print(f"  help: {_harmless(fault.remedy)}", file=sys.stderr)
     return fault.exit_code
+
+
+def _harmless(text: str) -> str:
+    from pipeline.ports.secrets import without_credentials
+
+    return without_credentials(text, dict(os.environ))
 
 
 def _confess(fault: Exception) -> int:
@@ -146,8 +153,8 @@ def _confess(fault: Exception) -> int:
     with tempfile.NamedTemporaryFile(
         "w", prefix="pipeline-fault-", suffix=".txt", delete=False, encoding="utf-8"
     ) as file:
-        file.write("".join(traceback.format_exception(fault)))
-    print(f"error: an internal error: {type(fault).__name__}: {fault}", file=sys.stderr)
+        file.write(_harmless("".join(traceback.format_exception(fault))))
+    print(_harmless(f"error: an internal error: {type(fault).__name__}: {fault}"), file=sys.stderr)
     print("  why: this is a mistake in the pipeline, not in your app", file=sys.stderr)
     print(f"  help: report it with {file.name}; nothing was done that the journal does not say", file=sys.stderr)
     return EXIT_INTERNAL

@@ -87,8 +87,9 @@ class Journal:
         return told
 
     def _sealed(self, kind: str, fields: Mapping[str, Any]) -> tuple[bytes, Entry]:
-        entry = {"seq": self._seq + 1, "kind": kind, "at": self._now().isoformat(), **fields}
-        text = _canonical(_mapped(entry, self._redact))
+        plain = {"seq": self._seq + 1, "kind": kind, "at": self._now().isoformat(), **fields}
+        entry = _mapped(plain, self._redact)
+        text = _canonical(entry)
         seal = _seal(self._prev, text)
         line = f'{text[:-1]},"prev":"{self._prev}","hash":"{seal}"}}\n'.encode("utf-8", "surrogatepass")
         self._seq, self._prev = self._seq + 1, seal
@@ -97,7 +98,7 @@ class Journal:
     def tell(self, kind: str, **fields: Any) -> None:
         """Tell listeners something that is not worth keeping, such as progress."""
         if self._listener:
-            self._listener({"kind": kind, "at": self._now().isoformat(), **fields})
+            self._listener(_mapped({"kind": kind, "at": self._now().isoformat(), **fields}, self._redact))
 
     def entries(self) -> Iterator[Entry]:
         """All entries so far, verified."""

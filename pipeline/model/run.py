@@ -3,7 +3,7 @@
 The journal is a sequence of entries, each a mapping with "kind", "at" (ISO 8601, UTC) and the fields below; reports
 and consoles never read anything else. `replay` folds entries into a Run.
 
-    run        {run, theatre, app, root, version, lanes: [{name, platform, target, configuration, …}],
+    run        {run, theatre, app, version, root, tool, lanes: [{name, platform, target, configuration, …}],
                 steps: [{stage, lane, title, after: [step]}], scenario, note}
     resume     {}
     step       {step, state: "BEGAN"}
@@ -138,6 +138,9 @@ class Run:
     app: str = ""
     root: str = ""
     version: str = ""
+    """The app's version and build, "2.5.0 (250)", where all lanes have the same."""
+    tool: str = ""
+    """The version of the pipeline that played it."""
     scenario: str = ""
     note: str = ""
     lanes: tuple[Mapping[str, str], ...] = ()
@@ -203,6 +206,7 @@ def replay(entries: Iterable[Entry]) -> Run:
                 app=entry.get("app", ""),
                 root=entry.get("root", ""),
                 version=entry.get("version", ""),
+                tool=entry.get("tool", ""),
                 scenario=entry.get("scenario", ""),
                 note=entry.get("note", ""),
                 lanes=tuple(entry.get("lanes", ())),

@@ -23,6 +23,9 @@ class Secrets(Protocol):
         ...
 
 
+CREDENTIALS = ("ASC_PRIVATE_KEY", "ASC_KEY_ID", "ASC_ISSUER_ID", "CLOUDKIT_MANAGEMENT_TOKEN")
+"""The names of all secrets that are asked for."""
+
 _LOOKS_SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"
@@ -64,6 +67,14 @@ class EnvironmentSecrets:
                 if len(line) >= 16:
                     text = text.replace(line, "[secret]")
         return text
+
+
+def without_credentials(text: str, environment: dict[str, str]) -> str:
+    """The text without the credentials of this environment: for what is told where there is no run yet."""
+    secrets = EnvironmentSecrets(environment)
+    for name in CREDENTIALS:
+        secrets.get(name)
+    return secrets.redact(text)
 
 
 class NoSecrets(EnvironmentSecrets):

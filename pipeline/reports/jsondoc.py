@@ -40,6 +40,7 @@ def _document(run: Run) -> dict[str, Any]:
             "id": run.id,
             "app": run.app,
             "version": run.version,
+            "pipeline": run.tool,
             "root": run.root,
             "theatre": run.theatre,
             "theatre_in_words": words.theatre(run),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline.apple.xcode.facts import TargetInfo
-from pipeline.model import Declaration, Finding, Lane, Location, Platform, check, error, warning
+from pipeline.model import Declaration, Finding, Lane, Location, Platform, check, error, note, warning
 from pipeline.workstation.facts import Checkout, InstalledXcode, Toolchain
 from pipeline.workstation.version import COUNTED, LONGEST, is_numeric, same, version_in
 

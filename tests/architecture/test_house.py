@@ -176,3 +176,29 @@ def test_the_project_speaks_of_itself_alone() -> None:
         text = path.read_bytes().decode("utf-8", "replace")
         found += [(str(path.relative_to(ROOT)), word) for word in banned if word in text]
     assert found == []
+
+
+def test_the_list_of_rules_is_whole(update: bool) -> None:
+    titles = {
+        path.stem: path.read_text(encoding="utf-8").partition("\n")[0].partition(": ")[2]
+        for path in (ROOT / "docs/rules").glob("*.md")
+    }
+    rows = [
+        f"| [{rule}](rules/{rule}.md) | {title.replace('|', chr(92) + '|')} |" for rule, title in sorted(titles.items())
+    ]
+    text = "\n".join(
+        [
+            "# Rules",
+            "",
+            "What a release is judged by; each rule has a page.",
+            "",
+            "| rule | what holds |",
+            "|---|---|",
+            *rows,
+            "",
+        ]
+    )
+    page = ROOT / "docs" / "rules.md"
+    if update:
+        page.write_text(text, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == text, "run the tests with --update"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -108,6 +109,16 @@ def test_an_approval_may_be_needless(premises: Making) -> None:
     here.configure(policy="  approval: never\n")
     assert here.release().code == 0
     assert sorted(here.writes()) == EVERYTHING_ONCE
+
+
+@pytest.mark.skipif(shutil.which("xcodebuild") is not None, reason="this machine could build it")
+def test_building_needs_a_mac_and_says_so(premises: Making) -> None:
+    here = premises()
+    told = here.tell("release", "--approved", here.approved())
+    said = " ".join(told.out.split())
+    assert told.code == 1, said
+    assert "run on a Mac with Xcode, or give the finished artifact of this lane" in said
+    assert here.writes() == []
 
 
 # Refusals --------------------------------------------------------------------------------------------------------------

@@ -19,12 +19,13 @@ REGISTRY = registry_of([gateway])
 def readings(files: LiveFiles, lane: Lane | None, declared: Declaration) -> dict[type, Reading[Any]]:
     """All facts of a lane, or of the app."""
     found: dict[type, Reading[Any]] = {Declaration: Reading.of(declared)}
+    given: dict[type, Any] = {Files: files, Lane: lane, Declaration: declared}
     if lane:
         found[Lane] = Reading.of(lane)
     for fact, probe in REGISTRY.probes.items():
         if lane is None and str(probe.scope) != "APP":
             continue
-        seen = probe.function(**{need.name: files if need.wanted is Files else lane for need in probe.needs})
+        seen = probe.function(**{need.name: given[need.wanted] for need in probe.needs})
         found[fact] = seen if isinstance(seen, Reading) else Reading.of(seen)
     return found
 
