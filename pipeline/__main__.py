@@ -1,53 +1,42 @@
-"""The console command: the menu of `invoke`, from any folder."""
+"""The console command: `release-pipeline`, or `python -m pipeline`."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
-from invoke import Collection, Program
-from invoke.exceptions import ParseError
-
-from pipeline import __version__
-from pipeline.model.errors import EXIT_USAGE
-
-
-class Menu(Program):
-    """Invoke's own program, except that a mistyped option ends with the exit code for usage."""
-
-    def parse_tasks(self) -> None:
-        try:
-            super().parse_tasks()
-        except ParseError as fault:
-            print(f"error: {fault}", file=sys.stderr)  # noqa: T201
-            print(f"  help: {self._hint(str(fault))}", file=sys.stderr)  # noqa: T201
-            sys.exit(EXIT_USAGE)
-
-    def _hint(self, fault: str) -> str:
-        from difflib import get_close_matches
-
-        word = fault.partition("'")[2].partition("'")[0]
-        close = get_close_matches(word, self.collection.task_names, 1)
-        return f"did you mean {close[0]!r}?" if close else "`--list` shows the menu, `--help TASK` its options"
+from pipeline.model.errors import EXIT_INTERRUPTED
 
 
 def main() -> None:
     """Run the menu with the arguments of this process."""
     import gc
 
-    # What is imported at the start lives to the end: to search it for garbage is a tenth of a run.
+    # What is imported at the start lives to the end: to look through it for garbage over and over is a tenth of a run.
     gc.set_threshold(50_000, 20, 100)
-    from pipeline.tasks import namespace
-
+    _open_streams()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _menu(namespace)
+        from pipeline.menu import run
+
+        run()
     except BrokenPipeError:
         # Whoever read the output has seen enough; Python must not complain about it at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    finally:
+        # The exit code stands: a late Ctrl-C shall not break the interpreter's own end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def _menu(namespace: Collection) -> None:
-    Menu(name="release-pipeline", binary="release-pipeline", namespace=namespace, version=__version__).run()
+def _open_streams() -> None:
+    """Python has None for a stream that the caller has closed, and invoke writes to it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - to the end of the process
 
 
 if __name__ == "__main__":

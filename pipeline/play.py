@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.model import Refused, UsageFault
+from pipeline.model import PipelineError, Refused, UsageFault
+from pipeline.model.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from pipeline.engine.runs import RunFolder
@@ -30,18 +31,63 @@ def resume(world: World, options: Options) -> int:
     return _walk(world, options, resumed=True)
 
 
-def _walk(world: World, options: Options, *, resumed: bool) -> int:
+def doctor(world: World, options: Options) -> int:
+    """Walk the table and tell what is missing as a list, in the order in which a release would come to it."""
+
+    def listed(run: Run) -> str:
+        from dataclasses import asdict
+
+        from pipeline.reports.brief import render
+        from pipeline.reports.groups import counted
+        from pipeline.reports.terminal import look
+
+        again = _again(asdict(world.wishes), run)
+        cured = run.exit_code == 0 and not any(finding.blocks for finding in run.findings)
+        if world.rehearsed:
+            advice = f"`invoke doctor{again}` asks this machine, and Apple where there are credentials"
+        else:
+            advice = f"`invoke plan{again}` rehearses the release"
+        return render(
+            run,
+            look(sys.stdout),
+            head=[*_this_machine()],
+            clean=f"{'nothing is wrong with the app' if world.rehearsed else 'nothing is missing'}; {counted(run)}",
+            noun="to mend" if world.rehearsed else "missing for a live release",
+            advice=advice if cured else f"mend the first, then ask again; {advice}",
+        )
+
+    return _walk(world, options, resumed=False, told=listed)
+
+
+def _this_machine() -> Iterator[str]:
+    if sys.platform != "darwin":
+        yield (
+            "This machine is no Mac: it can rehearse, judge, compare schemas and upload a finished .ipa or .pkg "
+            "(--ipa, --pkg); it cannot sign and build. For that, run on a Mac with Xcode."
+        )
+
+
+def _walk(world: World, options: Options, *, resumed: bool, told: Callable[[Run], str] | None = None) -> int:
     from pipeline.engine.approval import plan_told
     from pipeline.engine.walk import walk
     from pipeline.stages import table as stages_of
 
-    wanted = _wanted(options)
-    stages = stages_of(world.wishes.table, world.wishes.until)
-    with world.lease(), _stoppable(world), _watched(options) as listener:
+    with ExitStack() as stack:
+        try:
+            wanted = _wanted(options)
+            stages = stages_of(world.wishes.table, world.wishes.until)
+            stack.enter_context(world.lease())
+        except BaseException:
+            if not resumed:
+                # It never began: an empty folder would only stand in the way of the newest run that did.
+                world.folder.discard()
+            raise
+        stack.enter_context(_stoppable(world))
+        listener = stack.enter_context(_watched(options))
         run = walk(world.cast(stages, listener, resumed=resumed))
     if world.rehearsed and run.plan.promises:
         world.folder.keep("plan.json", plan_told(run.plan))
-    _report(run, options, wanted)
+    _report(run, options, wanted, told)
     return run.exit_code or 0
 
 
@@ -87,32 +133,96 @@ def _wanted(options: Options) -> list[tuple[str, Path]]:
     wanted: list[tuple[str, Path]] = []
     for told in options.get("report", ()):
         name, separator, path = told.partition("=")
-        if not separator or not path or name not in FORMATS:
+        if not separator or not path:
             raise UsageFault(
                 f"--report {told!r} is not FORMAT=PATH",
                 why=f"the formats are {', '.join(FORMATS)}",
                 remedy="for instance --report html=run.html",
             )
-        wanted.append((name, Path(path).expanduser()))
+        if name not in FORMATS:
+            from pipeline.configuration.reading import nearest
+
+            raise UsageFault(
+                f"--report {told!r}: there is no format {name!r}",
+                why=f"the formats are {', '.join(FORMATS)}",
+                remedy=nearest(name, FORMATS),
+            )
+        wanted.append((name, _writable(Path(path))))
     return wanted
 
 
-def _report(run: Run, options: Options, wanted: Sequence[tuple[str, Path]]) -> None:
+def _writable(path: Path) -> Path:
+    """The path, where a file could be written as far as can be seen now: a release shall not end without its report."""
+    full = Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 - a tilde before an unknown name stays one
+    folder = next(each for each in full.parents if each.exists())
+    if full.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageFault(
+            f"a report cannot be written to {path}",
+            why="it is a folder" if full.is_dir() else f"{folder} is no folder that you may write to",
+            remedy="name a file in a folder you may write to",
+        )
+    return full
+
+
+def _report(
+    run: Run, options: Options, wanted: Sequence[tuple[str, Path]], told: Callable[[Run], str] | None = None
+) -> None:
+    """First what a person waits for, then the files: where one cannot be written, the rest was told."""
     from pipeline.reports import append_summary, render, write
 
-    for name, path in wanted:
-        write(name, path, run)
     if options.get("json"):
-        sys.stdout.write(render("json", run))
+        _print(render("json", run))
+    elif told:
+        _print(told(run))
     else:
         from pipeline.reports.terminal import look
         from pipeline.reports.terminal import render as painted
 
-        sys.stdout.write(painted(run, look(sys.stdout)))
+        _print(painted(run, look(sys.stdout)))
+    for name, path in wanted:
+        write(name, path, run)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         append_summary(Path(summary), render("markdown", run))
     if os.environ.get("GITHUB_ACTIONS") == "true" and not options.get("json"):
-        sys.stdout.write(render("annotations", run))
+        _print(render("annotations", run))
+
+
+def _print(text: str) -> None:
+    """Whoever reads the output may have seen enough; that changes neither the reports nor the exit code."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _again(wishes: Mapping[str, Any], run: Run) -> str:
+    """The options by which another command is about the same: the app, the lanes, the artifacts."""
+    from pipeline.subject import SAMPLE
+
+    config, app, root = (str(told or "") for told in (wishes.get("config"), wishes.get("app"), run.root))
+    usual = str(Path(os.environ.get("PIPELINE_CONFIG") or "config/pipeline.yaml").absolute())
+    told: list[tuple[str, str]] = []
+    if not config or config == str(Path(root) / "config" / "pipeline.yaml") != usual:
+        # The folder leads to its own configuration, from wherever the command is given.
+        told += [("app", root or app)] if root != str(SAMPLE) else []
+    else:
+        told += [] if config == usual else [("config", config)]
+        told.append(("app", app))
+    for name in ("lanes", "project", "configuration", "ipa", "pkg", "archive"):
+        value = wishes.get(name) or ()
+        values = (value,) if isinstance(value, str) else value
+        told += [(name.removesuffix("s"), str(each)) for each in values]
+    return "".join(f" --{name} {_quoted(value)}" for name, value in told if value)
+
+
+def _quoted(word: str) -> str:
+    """A word for a command line that may be copied, with nothing in it that acts on a terminal."""
+    from shlex import quote
+
+    from pipeline.reports.text import shown
+
+    return shown(quote(word))
 
 
 # Beginning -----------------------------------------------------------------------------------------------------------
@@ -121,15 +231,16 @@ def _report(run: Run, options: Options, wanted: Sequence[tuple[str, Path]]) -> N
 def init(wishes: Wishes, config: str, *, force: bool) -> int:
     """Write a configuration with what the app's project says."""
     from pipeline.configuration.beginning import written
+    from pipeline.reports.text import shown
     from pipeline.subject import surveyed
 
-    target = Path(config or "config/pipeline.yaml").expanduser()
+    target = Path(os.path.expanduser(config or "config/pipeline.yaml"))  # noqa: PTH111 - a tilde may be a name
     name, app, lanes = surveyed(wishes, target)
     path = written(target, name, app, lanes, force=force)
-    print(
-        f"wrote {path}: the app {name} with {len(lanes)} {'lane' if len(lanes) == 1 else 'lanes'} ({', '.join(lanes)})"
-    )
-    print(f"next: `release --dry-run --app {name}`")
+    count = f"{len(lanes)} {'lane' if len(lanes) == 1 else 'lanes'}"
+    print(f"wrote {shown(path)}: the app {name} with {count} ({', '.join(lanes)})")
+    found = "" if path == Path("config/pipeline.yaml") else f" --config {_quoted(str(path))}"
+    print(f"next: `invoke release --dry-run{found}`")
     return 0
 
 
@@ -138,26 +249,79 @@ def init(wishes: Wishes, config: str, *, force: bool) -> int:
 
 def show(folder: RunFolder, options: Options) -> int:
     """Report on a run from its journal; the exit code is the run's."""
-    run = folder.run()
-    if not run.id:
-        raise UsageFault(f"the journal of {folder.id} is empty", remedy="`invoke resume` begins it again")
-    wanted = _wanted(options)
-    _report(run, options, wanted)
+    run = _told(folder)
+    _report(run, options, _wanted(options))
     return run.exit_code or 0
+
+
+def status(folder: RunFolder, options: Options) -> int:
+    """Where a run stands, what stops it, and what comes next; the exit code is the run's."""
+    run = _told(folder)
+
+    def brief(run: Run) -> str:
+        from pipeline.reports.brief import render
+        from pipeline.reports.terminal import look
+
+        return render(run, look(sys.stdout), advice=_next(folder, run))
+
+    _report(run, options, _wanted(options), brief)
+    return run.exit_code or 0
+
+
+def _told(folder: RunFolder) -> Run:
+    try:
+        run = folder.run()
+    except FileNotFoundError:
+        run = None
+    if run is None or not run.id:
+        raise UsageFault(
+            f"the run {folder.id} never began",
+            why="its journal is empty",
+            remedy=f"`invoke resume --run {folder.id}` begins it, `invoke runs.list` shows the others",
+        )
+    return run
+
+
+def _next(folder: RunFolder, run: Run) -> str:
+    """The command that comes next."""
+    from pipeline.subject import SAMPLE
+
+    try:
+        wishes = folder.wishes()
+    except UsageFault:
+        wishes = {}
+    app = _again(wishes, run)
+    resume = f"`invoke resume --run {run.id}`"
+    if run.exit_code is None or run.exit_code == EXIT_INTERRUPTED:
+        return f"{resume} goes on"
+    if run.root == str(SAMPLE):
+        return "`invoke release --dry-run --app PATH` rehearses yours; the sample is never released"
+    live = run.theatre == "live"
+    if run.exit_code or any(finding.blocks for finding in run.findings):
+        return f"mend it, then {resume if live else f'`invoke release --dry-run{app}`'}"
+    if live:
+        return "nothing; it is done"
+    if not run.complete or not run.plan.promises:
+        return f"`invoke plan{app}`"
+    if (folder.path / "approval.json").is_file():
+        return f"`invoke release{app} --approved {run.id}`"
+    return f"`invoke approve --run {run.id}`"
 
 
 def runs_list(folders: Sequence[RunFolder], where: Path, *, json: bool) -> int:
     """One line a run."""
-    from pipeline.model import PipelineError
-
     rows: list[dict[str, Any]] = []
     for folder in folders:
         try:
             run = folder.run()
+        except FileNotFoundError:
+            rows.append({"run": folder.id, "state": "never began"})
+            continue
         except (OSError, PipelineError) as fault:
             rows.append({"run": folder.id, "state": f"unreadable: {fault}"})
             continue
-        state = run.verdict or ("unfinished: `invoke resume` goes on" if run.id else "never began")
+        unfinished = f"unfinished: `invoke resume --run {folder.id}` goes on" if run.id else "never began"
+        state = run.verdict or unfinished
         rows.append(
             {
                 "run": folder.id,
@@ -190,6 +354,7 @@ def approve(folder: RunFolder, by: str, *, yes: bool) -> int:
 
     from pipeline.engine.approval import approve as record
     from pipeline.engine.approval import plan_from
+    from pipeline.reports.text import shown
 
     path = folder.path / "plan.json"
     try:
@@ -201,19 +366,35 @@ def approve(folder: RunFolder, by: str, *, yes: bool) -> int:
     except ValueError as fault:
         raise UsageFault(f"{path} is not JSON", why=str(fault), remedy="make a new one with `invoke plan`") from fault
     by = by or os.environ.get("GITHUB_ACTOR", "") or _git_user()
-    print(f"plan {plan.digest[:12]} of {plan.app}, made by run {plan.run} ({plan.theatre})")
+    print(f"plan {plan.digest[:12]} of {shown(plan.app)}, made by run {shown(plan.run)} ({shown(plan.theatre)})")
     for promise in plan.promises:
-        print(f"  {promise.risk:<12}  {promise.lane or 'app':<8}  {promise.describe}")
+        print(f"  {promise.risk:<12}  {shown(promise.lane) or 'app':<8}  {shown(promise.describe)}")
     if not yes:
-        if not sys.stdin.isatty():
-            raise Refused(
-                "nobody is here to answer", why="standard input is no terminal", remedy="say --yes, and who with --by"
-            )
-        if input(f"Approve as {by or 'nobody'}? [y/N] ").strip().lower() not in ("y", "yes"):
-            raise Refused("not approved", remedy="nothing was recorded")
+        _ask(by)
     given = record(folder.path, plan, by, datetime.now(UTC))
-    print(f"approved by {given.by}: perform it with `release --app {plan.app} --approved {folder.id}`")
+    print(f"approved by {shown(given.by)}")
+    try:
+        print(f"next: `invoke release{_again(folder.wishes(), folder.run())} --approved {folder.id}`")
+    except (OSError, PipelineError):
+        print(f"next: `invoke release --app … --approved {folder.id}`")
     return 0
+
+
+def _ask(by: str) -> None:
+    from pipeline.reports.text import shown
+
+    if not by.strip():
+        raise UsageFault("an approval needs a name", remedy="say who approves with --by NAME")
+    if not sys.stdin.isatty():
+        raise Refused(
+            "nobody is here to answer", why="standard input is no terminal", remedy="say --yes, and who with --by"
+        )
+    try:
+        answer = input(f"Approve as {shown(by)}? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise Refused("not approved", why="the answer was not yes", remedy="nothing was recorded; ask again any time")
 
 
 def _git_user() -> str:

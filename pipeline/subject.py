@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pipeline.configuration.settings import AppSettings, Settings
 
 SAMPLE = Path(__file__).parent / "simulator" / "sample"
+
+SHOWN = 200
+"""How many characters of a path an error shows."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,46 @@ class Wishes:
 
     @classmethod
     def told(cls, told: Mapping[str, Any]) -> Wishes:
-        """The inverse of `asdict`; keys of a newer version are passed over."""
-        wished: dict[str, Any] = {
-            name: tuple(told[name]) if isinstance(told[name], list) else told[name]
-            for name in cls.__dataclass_fields__
-            if name in told
-        }
+        """The inverse of `asdict`; keys of a newer version are passed over.
+
+        Raises:
+            UsageFault: a wish is not what it should be: the file was changed by hand.
+        """
+        plain = cls()
+        wished: dict[str, Any] = {}
+        for name in cls.__dataclass_fields__:
+            value, usual = told.get(name, ""), getattr(plain, name)
+            if isinstance(usual, tuple):
+                value = tuple(value) if isinstance(value, (list, tuple)) else value
+                fits = not value or (isinstance(value, tuple) and all(isinstance(each, str) for each in value))
+            else:
+                fits = name not in told or isinstance(value, type(usual))
+            if not fits:
+                raise _changed_by_hand(f"{name} is {value!r:.60}")
+            wished[name] = value or usual
+        if wished["table"] not in _tables():
+            raise _changed_by_hand(f"there is no table {wished['table']!r:.60}")
+        if wished["theatre"] not in THEATRES:
+            raise _changed_by_hand(f"there is no theatre {wished['theatre']!r:.60}")
         return cls(**wished)
+
+
+THEATRES = ("live", "rehearsal", "shadow")
+"""What a run that has begun was played in."""
+
+
+def _tables() -> Collection[str]:
+    from pipeline.stages import TABLES
+
+    return TABLES
+
+
+def _changed_by_hand(why: str) -> UsageFault:
+    return UsageFault(
+        "what was asked of this run is not readable",
+        why=f"in its wishes.json {why}",
+        remedy="restore that file from a copy, or start a new run",
+    )
 
 
 @dataclass(frozen=True)
@@ -185,8 +221,8 @@ def find_app(wishes: Wishes) -> tuple[Settings, AppSettings, Path]:
     if name in settings.apps:
         app = settings.apps[name]
         return settings, app, _folder(Path(app.path), f"{settings.path} names it as the path of {name}")
-    path = Path(name).expanduser()
-    if not path.exists() and os.sep not in name and settings.apps:
+    path = _path(name)
+    if os.sep not in name and settings.apps and not os.path.lexists(path):
         raise UsageFault(
             f"there is no app {name!r}",
             why=f"neither a folder nor an app of {settings.path}",
@@ -212,22 +248,59 @@ def _settings(option: str, folder: Path) -> Settings:
 
     chosen = option or os.environ.get("PIPELINE_CONFIG", "")
     if chosen:
-        path = Path(chosen).expanduser()
+        path = _path(chosen)
     else:
         path = folder / "config" / "pipeline.yaml"
         if not path.is_file():
             return Settings()
     from pipeline.configuration.reading import read_settings
 
-    return read_settings(path)
+    return read_settings(path, known_rules)
+
+
+def known_rules() -> frozenset[str]:
+    """The rules that a policy may name."""
+    from pipeline.engine.judge import UNSEEN
+    from pipeline.engine.wiring import checks_of, mark_of
+    from pipeline.stages import TABLES
+
+    checks = (check for stage in TABLES["release"] for check in (*checks_of(stage), *stage.proofs))
+    return frozenset({UNSEEN, *(mark_of(check).rule for check in checks)})
+
+
+def _path(told: str) -> Path:
+    """The path that a person wrote. A tilde before a name that nobody here has is an ordinary character."""
+    try:
+        return Path(told).expanduser()
+    except RuntimeError:
+        return Path(told)
 
 
 def _folder(path: Path, because: str) -> Path:
-    if not path.exists():
-        raise UsageFault(f"there is no folder {path}", why=because, remedy="check the path")
-    if not path.is_dir():
-        raise UsageFault(f"{path} is not a folder", why=because, remedy="name the folder that holds the Xcode project")
+    import stat
+
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            os.scandir(path).close()
+    except FileNotFoundError:
+        raise UsageFault(f"there is no folder {_short(path)}", why=because, remedy="check the path") from None
+    except (OSError, ValueError) as fault:
+        raise UsageFault(
+            f"the folder {_short(path)} cannot be read",
+            why=f"{because}; {(fault.strerror if isinstance(fault, OSError) else None) or fault}",
+            remedy="name a folder that you may read",
+        ) from fault
+    if not stat.S_ISDIR(mode):
+        raise UsageFault(
+            f"{_short(path)} is not a folder", why=because, remedy="name the folder that holds the Xcode project"
+        )
     return path.resolve()
+
+
+def _short(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def find_lanes(files: Files, app: AppSettings, wishes: Wishes) -> tuple[Lane, ...]:
@@ -255,17 +328,48 @@ def find_lanes(files: Files, app: AppSettings, wishes: Wishes) -> tuple[Lane, ..
 
 
 def _artifacts_fit(wishes: Wishes, lanes: Sequence[Lane]) -> None:
-    named = [(wishes.ipa, "--ipa", False), (wishes.pkg, "--pkg", True)]
-    for told, option, mac in named:
+    names = ", ".join(lane.name for lane in lanes)
+    for told, option, mac in ((wishes.ipa, "--ipa", False), (wishes.pkg, "--pkg", True)):
         if not told:
             continue
-        if not Path(told).expanduser().is_file():
-            raise UsageFault(f"{option} {told}: there is no such file", remedy="check the path")
+        _artifact(f"{option} {told}", _path(told), folder=False)
         if not any((lane.platform is Platform.MAC_OS) is mac for lane in lanes):
-            raise UsageFault(f"{option} {told}: no lane takes it", why=f"the lanes are {', '.join(map(str, lanes))}")
+            raise UsageFault(
+                f"{option} {told}: no lane takes it",
+                why=f"a {option[2:]} is for {'macOS' if mac else 'all platforms but macOS'}; the lanes are {names}",
+                remedy=f"give the lane's own artifact with {'--ipa' if mac else '--pkg'}, or leave {option} out",
+            )
     for told in wishes.archive:
-        if not Path(told.rpartition("=")[2]).expanduser().is_dir():
-            raise UsageFault(f"--archive {told}: there is no such .xcarchive", remedy="check the path")
+        lane, _, path = told.rpartition("=")
+        _artifact(f"--archive {told}", _path(path), folder=True)
+        if lane and lane not in names.split(", "):
+            raise UsageFault(f"--archive {told}: there is no lane {lane}", remedy=f"write one of {names} before the =")
+        if not lane and not any((each.platform is Platform.MAC_OS) is _is_mac(_path(path)) for each in lanes):
+            raise UsageFault(
+                f"--archive {told}: no lane takes it",
+                why=f"it holds {'a Mac app' if _is_mac(_path(path)) else 'no Mac app'}; the lanes are {names}",
+                remedy="name the lane that it is for: --archive LANE=PATH",
+            )
+
+
+def _artifact(told: str, path: Path, *, folder: bool) -> None:
+    import stat
+
+    try:
+        found = stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError) as fault:
+        why = (fault.strerror if isinstance(fault, OSError) else None) or str(fault)
+        raise UsageFault(f"{told}: it cannot be opened", why=why, remedy="check the path") from fault
+    if found is not folder:
+        raise UsageFault(
+            f"{told}: this is {'a folder' if found else 'a file'}",
+            why=f"{'an .xcarchive is a folder' if folder else 'an .ipa or .pkg is a single file'}",
+            remedy="check the path",
+        )
+    if folder and not (path / "Info.plist").is_file():
+        raise UsageFault(
+            f"{told}: this is no .xcarchive", why="it holds no Info.plist", remedy="name the .xcarchive itself"
+        )
 
 
 def _anchored(wishes: Wishes, settings: Settings, app: AppSettings, root: Path) -> Wishes:
@@ -286,18 +390,18 @@ def _anchored(wishes: Wishes, settings: Settings, app: AppSettings, root: Path) 
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute()) if path else ""
+    return str(_path(path).absolute()) if path else ""
 
 
 def _given(wishes: Wishes, lane: Lane) -> dict[str, Path]:
     given: dict[str, Path] = {}
     if wishes.ipa and lane.platform is not Platform.MAC_OS:
-        given["export"] = Path(wishes.ipa).expanduser().absolute()
+        given["export"] = _path(wishes.ipa).absolute()
     if wishes.pkg and lane.platform is Platform.MAC_OS:
-        given["export"] = Path(wishes.pkg).expanduser().absolute()
+        given["export"] = _path(wishes.pkg).absolute()
     for told in wishes.archive:
         name, _, path = told.rpartition("=")
-        archive = Path(path).expanduser().absolute()
+        archive = _path(path).absolute()
         if name == lane.name or (not name and _is_mac(archive) is (lane.platform is Platform.MAC_OS)):
             given["archive"] = archive
     return given
@@ -315,7 +419,7 @@ def surveyed(wishes: Wishes, target: Path) -> tuple[str, dict[str, object], dict
     from pipeline.apple.xcode.discovery import WORKSPACES, discover
     from pipeline.apple.xcode.observation import UNREADABLE, Sight, target_entitlements, target_settings
 
-    root = _folder(Path(wishes.app or ".").expanduser(), "--app names it")
+    root = _folder(_path(wishes.app or "."), "--app names it" if wishes.app else "it is the current folder")
     files = LiveFiles(root)
     base = target.absolute().parent.parent if target.absolute().parent.name == "config" else target.absolute().parent
     lanes: dict[str, dict[str, str]] = {}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from invoke import Collection, Context, Task
 from invoke.exceptions import Exit
 
-from pipeline.model.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, PipelineError, UsageFault
+from pipeline.model.errors import EXIT_INTERRUPTED, PipelineError, UsageFault
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ REPORTS = ("report", "json", "quiet")
 PLAYED = (*APP, *LANES, *ARTIFACTS, "scenario", "verbose", *REPORTS)
 
 
-def verb(*options: str, positional: tuple[str, ...] = ()) -> Callable[[Callable[[Options], int | None]], Task[Any]]:
+def verb(*options: str) -> Callable[[Callable[[Options], int | None]], Task[Any]]:
     """A task that offers these options, tells errors as what, why and remedy, and exits with their code."""
 
     def made(function: Callable[[Options], int | None]) -> Task[Any]:
@@ -80,21 +82,31 @@ def verb(*options: str, positional: tuple[str, ...] = ()) -> Callable[[Callable[
             chosen = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
             raise Exit(code=_guarded(_refused if context.config.run.dry else function, chosen))
 
-        own = [
-            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=_default(name)) for name in (*positional, *options)
-        ]
+        own = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=_default(name)) for name in options]
         body.__signature__ = Signature([Parameter("context", Parameter.POSITIONAL_OR_KEYWORD), *own])  # type: ignore[attr-defined]
         body.__name__, body.__doc__ = function.__name__, function.__doc__
         repeatable = [name for name in options if isinstance(OPTIONS[name].default, tuple)]
         return Task(
             body,
-            positional=list(positional),
+            positional=[],
             iterable=repeatable,
             auto_shortflags=False,
-            help={name.replace("_", "-"): OPTIONS[name].help for name in (*positional, *options)},
+            help={name.replace("_", "-"): OPTIONS[name].help for name in options},
         )
 
     return made
+
+
+def named(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `--run` before a run's name that stands right behind its task: `status 3f2a`."""
+    told: list[str] = []
+    known = namespace.task_names
+    taking = {task for task in known if any(each.name == "run" for each in namespace[task].get_arguments())}
+    for word in arguments:
+        if told and told[-1] in taking and not word.startswith("-") and word not in known:
+            told.append("--run")
+        told.append(word)
+    return told
 
 
 def _refused(_options: Options) -> int:
@@ -111,6 +123,9 @@ def _default(name: str) -> Any:
 
 
 def _guarded(function: Callable[[Options], int | None], options: Options) -> int:
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A name that the terminal's encoding cannot show is spelled out instead of stopping a release.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return int(function(options) or 0)
     except PipelineError as fault:
@@ -125,39 +140,81 @@ def _guarded(function: Callable[[Options], int | None], options: Options) -> int
         # Whoever read the output has seen enough; Python must not complain about it at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as fault:
+        return _complain(_refused_here(fault)) if fault.errno in MACHINE else _confess(fault)
     except Exception as fault:  # noqa: BLE001 - the last door: our mistakes are kept in a file, not thrown at a person
         return _confess(fault)
 
 
+MACHINE = frozenset(
+    {
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.ELOOP,
+        errno.EMFILE,
+        errno.ENAMETOOLONG,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.ENOSPC,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+"""What a machine answers when it is full, locked or out of something: nothing that we could have done better."""
+
+
+def _refused_here(fault: OSError) -> UsageFault:
+    return UsageFault(
+        f"this machine refuses: {fault.strerror}",
+        why=f"at {fault.filename}" if fault.filename else "",
+        remedy="make room or give access, then `invoke resume`: nothing was done that the journal does not say",
+    )
+
+
 def _complain(fault: PipelineError) -> int:
-    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    what = _harmless(fault.what)
-    print(f"{chr(27)}[1;31merror{chr(27)}[0m: {what}" if colour else f"error: {what}", file=sys.stderr)
-    if fault.why:
-        print(f"  why: {_harmless(fault.why)}", file=sys.stderr)
-    if fault.remedy:
-        print(f"  help: {_harmless(fault.remedy)}", file=sys.stderr)
+    from pipeline.reports.terminal import look
+
+    bold = look(sys.stderr).paint("error", "bold red")
+    for lead, told in ((bold, fault.what), ("  why", fault.why), ("  help", fault.remedy)):
+        if told:
+            print(f"{lead}: {_harmless(told)}", file=sys.stderr)
     return fault.exit_code
 
 
 def _harmless(text: str) -> str:
+    """The text on one line, without anything that acts on a terminal, and without credentials."""
     from pipeline.ports.secrets import without_credentials
+    from pipeline.reports.text import shown
 
-    return without_credentials(text, dict(os.environ))
+    return shown(without_credentials(text, dict(os.environ)))
 
 
 def _confess(fault: Exception) -> int:
+    """What only we can mend: the story goes into a file, and one line to the person."""
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="pipeline-fault-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        file.write(_harmless("".join(traceback.format_exception(fault))))
-    print(_harmless(f"error: an internal error: {type(fault).__name__}: {fault}"), file=sys.stderr)
-    print("  why: this is a mistake in the pipeline, not in your app", file=sys.stderr)
-    print(f"  help: report it with {file.name}; nothing was done that the journal does not say", file=sys.stderr)
-    return EXIT_INTERNAL
+    from pipeline.ports.secrets import without_credentials
+
+    story = without_credentials("".join(traceback.format_exception(fault)), dict(os.environ))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="pipeline-fault-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            file.write(story)
+    except OSError:
+        kept = "this line: its story could not be written anywhere"
+    else:
+        kept = file.name
+    return _complain(
+        PipelineError(
+            f"an internal error: {type(fault).__name__}: {fault!s:.500}",
+            why="this is a mistake in the pipeline, not in your app",
+            remedy=f"report it with {kept}; nothing was done that the journal does not say",
+        )
+    )
 
 
 def _world(options: Options, table: str, *, dry_run: bool) -> World:
@@ -191,7 +248,8 @@ def release(options: Options) -> int:
       release --dry-run --ipa My.ipa --app .     judge what was built
       release --app myapp --approved RUN         for real, exactly as approved
 
-    Exit codes: 0 clean, 1 findings that block, 2 usage, 3 refused (lease or approval), 4 Apple's failure, 5 internal.
+    Exit codes: 0 clean, 1 findings that block, 2 usage, 3 refused (lease or approval), 4 Apple's failure, 5 internal,
+    130 stopped by Ctrl-C or SIGTERM.
     """
     from pipeline import play
 
@@ -209,31 +267,31 @@ def plan(options: Options) -> int:
     return play.table(_world(options, "release", dry_run=True), options)
 
 
-@verb("runs", "by", "yes", positional=("run",))
+@verb("run", "runs", "by", "yes")
 def approve(options: Options) -> int:
     """Approve a plan: a live release performs nothing else.
 
-    approve                 the newest run's plan, after showing it
-    approve 3f2a --by Ann   a run by the end of its name
+    approve                         the newest run's plan, after showing it
+    approve --run 3f2a --by Ann     a run by the end of its name
     """
     from pipeline import play
 
     return play.approve(_folder(options), options["by"], yes=options["yes"])
 
 
-@verb("runs", "report", "json", positional=("run",))
+@verb("run", "runs", "report", "json")
 def status(options: Options) -> int:
-    """Where a run stands, and what stops it.
+    """Where a run stands, what stops it, and what comes next.
 
-    status                  the newest run
-    status 3f2a --json
+    status                      the newest run
+    status --run 3f2a --json
     """
     from pipeline import play
 
-    return play.show(_folder(options), options)
+    return play.status(_folder(options), options)
 
 
-@verb("runs", *REPORTS, positional=("run",))
+@verb("run", "runs", *REPORTS)
 def resume(options: Options) -> int:
     """Go on with a run that was stopped or blocked.
 
@@ -259,15 +317,19 @@ def init(options: Options) -> int:
     return play.init(Wishes(app=options["app"]), options["config"], force=options["force"])
 
 
-@verb("dry_run", *APP, *LANES, *REPORTS)
+@verb("dry_run", *APP, *LANES, *ARTIFACTS, "scenario", *REPORTS)
 def doctor(options: Options) -> int:
-    """What this machine and checkout lack for a release.
+    """What is missing for a live release, as one list with remedies.
 
-    doctor --app myapp
+    The machine, the checkout, signing, credentials, the app and its group at App Store Connect, CloudKit: nothing is
+    changed. With --dry-run, Apple and Xcode are simulated.
+
+      doctor --app myapp
+      doctor --app myapp --ipa My.ipa      only what uploading a finished build needs
     """
     from pipeline import play
 
-    return play.table(_world(options, "doctor", dry_run=options["dry_run"]), options)
+    return play.doctor(_world(options, "doctor", dry_run=options["dry_run"]), options)
 
 
 @verb("host", "port", "scenario", "state", "list")
@@ -298,12 +360,12 @@ def runs_list(options: Options) -> int:
     return play.runs_list(runs_in(where), where, json=options["json"])
 
 
-@verb("runs", *REPORTS, positional=("run",))
+@verb("run", "runs", *REPORTS)
 def runs_show(options: Options) -> int:
     """Show a run's report, in any format.
 
-    runs.show                          the newest run
-    runs.show 3f2a --report html=run.html
+    runs.show                                the newest run
+    runs.show --run 3f2a --report html=run.html
     """
     from pipeline import play
 

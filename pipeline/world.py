@@ -48,7 +48,7 @@ LIVE, REHEARSAL, SHADOW = "live", "rehearsal", "shadow"
 CREDENTIALS = ("ASC_KEY_ID", "ASC_PRIVATE_KEY")
 """What a shadow rehearsal needs at least: a key that reads App Store Connect."""
 
-ASKING = frozenset({"release", "schema", "upload", "beta"})
+ASKING = frozenset({"release", "doctor", "schema", "upload", "beta"})
 """The tables that ask Apple's services something; there is no shadow of the others."""
 
 SHADOW_SECONDS = 10

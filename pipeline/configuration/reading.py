@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SIZE_LIMIT = 1_000_000
 DEPTH_LIMIT = 12
+WORD_LIMIT = 80
+"""How much of a mistyped word is compared: likeness costs time with the square of the length."""
 
 Reader = Callable[["_Place", Any], Any]
 
@@ -52,13 +54,17 @@ def nearest(word: str, words: Iterable[str]) -> str:
     """A hint for a mistyped word: what it may have meant, or the list of the right ones."""
     from difflib import get_close_matches
 
-    known = sorted(words)
-    close = get_close_matches(word, known, 1, 0.6)
-    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+    by_sound = {each.lower(): each for each in sorted(map(str, words))}
+    close = get_close_matches(word[:WORD_LIMIT].lower(), by_sound, 1, 0.6)
+    return f"did you mean {by_sound[close[0]]!r}?" if close else f"known are: {', '.join(by_sound.values())}"
 
 
-def read_settings(path: Path) -> Settings:
+def read_settings(path: Path, rules: Callable[[], Collection[str]] | None = None) -> Settings:
     """Read a configuration file.
+
+    Args:
+        path: the file.
+        rules: gives the rules that a policy may name; asked only where one is named. Without it any name will do.
 
     Raises:
         ConfigurationFault: it is missing, unreadable, not YAML, or holds an unknown key or a value of the wrong kind.
@@ -66,16 +72,22 @@ def read_settings(path: Path) -> Settings:
     try:
         with path.open("rb") as file:
             data = file.read(SIZE_LIMIT + 1)
-    except OSError as fault:
+    except (OSError, ValueError) as fault:
+        absent = isinstance(fault, FileNotFoundError)
         raise ConfigurationFault(
-            f"{path} cannot be read", why=fault.strerror or str(fault), remedy="`invoke init` writes one"
+            f"{path} cannot be read",
+            why=(fault.strerror if isinstance(fault, OSError) else None) or str(fault),
+            remedy="check the path, or let `init` write one" if absent else "name a readable file with --config",
         ) from fault
     if len(data) > SIZE_LIMIT:
         raise ConfigurationFault(
             f"{path} is larger than {SIZE_LIMIT:,} bytes", remedy="name the right file with --config"
         )
     place = _Place(path)
-    told = _fields(place, _composed(place, data), _FILE)
+    node = _composed(place, data)
+    told = _fields(place, node, _FILE)
+    if rules is not None:
+        _rules_exist(place, node, rules)
     folder = path.resolve().parent
     base = folder.parent if folder.name == "config" else folder
     apps = {name: _rooted(replace(app, name=name), base) for name, app in told.get("apps", {}).items()}
@@ -83,9 +95,15 @@ def read_settings(path: Path) -> Settings:
 
 
 def _rooted(app: AppSettings, base: Path) -> AppSettings:
-    root = (base / (app.path or ".")).resolve()
-    schema = str((base / app.schema).resolve()) if app.schema else ""
-    return replace(app, path=str(root), schema=schema)
+    return replace(app, path=_at(base, app.path or "."), schema=_at(base, app.schema) if app.schema else "")
+
+
+def _at(base: Path, path: str) -> str:
+    try:
+        return str((base / Path(path).expanduser()).resolve())
+    except (OSError, RuntimeError):
+        # A loop of links, or the home of somebody unknown: whoever opens it says so, with its name.
+        return str(base / path)
 
 
 def _composed(place: _Place, data: bytes) -> Node | None:
@@ -93,6 +111,7 @@ def _composed(place: _Place, data: bytes) -> Node | None:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        _shallow(place, yaml.parse(data, Loader=loader))
         node: Node | None = yaml.compose(data, Loader=loader)
     except yaml.YAMLError as fault:
         mark = getattr(fault, "problem_mark", None)
@@ -104,6 +123,41 @@ def _composed(place: _Place, data: bytes) -> Node | None:
     except (UnicodeDecodeError, RecursionError, ValueError) as fault:
         raise place.fault("this is not readable YAML", why=type(fault).__name__) from fault
     return node
+
+
+def _shallow(place: _Place, events: Iterable[Any]) -> None:
+    """Nodes are composed by recursion, in C without any limit: what is nested deeper than its stack is stopped here."""
+    depth = 0
+    for event in events:
+        kind = type(event).__name__
+        depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
+        if depth > DEPTH_LIMIT:
+            raise _Place(place.path, (), event.start_mark.line + 1).fault(
+                "nested too deeply", why=f"nothing here has more than {DEPTH_LIMIT} levels", remedy="mend that line"
+            )
+
+
+def _rules_exist(place: _Place, node: Any, rules: Callable[[], Collection[str]]) -> None:
+    """Whether each rule that the policy names exists: a waiver of a mistyped one would never waive anything."""
+    policy = next((value for key, _, value in _pairs(place, node) if key == "policy"), None)
+    named: list[tuple[_Place, str]] = []
+    for key, line, value in _pairs(place, policy):
+        inner = place.into("policy", line).into(key, line)
+        if key == "severity":
+            named += [(inner.into(rule, at), rule) for rule, at, _ in _pairs(inner, value)]
+        for waiver in value.value if key == "waivers" else ():
+            named += [(inner.into(k, at), _text(inner, rule)) for k, at, rule in _pairs(inner, waiver) if k == "rule"]
+    known = rules() if named else ()
+    for where, rule in named:
+        if rule not in known:
+            raise where.fault(f"there is no rule {rule!r}", remedy=_nearest_rule(rule, known))
+
+
+def _nearest_rule(rule: str, known: Collection[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(rule[:WORD_LIMIT].upper(), sorted(known), 3, 0.6)
+    return f"did you mean {', '.join(close)}?" if close else "each report names the rule of every finding"
 
 
 def _fields(place: _Place, node: Node | None, readers: Mapping[str, Reader]) -> dict[str, Any]:
@@ -124,14 +178,18 @@ def _pairs(place: _Place, node: Any) -> list[tuple[str, int, Any]]:
         raise place.fault(
             "a mapping is expected here", why=f"this is a {_KINDS[node.id]}", remedy="write `key: value` lines"
         )
-    if len(place.trail) > DEPTH_LIMIT:
-        raise place.fault("nested too deeply")
     pairs: list[tuple[str, int, Any]] = []
     seen: set[str] = set()
     for key, value in node.value:
         line = key.start_mark.line + 1
         if key.id != "scalar":
-            raise _Place(place.path, place.trail, line).fault("a key must be a plain word")
+            raise _Place(place.path, place.trail, line).fault(
+                "a key must be a plain word", why=f"this is a {_KINDS[key.id]}", remedy="write `key: value`"
+            )
+        if not key.value.strip() or not key.value.isprintable():
+            raise _Place(place.path, place.trail, line).fault(
+                f"{key.value!r} is no name", why="it is empty or holds invisible characters", remedy="name it in words"
+            )
         if key.value in seen:
             raise _Place(place.path, place.trail, line).fault(
                 f"the key {key.value!r} stands here twice", remedy="keep one of the two"
@@ -146,7 +204,11 @@ _KINDS = {"scalar": "single value", "sequence": "list", "mapping": "mapping"}
 
 def _text(place: _Place, node: Any) -> str:
     if node.id != "scalar":
-        raise place.fault("a single value is expected here", why=f"this is a {_KINDS[node.id]}")
+        raise place.fault(
+            "a single value is expected here", why=f"this is a {_KINDS[node.id]}", remedy="write `key: value`"
+        )
+    if "\0" in node.value:
+        raise place.fault("the value holds a NUL character", remedy="write it without")
     return "" if node.tag.endswith(":null") else str(node.value)
 
 
@@ -189,8 +251,28 @@ def _day(place: _Place, node: Any) -> date:
         raise place.fault(f"{text!r} is not a day", remedy="write it as 2026-12-31") from None
 
 
-def _named(reader: Reader) -> Reader:
+def _address(place: _Place, node: Any) -> str:
+    from urllib.parse import urlsplit
+
+    text = _text(place, node)
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme in ("https", "http") and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        whole = False
+    if text and not whole:
+        raise place.fault(f"{text!r} is not an address", remedy="write it as http://127.0.0.1:8787")
+    return text
+
+
+def _named(reader: Reader, words: tuple[str, ...] = ()) -> Reader:
+    """A mapping from names, of which only `words` are known if there are any."""
+
     def read(place: _Place, node: Any) -> dict[str, Any]:
+        for key, line, _ in _pairs(place, node) if words else ():
+            if key not in words:
+                raise _Place(place.path, place.trail, line).fault(f"unknown key {key!r}", remedy=nearest(key, words))
         return {key: reader(place.into(key, line), value) for key, line, value in _pairs(place, node)}
 
     return read
@@ -217,10 +299,13 @@ def _required(field: Any) -> bool:
 
 def _waivers(place: _Place, node: Any) -> tuple[Waiver, ...]:
     if node.id != "sequence":
-        raise place.fault("a list is expected here", why=f"this is a {_KINDS[node.id]}")
+        raise place.fault("a list is expected here", why=f"this is a {_KINDS[node.id]}", remedy="write `- item` lines")
     read = _made(Waiver, {"rule": _text, "reason": _text, "until": _day, "subject": _text, "path": _text})
     return tuple(read(place.into(str(index), item.start_mark.line + 1), item) for index, item in enumerate(node.value))
 
+
+LANES = tuple(platform.replace("_", "").lower() for platform in Platform)
+"""What lanes are called: ios, macos, …"""
 
 _LANE: Mapping[str, Reader] = {
     "project": _text,
@@ -242,7 +327,7 @@ _APP: Mapping[str, Reader] = {
     "tag": _text,
     "groups": _texts,
     "platforms": _many_of(*Platform),
-    "lanes": _named(_made(LaneSettings, _LANE)),
+    "lanes": _named(_made(LaneSettings, _LANE), LANES),
 }
 _POLICY: Mapping[str, Reader] = {
     "severity": _named(_one_of(*Severity)),
@@ -252,5 +337,5 @@ _POLICY: Mapping[str, Reader] = {
 _FILE: Mapping[str, Reader] = {
     "apps": _named(_made(AppSettings, _APP)),
     "policy": _made(PolicySettings, _POLICY),
-    "services": _made(ServiceSettings, {"connect": _text, "cloudkit": _text}),
+    "services": _made(ServiceSettings, {"connect": _address, "cloudkit": _address}),
 }

@@ -40,7 +40,7 @@ def demand(approval: Approval | None, stage: str, lane: str, action: Action) -> 
         raise Refused(
             f"not approved: {action.describe()}",
             why="a live run performs only what an approved plan names",
-            remedy="run `invoke plan`, read it, `invoke approve RUN`, then give that run with `--approved RUN`",
+            remedy="run `invoke plan`, read it, `invoke approve --run RUN`, then give that run with `--approved RUN`",
         )
     where = f"{stage} on {lane}" if lane else stage
     if not approval.permits(stage, lane, action):
@@ -132,14 +132,14 @@ def approved(folder: Path) -> Approval:
         raise Refused(
             f"the plan of run {plan.run} is not approved",
             why="nobody has said yes to it yet",
-            remedy=f"read it with `invoke runs.show {plan.run}`, then `invoke approve {plan.run}`",
+            remedy=f"read it with `invoke runs.show --run {plan.run}`, then `invoke approve --run {plan.run}`",
         ) from fault
     stated = str(told.get("digest", "")) if isinstance(told, dict) else ""
     if stated != plan.digest:
         raise Refused(
             f"the plan of run {plan.run} is not the one that was approved",
             why=f"approved was {stated[:12] or 'nothing readable'}, the plan is {plan.digest[:12]}",
-            remedy=f"read it anew, then `invoke approve {plan.run}`",
+            remedy=f"read it anew, then `invoke approve --run {plan.run}`",
         )
     return _joined(plan, told)
 

@@ -109,7 +109,8 @@ def begin(runs: Path, app: str, at: datetime, wishes: Mapping[str, Any]) -> RunF
 
 def _made(runs: Path, beginning: str, tick: int) -> Path:
     """A new directory. Its name ends with the fraction of the second, so that names sort as the runs began."""
-    runs.mkdir(parents=True, exist_ok=True)
+    if not runs.is_dir():
+        runs.mkdir(parents=True, exist_ok=True)
     while True:
         path = runs / f"{beginning}-{tick % TICKS:04x}"
         try:

@@ -31,11 +31,12 @@ class LiveGit:
         self._root = root
 
     def ask(self, *arguments: str) -> Completed:
-        import os
         import subprocess
 
+        from pipeline.ports.secrets import harmless_environment
+
         argv = ("git", "--no-optional-locks", "-C", str(self._root), *arguments)
-        env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        env = {**harmless_environment(), "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         try:
             done = subprocess.run(argv, capture_output=True, env=env, timeout=60, check=False)
         except (FileNotFoundError, PermissionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Protocol
@@ -67,6 +68,12 @@ class EnvironmentSecrets:
                 if len(line) >= 16:
                     text = text.replace(line, "[secret]")
         return text
+
+
+def harmless_environment() -> dict[str, str]:
+    """This process's environment for the tools that it starts: a build runs scripts of strangers."""
+    hidden = {*CREDENTIALS, *(f"{name}_FILE" for name in CREDENTIALS)}
+    return {name: value for name, value in os.environ.items() if name not in hidden}
 
 
 def without_credentials(text: str, environment: dict[str, str]) -> str:

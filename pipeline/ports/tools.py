@@ -45,7 +45,10 @@ class Tools(Protocol):
 
 
 class LiveTools:
-    """The tools of this machine. Secrets never go on a command line: hand them over as standard input or in `env`."""
+    """The tools of this machine. They do not inherit our credentials.
+
+    Secrets never go on a command line: hand them over as standard input or in `env`.
+    """
 
     source = Source.LIVE
 
@@ -58,14 +61,15 @@ class LiveTools:
         stdin: str = "",
         timeout: float = 3600.0,
     ) -> Completed:
-        import os
         import subprocess
+
+        from pipeline.ports.secrets import harmless_environment
 
         try:
             done = subprocess.run(
                 list(argv),
                 cwd=cwd,
-                env={**os.environ, **env} if env else None,
+                env={**harmless_environment(), **(env or {})},
                 input=stdin.encode(),
                 capture_output=True,
                 timeout=timeout,

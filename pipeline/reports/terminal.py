@@ -55,7 +55,7 @@ _STATE = {
     State.WAITING: "dim",
 }
 
-_TONE = {
+TONE = {
     words.Tone.CLEAN: "bold green",
     words.Tone.CAUTION: "bold yellow",
     words.Tone.BLOCKED: "bold red",
@@ -288,6 +288,6 @@ def _indented(text: str, by: int, look: Look) -> list[str]:
 def _end(run: Run, look: Look) -> list[str]:
     said = words.verdict(run)
     told = f"{said}{'; ' if ': ' in said else ': '}{counted(run)}."
-    lines = [look.paint(line, _TONE[words.tone(run)]) for line in wrapped(told, look.width)]
+    lines = [look.paint(line, TONE[words.tone(run)]) for line in wrapped(told, look.width)]
     # The plan's line holds a command to copy: it is left to the terminal to wrap.
     return [*lines, *filter(None, [words.plan(run)]), run.last_line]

@@ -37,7 +37,7 @@ GLYPH = {
 
 SOURCE = {Source.LIVE: "live", Source.SIMULATED: "simulated", Source.UNKNOWN: "not observed"}
 
-APPROVE = "invoke approve {run}"
+APPROVE = "invoke approve --run {run}"
 """The command by which a person approves the plan of a run."""
 
 _THEATRES = {
@@ -100,6 +100,8 @@ def theatre(run: Run) -> str:
     """What was real and what was not, as a sentence: the run's own note where it says so."""
     if _names_theatre(run):
         return shown(run.note)
+    if run.theatre == "live" and run.exit_code is not None and not any(step.actions for step in run.steps):
+        return "Live: Apple, Xcode, files, git and clock were real; nothing was changed."
     return _THEATRES.get(run.theatre, shown(run.theatre) or "It is not known in which theatre this ran.")
 
 

@@ -30,15 +30,17 @@ RELEASE = (
 )
 """A release: from a checkout to the testers of the internal TestFlight group."""
 
+_ONLY_ASKED = {stage.name: replace(stage, plan=nothing, proofs=()) for stage in (UPLOAD, DISTRIBUTE)}
+
 TABLES = {
     "release": RELEASE,
-    "doctor": (PREFLIGHT,),
+    "doctor": (PREFLIGHT, SIGNING, SCHEMA, _ONLY_ASKED[UPLOAD.name], _ONLY_ASKED[DISTRIBUTE.name]),
     "certs": (SIGNING,),
     "schema": (SCHEMA,),
     "build": (PROJECT, ALIGNMENT),
     "bundle": (BUNDLE,),
-    "upload": (replace(UPLOAD, plan=nothing, proofs=()),),
-    "beta": (replace(DISTRIBUTE, plan=nothing, proofs=()),),
+    "upload": (_ONLY_ASKED[UPLOAD.name],),
+    "beta": (_ONLY_ASKED[DISTRIBUTE.name],),
 }
 """Tables by name: whole releases and the single rooms that a person may ask about on their own."""
 

@@ -110,7 +110,7 @@ def version_and_build_agree(info: TargetInfo, declared: Declaration) -> Iterator
             )
         if wanted:
             yield from _ill_formed(word, wanted, _declaration(declared))
-        if found and found != wanted:
+        if found and found != wanted and key not in info.stamped:
             yield from _ill_formed(word, found, info.place(key))
 
 

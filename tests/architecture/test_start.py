@@ -56,6 +56,7 @@ def test_the_menu_imports_invoke_and_little_else() -> None:
     assert ours <= {
         "pipeline",
         "pipeline.__main__",
+        "pipeline.menu",
         "pipeline.tasks",
         "pipeline.model",
         *(f"pipeline.model.{m}" for m in ("actions", "errors", "findings", "lanes", "marks", "readings", "stages")),

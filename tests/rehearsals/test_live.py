@@ -7,10 +7,12 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pipeline.engine.runs import find
 from pipeline.engine.walk import walk
 from pipeline.model import Outcome, Source
 from pipeline.model.run import Run, State
@@ -19,7 +21,7 @@ from pipeline.ports.clock import BriskClock
 from pipeline.simulator.connect.service import template
 from pipeline.stages import RELEASE
 from pipeline.subject import Wishes
-from pipeline.world import open_world
+from pipeline.world import open_world, reopen
 from tests.rehearsals.premises import CREDENTIALS, EVERYTHING_ONCE, Premises, ended, until
 from tests.rehearsals.theatre import Told
 
@@ -27,8 +29,6 @@ Making = Callable[..., Premises]
 
 
 def run_of(premises: Premises, name: str = "") -> Run:
-    from pipeline.engine.runs import find
-
     return find(premises.runs, name or premises.newest()).run()
 
 
@@ -285,8 +285,27 @@ def test_a_stop_in_the_middle_of_an_upload(premises: Making, number: signal.Sign
     assert sorted(here.writes()) == EVERYTHING_ONCE
 
 
+def test_a_stop_while_apple_is_asked(premises: Making) -> None:
+    """A question that was not put any more is no fact that Apple withheld."""
+    here = premises()
+    plan = here.approved()
+    here.gate.shut("GET", "/v1/apps", after=here.gate.asked.count(("GET", "/v1/apps")))
+    process = here.start("release", *here.artifacts(), "--approved", plan)
+    until(lambda: here.gate.held, process)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    until(lambda: "stopping" in process.stderr.readline())
+    here.gate.open()
+    told = ended(process, 10)
+    assert told.code == 130, told.out
+    assert "OBS001" not in told.out
+    assert here.writes() == []
+    assert here.tell("resume").code == 0
+    assert sorted(here.writes()) == EVERYTHING_ONCE
+
+
 def test_a_stop_while_apple_processes(premises: Making) -> None:
-    here = premises(processing={"seconds": 4, "builds_invisible": 0, "validating": 0})
+    here = premises(processing={"seconds": 3, "builds_invisible": 0, "validating": 0})
     process = here.start("release", *here.artifacts(), "--approved", here.approved())
     until(lambda: here.writes().count("PATCH /v1/buildUploadFiles/{id}") == 2, process)
     process.send_signal(signal.SIGINT)
@@ -407,3 +426,9 @@ def test_a_fault_that_stays(premises: Making, route: str, deed: str) -> None:
     assert run.exit_code == 4, (run.verdict, [str(finding) for finding in run.findings])
     assert route not in here.writes()
     assert not any(step.state is State.PASSED for step in run.steps if step.stage in ("upload", "distribute"))
+    here.server.apple.scenario = replace(here.server.apple.scenario, faults=())
+    world = reopen(find(here.runs, ""), here.runs)
+    with world.lease():
+        healed = walk(world.cast(RELEASE, None, resumed=True))
+    assert healed.exit_code == 0, (healed.verdict, [str(finding) for finding in healed.findings])
+    assert sorted(here.writes()) == EVERYTHING_ONCE[::2]

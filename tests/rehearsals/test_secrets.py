@@ -16,6 +16,8 @@ from urllib.parse import quote
 
 import pytest
 
+from pipeline.ports.git import LiveGit
+from pipeline.ports.tools import LiveTools
 from pipeline.reports import FORMATS
 from tests.rehearsals.premises import CREDENTIALS, KEY_ID, PRIVATE, Premises
 from tests.rehearsals.test_live import other_key
@@ -197,6 +199,19 @@ def test_what_apple_sends_back_is_searched_for_secrets(search: Search) -> None:
     search("release", *here.artifacts(), "--approved", plan, *reports(here, "echo"), code=4)
     assert "[secret]" in (here.folder / "reports" / "echo.json").read_text()
     search("plan", code=4)
+
+
+def test_tools_do_not_inherit_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A build runs scripts of strangers, and their output is told in reports."""
+    for name, value in CANARIES.items():
+        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "canary-in-a-file"))
+    for done in (LiveTools().run(["env"]), LiveTools().run(["env"], env={"A": "b"})):
+        assert "PATH=" in done.stdout
+        assert leaks(done.stdout.encode(), {**CANARIES, "path": "canary-in-a-file"}) == []
+    told = LiveGit(ROOT).ask("-c", "alias.show-environment=!env", "show-environment").stdout
+    assert "PATH=" in told
+    assert leaks(told.encode(), {**CANARIES, "path": "canary-in-a-file"}) == []
 
 
 def test_nobody_else_can_read_a_run(search: Search) -> None:

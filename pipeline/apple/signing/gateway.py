@@ -13,7 +13,10 @@ from pipeline.model import Declaration, Lane, Reading, probe
 from pipeline.ports.clock import Clock
 from pipeline.ports.tools import Completed, Tools
 
-NO_KEYCHAIN = "no keychain on this machine: `security` exists only on macOS"
+NO_KEYCHAIN = (
+    "no keychain on this machine: `security` exists only on macOS. sign on a Mac, or give the finished artifact "
+    "with --ipa or --pkg"
+)
 PATIENCE = 60.0
 """Seconds. A locked keychain makes `security` wait for a person."""
 MOST_PROFILES = 2_000

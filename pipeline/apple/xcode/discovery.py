@@ -159,7 +159,7 @@ def discover(
     ]
     if not fitting:
         raise _nothing_fits(candidates, problems, (project, target, configuration, scheme))
-    asked = bool(project or target or scheme)
+    asked = bool(project or target or scheme or projects)
     lanes, others = _chosen(fitting, candidates, wanted, asked=asked)
     rest, concerned = _unchosen(lanes, candidates)
     found = Discovery(lanes, (*others, *rest), tuple(problems), tuple(candidates), concerned)
@@ -178,7 +178,8 @@ def _chosen(
     lanes: list[Lane] = []
     others: list[Unrehearsed] = []
     # What speaks against a target counts only where another lane makes up for leaving it out.
-    decent = any(candidate.score >= 0 for candidate in fitting)
+    head = max(fitting, key=lambda c: (c.score, -c.project.count("/")))
+    free = not wanted and not asked
     for platform in Platform:
         rivals = sorted(
             (candidate for candidate in fitting if candidate.platform is platform),
@@ -189,9 +190,11 @@ def _chosen(
         best = rivals[0]
         if wanted and platform not in wanted:
             others.append(_left_out(platform, best, "the platforms asked for do not include it"))
+        elif free and best.project != head.project and not _is_related(best.project, [best], [head]):
+            others.append(_left_out(platform, best, f"nothing says that it belongs to {head.target} in {head.project}"))
         elif not wanted and platform is Platform.VISION_OS and _spans(best, candidates):
             others.append(_left_out(platform, best, "it is one platform of a target for several"))
-        elif best.score < 0 and decent and not wanted and not asked:
+        elif free and best.score < 0 <= head.score:
             others.append(_left_out(platform, best, f"it is hardly one for a release: {best.reasons[-1]}"))
         else:
             lanes.append(Lane(NAMES[platform], platform, best.project, best.target, best.configuration, best.scheme))
@@ -241,8 +244,8 @@ def _is_related(project: str, group: list[Candidate], winners: list[Candidate]) 
     if any(_EXAMPLE.match(part) for part in project.split("/")[:-1]):
         return False
     makers = {_maker(winner.bundle_id) for winner in winners} - {""}
-    own = [_plain(name) for winner in winners for name in (winner.target, _title(winner.project))]
-    title = _plain(_title(project))
+    own = [_core(name) for winner in winners for name in (winner.target, _title(winner.project))]
+    title = _core(_title(project))
     return any(_maker(each.bundle_id) in makers for each in group) or any(
         name in title or title in name for name in own if min(len(name), len(title)) > _SHORT
     )
@@ -250,6 +253,11 @@ def _is_related(project: str, group: list[Candidate], winners: list[Candidate]) 
 
 _SHORT = 3
 """A name of so few letters occurs in others by chance."""
+
+
+def _core(name: str) -> str:
+    """A name without the platform at its end: IsometryiOS and IsometryMac are one app."""
+    return re.sub(r"(?:ios|macos|osx|mac|tvos|visionos|iphone|ipad|mobile|desktop|app)$", "", _plain(name))
 
 
 def _title(project: str) -> str:

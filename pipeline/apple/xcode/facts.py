@@ -113,6 +113,7 @@ class TargetInfo:
 
     `places` says where a key was decided; nested ones are written "UIBackgroundModes/0". `path` is the source file;
     "" when the whole of it is generated. `literals` are the texts of the source file before expansion.
+    `stamped` names the versions that a script of the target writes into the built file: what stands here does not ship.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -120,6 +121,7 @@ class TargetInfo:
     path: str = ""
     literals: Mapping[str, str] = field(default_factory=dict)
     undefined: tuple[Undefined, ...] = ()
+    stamped: tuple[str, ...] = ()
 
     def text(self, key: str) -> str:
         """A string value; "" for anything else."""

@@ -46,6 +46,7 @@ _IDENTITY = (
 )
 _BUILT = (".xcarchive/", ".app/", ".framework/", ".xcframework/", ".bundle/")
 _ICON_LIMIT = 64 * 1024 * 1024
+_PACKAGE_LIMIT = 4 * 1024 * 1024
 
 
 class Sight:
@@ -92,23 +93,26 @@ class Sight:
     def plist(self, key: str) -> tuple[str, Loaded]:
         """The property list that a setting names."""
         value, exists = self.file(key)
-        return value.text, self.workspace.plist(value.text) if value.text and exists else Loaded()
+        if not value.text or not exists:
+            return value.text, Loaded()
+        if key == "INFOPLIST_FILE":
+            return value.text, self.workspace.info(value.text, self.settings)
+        return value.text, self.workspace.plist(value.text)
 
     def members(self) -> tuple[str, ...]:
         """Paths of everything that the target copies as a resource; catalogs and icons as their folders."""
-        return members(self.workspace, self.project, self.target)
+        key = ("members", self.project.path, self.target.identifier)
+        return self.workspace.once(key, lambda: members(self.workspace, self.project, self.target))
 
 
 def members(workspace: Workspace, project: Project, target: Target) -> tuple[str, ...]:
     """Paths of everything that a target copies as a resource; catalogs and icons as their folders."""
     found = dict.fromkeys(project.resources(target))
     for folder, left_out in project.synchronized(target):
-        inside = f"{folder}/" if folder != "." else ""
-        for path in workspace.tree:
-            if path == folder or path.startswith(inside):
-                shown = _bundle_of(path)
-                if path not in left_out and shown not in left_out:
-                    found[shown] = None
+        for path in (*workspace.below(folder), *((folder,) if workspace.has(folder) else ())):
+            shown = _bundle_of(path)
+            if path not in left_out and shown not in left_out:
+                found[shown] = None
     return tuple(found)
 
 
@@ -137,7 +141,7 @@ def target_settings(sight: Sight) -> TargetSettings:
         marketing_version=sight.value("MARKETING_VERSION"),
         build_number=sight.value("CURRENT_PROJECT_VERSION"),
         team_id=_value(own.get("DEVELOPMENT_TEAM")),
-        code_sign_style=sight.value("CODE_SIGN_STYLE"),
+        code_sign_style=_signing_style(sight),
         code_sign_identity=sight.value("CODE_SIGN_IDENTITY"),
         profile_specifier=sight.value("PROVISIONING_PROFILE_SPECIFIER"),
         deployment_target=sight.value(DEPLOYMENT[sight.lane.platform.sdk]),
@@ -159,6 +163,19 @@ def target_settings(sight: Sight) -> TargetSettings:
         infoplist_keys=tuple((key, sight.value(key)) for key in sorted(settings) if key.startswith(infoplist.PREFIX)),
         extensions=tuple(_extensions(sight)),
     )
+
+
+def _signing_style(sight: Sight) -> Value:
+    """CODE_SIGN_STYLE, else the target's own attribute.
+
+    Where neither says anything, the project is older than the choice: Xcode then takes the profile that is named.
+    """
+    style = sight.value("CODE_SIGN_STYLE")
+    if style.location:
+        return style
+    if style:
+        return Value(style.text, Location(sight.project.file, sight.target.line))
+    return Value("Manual" if sight.settings.text("PROVISIONING_PROFILE_SPECIFIER") else "Automatic")
 
 
 def _across_configurations(sight: Sight, key: str) -> tuple[tuple[str, Value], ...]:
@@ -209,7 +226,7 @@ def _extensions(sight: Sight) -> Iterable[Extension]:
         settings = sight.settings_of(target, sdk)
         name = settings.text("INFOPLIST_FILE")
         path = sight.workspace.relative(name, sight.project.folder) if name else ""
-        loaded = sight.workspace.plist(path) if path and sight.workspace.has(path) else Loaded()
+        loaded = sight.workspace.info(path, settings) if path and sight.workspace.has(path) else Loaded()
         info = infoplist.effective(loaded.plist, path, settings)
         yield Extension(
             target.name,
@@ -243,7 +260,16 @@ def target_info(sight: Sight) -> TargetInfo:
     """The Info.plist as the build will hold it. Raises Unseen when its source cannot be read."""
     path, loaded = _readable(sight, "INFOPLIST_FILE")
     info = infoplist.effective(loaded.plist, path, sight.settings)
-    return TargetInfo(info.values, info.places, path, infoplist.texts(loaded.plist), tuple(info.undefined))
+    stamped = tuple(key for key in _STAMPS if any(_sets(script, key) for script in sight.project.scripts(sight.target)))
+    return TargetInfo(info.values, info.places, path, infoplist.texts(loaded.plist), tuple(info.undefined), stamped)
+
+
+_STAMPS = ("CFBundleShortVersionString", "CFBundleVersion")
+
+
+def _sets(script: str, key: str) -> bool:
+    """Whether a script changes a key of the built Info.plist."""
+    return key in script and bool(re.search(rf"(?:\bSet\s+:?|-replace\s+|\bwrite\s+\S+\s+){key}\b", script))
 
 
 def target_entitlements(sight: Sight) -> TargetEntitlements:
@@ -264,9 +290,9 @@ def app_icon(sight: Sight) -> AppIcon:
             return AppIcon(name, path, "icon", catalogs=catalogs)
     for catalog in catalogs:
         for kind in ("appiconset", "solidimagestack", "brandassets"):
-            suffix = f"{name}.{kind}/Contents.json"
-            for path in sight.workspace.tree:
-                if path.startswith(f"{catalog}/") and path.endswith(f"/{suffix}"):
+            suffix = f"/{name}.{kind}/Contents.json"
+            for path in sight.workspace.below(catalog):
+                if path.endswith(suffix):
                     return _icon_set(sight.workspace, name, path, kind, catalogs)
     absent = tuple(one for one in catalogs if _is_made_elsewhere(sight, one))
     return AppIcon(name, catalogs=catalogs, absent=absent)
@@ -274,8 +300,8 @@ def app_icon(sight: Sight) -> AppIcon:
 
 def _is_made_elsewhere(sight: Sight, catalog: str) -> bool:
     """Whether nothing of a catalog is here, or only its outer shell, which a script of the target may fill."""
-    held = [path for path in sight.workspace.tree if path.startswith(f"{catalog}/")]
-    return not held or (held == [f"{catalog}/Contents.json"] and bool(sight.project.scripts(sight.target)))
+    held = sight.workspace.below(catalog)
+    return not held or (list(held) == [f"{catalog}/Contents.json"] and bool(sight.project.scripts(sight.target)))
 
 
 def _icon_set(workspace: Workspace, name: str, path: str, kind: str, catalogs: tuple[str, ...]) -> AppIcon:
@@ -314,22 +340,44 @@ def privacy_manifest(sight: Sight) -> PrivacyManifest:
     return PrivacyManifest(strays=tuple(_stray_manifests(sight)))
 
 
+_OF_OTHERS = frozenset(("Pods", "Carthage", "SourcePackages", "node_modules", "vendor", "thirdparty", "external"))
+"""Folders, in lower case but for the first three, of what others made: its manifest goes where it goes."""
+
+
 def _stray_manifests(sight: Sight) -> Iterable[str]:
     """Manifests below the project that are members of no target at all."""
-    inside = f"{sight.project.folder}/" if sight.project.folder != "." else ""
+    workspace, project = sight.workspace, sight.project
+    inside = f"{project.folder}/" if project.folder != "." else ""
+    others = [
+        f"{posixpath.dirname(path)}/"
+        for path in workspace.project_paths
+        if path != project.path and posixpath.dirname(path).startswith(inside) and "/" in path
+    ]
     found = [
         path
-        for path in sight.workspace.tree
-        if posixpath.basename(path) == privacy.FILE and path.startswith(inside) and not any(b in path for b in _BUILT)
+        for path in workspace.below(project.folder)
+        if path.endswith(privacy.FILE)
+        and posixpath.basename(path) == privacy.FILE
+        and not path.startswith(tuple(others))
+        and not any(built in path for built in _BUILT)
+        and not _OF_OTHERS & {*path.split("/"), *path.lower().split("/")}
+        and not _is_of_package(workspace, path)
     ]
-    # Those of a Swift package go into the package's own bundle, whatever the targets say.
-    packages = {posixpath.dirname(path) for path in sight.workspace.tree if posixpath.basename(path) == "Package.swift"}
-    taken = {member for target in sight.project.targets for member in members(sight.workspace, sight.project, target)}
-    return [path for path in found if path not in taken and not any(_below(path, folder) for folder in packages)]
+    return [path for path in found if not any(project.holds(target, path) for target in project.targets)]
 
 
-def _below(path: str, folder: str) -> bool:
-    return bool(folder) and path.startswith(f"{folder}/Sources/")
+def _is_of_package(workspace: Workspace, path: str) -> bool:
+    """Whether a file lies in a target of a Swift package: it goes into the package's own bundle then.
+
+    A package beside the app's project may share its folder with the app, so there the target has to be named.
+    """
+    folder, _, inner = f"/{path}".rpartition("/Sources/")
+    if not inner:
+        return False
+    package = f"{folder}/Package.swift".lstrip("/")
+    if folder:
+        return workspace.has(package)
+    return f'"{inner.split("/")[0]}"'.encode() in (workspace.read(package, _PACKAGE_LIMIT) or b"")
 
 
 def problems(sight: Sight) -> ProjectProblems:

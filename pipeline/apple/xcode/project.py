@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator
 from functools import cached_property
 
 from pipeline.apple.xcode.pbxproj import BrokenList, Table
@@ -114,14 +115,20 @@ class Project:
 
     @cached_property
     def carried(self) -> frozenset[str]:
-        """Identifiers of the targets whose product another target's product carries: login items, helpers, watch apps."""
+        """Identifiers of the targets that serve another app: login items, helpers, watch apps."""
+        needed = {found for app in self.applications for found in self._dependencies(app)}
         copied = {
             self._objects.table(build_file).text("fileRef")
             for target in self.targets
             for phase in self._phases(target, "PBXCopyFilesBuildPhase")
             for build_file in phase.texts("files")
         } - {""}
-        return frozenset(t.identifier for t in self.targets if self._product(t) in copied)
+        return frozenset(t.identifier for t in self.targets if t.identifier in needed or self._product(t) in copied)
+
+    def _dependencies(self, target: Target) -> Iterator[str]:
+        for identifier in self._objects.table(target.identifier).texts("dependencies"):
+            table = self._objects.table(identifier)
+            yield table.text("target") or self._objects.table(table.text("targetProxy")).text("remoteGlobalIDString")
 
     def _product(self, target: Target) -> str:
         return self._objects.table(target.identifier).text("productReference")
@@ -144,11 +151,8 @@ class Project:
         named = {found.identifier: found for found in self.targets}
         products = {self._product(target): target for target in self.targets}
         found: dict[str, Target] = {}
-        for identifier in self._objects.table(target.identifier).texts("dependencies"):
-            table = self._objects.table(identifier)
-            dependency = named.get(
-                table.text("target") or self._objects.table(table.text("targetProxy")).text("remoteGlobalIDString")
-            )
+        for identifier in self._dependencies(target):
+            dependency = named.get(identifier)
             if dependency and dependency.product_type in EMBEDDED:
                 found[dependency.identifier] = dependency
         for phase in self._phases(target, "PBXCopyFilesBuildPhase"):
@@ -177,12 +181,8 @@ class Project:
             found.append((folder, frozenset(left_out)))
         # A file of somebody else's folder becomes a member by an exception that names this target.
         own = set(self._objects.table(target.identifier).texts("fileSystemSynchronizedGroups"))
-        for identifier, group in self._objects.items():
-            if (
-                identifier in own
-                or not isinstance(group, Table)
-                or not group.text("isa").startswith("PBXFileSystemSyn")
-            ):
+        for identifier, group in self._synchronized_groups:
+            if identifier in own:
                 continue
             for exception in group.texts("exceptions"):
                 table = self._objects.table(exception)
@@ -190,6 +190,21 @@ class Project:
                     folder = self.path_of(identifier)
                     found.extend((posixpath.join(folder, m), frozenset()) for m in table.texts("membershipExceptions"))
         return tuple(found)
+
+    @cached_property
+    def _synchronized_groups(self) -> tuple[tuple[str, Table], ...]:
+        return tuple(
+            (identifier, group)
+            for identifier, group in self._objects.items()
+            if isinstance(group, Table) and group.text("isa").startswith("PBXFileSystemSyn") and "exceptions" in group
+        )
+
+    def holds(self, target: Target, path: str) -> bool:
+        """Whether a file is a resource of the target, by reference or by the folder it lies in."""
+        if path in self.resources(target):
+            return True
+        within = (left for folder, left in self.synchronized(target) if folder in (".", path) or path.startswith(f"{folder}/"))
+        return any(path not in left_out for left_out in within)
 
     def path_of(self, identifier: str) -> str:
         """The path of a file reference or group, relative to the app's root; "" when it lies in a build product."""

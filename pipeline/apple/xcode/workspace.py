@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import posixpath
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from threading import RLock
 from typing import TypeVar
 
@@ -54,7 +56,7 @@ class Workspace:
 
     def __init__(self, root: str, tree: Sequence[str], read: Callable[[str, int], bytes | None]) -> None:
         self.root = root.rstrip("/")
-        self.tree = tree
+        self.tree = sorted(tree)
         self._read = read
         self._files = frozenset(tree)
         self._lock = RLock()
@@ -76,7 +78,14 @@ class Workspace:
         full = posixpath.normpath(posixpath.join(self.root, folder, path))
         return posixpath.relpath(full, self.root) if self.root else full.lstrip("/")
 
-    @property
+    def below(self, folder: str) -> Sequence[str]:
+        """All files in a folder and its folders; of "." all there are."""
+        if folder == ".":
+            return self.tree
+        # "0" is the character after "/", so it begins what comes after everything in the folder.
+        return self.tree[bisect_left(self.tree, f"{folder}/") : bisect_left(self.tree, f"{folder}0")]
+
+    @cached_property
     def project_paths(self) -> tuple[str, ...]:
         """All .xcodeproj folders, except those that dependency managers write."""
         suffix = ".xcodeproj/project.pbxproj"
@@ -103,21 +112,23 @@ class Workspace:
             except BrokenList as fault:
                 return fault
 
-        found = self._once(("project", path), parse)
+        found = self.once(("project", path), parse)
         if isinstance(found, BrokenList):
             raise found
         return found
 
     def schemes(self, project: str) -> tuple[tuple[Scheme, ...], tuple[Problem, ...]]:
         """The shared schemes of a project and of the workspaces beside or above it."""
-        return self._once(("schemes", project), lambda: self._schemes(project))
+        return self.once(("schemes", project), lambda: self._schemes(project))
+
+    @cached_property
+    def _scheme_paths(self) -> tuple[str, ...]:
+        return tuple(path for path in self.tree if path.endswith(".xcscheme") and FOLDER in path)
 
     def _schemes(self, project: str) -> tuple[tuple[Scheme, ...], tuple[Problem, ...]]:
         found, problems = [], []
         folder = posixpath.dirname(project)
-        for path in self.tree:
-            if not path.endswith(".xcscheme") or FOLDER not in path:
-                continue
+        for path in self._scheme_paths:
             holder = path[: path.index(FOLDER)]
             beside = holder.endswith(".xcworkspace") and f"{folder}/".startswith(_slashed(posixpath.dirname(holder)))
             if holder != project and not beside:
@@ -144,7 +155,28 @@ class Workspace:
                     None, Problem("unreadable", f"cannot be read: {fault.reason}", Location(path, fault.line))
                 )
 
-        return self._once(("plist", path), parse)
+        return self.once(("plist", path), parse)
+
+    def info(self, path: str, settings: Settings) -> Loaded:
+        """The source of an Info.plist, after the C preprocessor where the target asks for it."""
+        if not settings.flag("INFOPLIST_PREPROCESS"):
+            return self.plist(path)
+        definitions = settings.text("INFOPLIST_PREPROCESSOR_DEFINITIONS")
+
+        def parse() -> Loaded:
+            from pipeline.apple.xcode.preprocessor import NotPreprocessed, definitions_of, preprocessed
+
+            data = self.read(path)
+            if data is None:
+                return Loaded()
+            try:
+                text = preprocessed(data.decode("utf-8-sig", "surrogateescape"), definitions_of(definitions))
+                return Loaded(parse_plist(text.encode("utf-8", "surrogateescape")))
+            except (NotPreprocessed, BrokenPlist) as fault:
+                text = f"cannot be read as the C preprocessor would leave it: {fault.reason}"
+                return Loaded(None, Problem("unreadable", text, Location(path, fault.line)))
+
+        return self.once(("info", path, definitions), parse)
 
     def xcconfig(self, path: str) -> tuple[tuple[Assignment, ...], tuple[Flaw, ...], bool]:
         """The assignments of a configuration file, what is wrong with it, and whether it is there."""
@@ -154,7 +186,7 @@ class Workspace:
                 return (), (), False
             return (*load(path, self.read), True)
 
-        return self._once(("xcconfig", path), parse)
+        return self.once(("xcconfig", path), parse)
 
     def settings(  # what settings depend on
         self, project: Project, target: Target, configuration: str, sdk: str, team_id: str = ""
@@ -164,7 +196,7 @@ class Workspace:
         `team_id` is a DEVELOPMENT_TEAM given on the command line.
         """
         key = ("settings", project.path, target.identifier, configuration, sdk, team_id)
-        return self._once(key, lambda: self._settings(project, target, configuration, sdk, team_id))
+        return self.once(key, lambda: self._settings(project, target, configuration, sdk, team_id))
 
     def _settings(  # what settings depend on
         self, project: Project, target: Target, configuration: str, sdk: str, team_id: str
@@ -199,11 +231,11 @@ class Workspace:
                         names.update(assignment.key for assignment in self.xcconfig(configuration.base)[0])
             return frozenset(names)
 
-        return self._once(("assigned", project.path), gather)
+        return self.once(("assigned", project.path), gather)
 
     def _written(self, configuration: Configuration, project: Project) -> tuple[Assignment, ...]:
         key = ("written", project.path, configuration.identifier)
-        return self._once(key, lambda: settings_of(configuration.settings, project.file))
+        return self.once(key, lambda: settings_of(configuration.settings, project.file))
 
     def _defaults(self, project: Project, target: Target, configuration: str, sdk: str) -> dict[str, str]:
         source = posixpath.normpath(posixpath.join(self.root, project.folder))
@@ -224,11 +256,12 @@ class Workspace:
             "PRODUCT_NAME": "$(TARGET_NAME)",
             "FULL_PRODUCT_NAME": "$(WRAPPER_NAME)",
             **_DEFAULTS,
-            "CODE_SIGN_STYLE": target.signing_style or "Automatic",
+            "CODE_SIGN_STYLE": target.signing_style,
             "TARGETED_DEVICE_FAMILY": _FAMILIES.get(sdk, "1"),
         }
 
-    def _once(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
+    def once(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
+        """What was made for that key; made now when nobody asked before."""
         with self._lock:
             if key not in self._cache:
                 self._cache[key] = make()

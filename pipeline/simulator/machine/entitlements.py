@@ -38,14 +38,15 @@ def expanded(value: object, settings: Settings) -> Any:
     return value
 
 
-def read_plist(path: Path, target: Target) -> dict[str, Any]:
-    """A property list that is an input of the build.
+def read_plist(path: Path, target: Target, macros: str | None = None) -> dict[str, Any]:
+    """A property list that is an input of the build; with `macros`, what the C preprocessor makes of it.
 
     Raises:
         BuildError: it is missing or is no dictionary, in Xcode's words.
     """
     try:
-        values = plistlib.loads(path.read_bytes())
+        data = path.read_bytes()
+        values = plistlib.loads(data if macros is None else _without_conditions(data, macros))
     except FileNotFoundError:
         raise BuildError(
             f"error: Build input file cannot be found: '{path}'. Did you forget to declare this file as an output of a"
@@ -56,6 +57,24 @@ def read_plist(path: Path, target: Target) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise BuildError(f"error: unable to read property list from file: {path}: not a dictionary {_within(target)}")
     return values
+
+
+def _without_conditions(data: bytes, macros: str) -> bytes:
+    """The lines that #ifdef and #ifndef leave; of other directives only those of the shape `#if NAME` are known."""
+    known = {word.partition("=")[0].encode() for word in macros.replace('"', "").split()}
+    kept, branches = [], []
+    for line in data.splitlines(keepends=True):
+        words = line.strip().removeprefix(b"#").split()
+        if not line.lstrip().startswith(b"#") or not words:
+            if all(branches):
+                kept.append(line)
+        elif words[0] in (b"ifdef", b"ifndef", b"if"):
+            branches.append((words[-1] in known) == (words[0] != b"ifndef"))
+        elif words[0] == b"else" and branches:
+            branches[-1] = not branches[-1]
+        elif words[0] == b"endif" and branches:
+            branches.pop()
+    return b"".join(kept)
 
 
 def _within(target: Target) -> str:

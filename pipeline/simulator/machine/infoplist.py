@@ -90,7 +90,8 @@ def effective(target: Target, settings: Settings, *, icon: str) -> dict[str, Any
             " automatically. Apply an Info.plist file to the target using the INFOPLIST_FILE build setting or generate"
             f" one automatically by setting the GENERATE_INFOPLIST_FILE build setting to YES (recommended). {within}"
         )
-    values: dict[str, Any] = read_plist(target.project.folder / path, target) if path else {}
+    macros = settings["INFOPLIST_PREPROCESSOR_DEFINITIONS"] if settings.flag("INFOPLIST_PREPROCESS") else None
+    values: dict[str, Any] = read_plist(target.project.folder / path, target, macros) if path else {}
     if generate:
         _generate(values, settings)
     values = expanded(values, settings)

@@ -77,7 +77,7 @@ class Keychain:
         self.authority = authority
         self.scenario = scenario
         self.organization = organization
-        found = list(_registrations(projects))
+        found = list(_registrations(projects, team_id))
         self.team_id = team_id or next((team for _, team in found if team), _STRANGER)
         self.revoked: set[str] = set()
         self.identities: list[Identity] = []
@@ -200,23 +200,26 @@ def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return joined
 
 
-def _registrations(projects: Sequence[Project]) -> Iterator[tuple[Registration, str]]:
+def _registrations(projects: Sequence[Project], team_id: str) -> Iterator[tuple[Registration, str]]:
     for project in projects:
         for target in project.targets:
             if target.product_type.endswith(_WITH_PROFILES):
                 for configuration in target.configurations:
                     if configuration != "Debug":
-                        yield from _registered(target, configuration)
+                        yield from _registered(target, configuration, team_id)
 
 
-def _registered(target: Target, configuration: str) -> Iterator[tuple[Registration, str]]:
+def _registered(target: Target, configuration: str, team_id: str) -> Iterator[tuple[Registration, str]]:
     try:
         # What runs on a watch travels in an iPhone app, and its profiles are those of iOS.
         names = target.platforms(configuration) or ["iphoneos"]
         for name in names:
             settings = target.settings(SDKS[name], configuration, {})
+            if team_id and not settings["DEVELOPMENT_TEAM"]:
+                # The team then comes from the command line, and identifiers may be made of it.
+                settings = target.settings(SDKS[name], configuration, {"DEVELOPMENT_TEAM": team_id})
             specifier = settings["PROVISIONING_PROFILE_SPECIFIER"].rpartition("/")[2]
-            profile_name = specifier if settings["CODE_SIGN_STYLE"] == "Manual" else ""
+            profile_name = specifier if settings.signs_manually else ""
             asked = _asked(target, settings)
             registration = Registration(settings["PRODUCT_BUNDLE_IDENTIFIER"], SDKS[name], asked, profile_name)
             yield registration, settings["DEVELOPMENT_TEAM"]

@@ -134,6 +134,12 @@ class Settings:
         """Whether a setting is YES."""
         return self[name] == "YES"
 
+    @property
+    def signs_manually(self) -> bool:
+        """Whether CODE_SIGN_STYLE is Manual; where nothing is said at all, a profile that is named is taken."""
+        style = self["CODE_SIGN_STYLE"].lower()
+        return style == "manual" or (not style and bool(self["PROVISIONING_PROFILE_SPECIFIER"]))
+
     def expand(self, text: str) -> str:
         """A text with all its macros replaced."""
         self._spent = 0
@@ -314,7 +320,7 @@ class Target:
             "AppIdentifierPrefix": "$(DEVELOPMENT_TEAM).",
             "CFBundleIdentifier": "$(PRODUCT_BUNDLE_IDENTIFIER)",
             "CODE_SIGN_IDENTITY": "Apple Development",
-            "CODE_SIGN_STYLE": "Automatic",
+            "CODE_SIGN_STYLE": self.project.signing_style(self.identifier),
             "CODE_SIGNING_ALLOWED": "YES",
             "CONFIGURATION": configuration,
             "CONTENTS_FOLDER_PATH": f"{wrapper}/Contents" if mac else wrapper,
@@ -454,12 +460,23 @@ class Project:
         found: dict[str, tuple[str, str]] = {}
         for pattern in ("xcshareddata/xcschemes/*.xcscheme", "xcuserdata/*/xcschemes/*.xcscheme"):
             for path in sorted(self.path.glob(pattern)):
-                found.setdefault(path.stem, _scheme(path))
+                identifiers, configuration = _scheme(path)
+                found.setdefault(path.stem, (self._released(identifiers), configuration))
         served = {identifier for identifier, _ in found.values()}
         for target in self.targets:
             if target.identifier not in served and "bundle.u" not in target.product_type:
                 found.setdefault(target.name, (target.identifier, "Release"))
         return found
+
+    def _released(self, identifiers: list[str]) -> str:
+        """Of everything that a scheme archives, the target that the archive is named for: the app that holds the rest."""
+        applications = {t.identifier for t in self.targets if t.product_type == APPLICATION}
+        return next((i for i in identifiers if i in applications), identifiers[0] if identifiers else "")
+
+    def signing_style(self, identifier: str) -> str:
+        """Where Xcode 8 wrote a target's style of signing; CODE_SIGN_STYLE wins over it."""
+        attributes = _mapping(_mapping(self.root.get("attributes")).get("TargetAttributes"))
+        return str(_mapping(attributes.get(identifier)).get("ProvisioningStyle", ""))
 
     def configurations_of(self, owner: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """The build configurations of the project or of a target."""
@@ -548,14 +565,14 @@ def _walk(folder: Path, root: Path, excepted: set[str]) -> Iterator[Path]:
             yield entry
 
 
-def _scheme(path: Path) -> tuple[str, str]:
+def _scheme(path: Path) -> tuple[list[str], str]:
+    """Identifiers of the targets that a scheme archives, in its order, and its archive configuration."""
     text = path.read_text(encoding="utf-8", errors="replace")
-    archived = ""
+    archived: list[str] = []
     for entry in re.findall(r"<BuildActionEntry\b(.*?)</BuildActionEntry>", text, re.DOTALL):
         reference = re.search(r'BlueprintIdentifier\s*=\s*"([^"]*)"', entry)
-        application = re.search(r'BuildableName\s*=\s*"[^"]*\.app"', entry)
-        if reference and 'buildForArchiving = "YES"' in entry and (application or not archived):
-            archived = reference[1]
+        if reference and 'buildForArchiving = "NO"' not in entry:
+            archived.append(reference[1])
     configuration = re.search(r'<ArchiveAction\b[^>]*?buildConfiguration\s*=\s*"([^"]*)"', text, re.DOTALL)
     return archived, configuration[1] if configuration else "Release"
 

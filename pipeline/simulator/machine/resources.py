@@ -2,7 +2,7 @@
 
 Asset catalogs are not compiled. `Assets.car` holds one sentence that says so, and the loose app icons that actool
 writes beside it are plain grey squares of the right size. Storyboards become a .storyboardc folder with an empty index.
-Files that need no compiler are copied as they are; those beyond FILE_LIMIT are left out. Everything else (localised
+Files that need no compiler are copied as they are; those beyond the limits are left out. Everything else (localised
 catalogs, data models, shaders, packages' resources) is left out too.
 """
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_LIMIT = 1024 * 1024
-TOTAL_LIMIT = 32 * 1024 * 1024
+TOTAL_LIMIT = 4 * 1024 * 1024
+"""Bytes of one file, and of all together: what is beyond them is left out, because no judgement rests on it."""
 ASSETS = b"This is a rehearsal's placeholder: no asset catalog was compiled.\n"
 _COMPILED = frozenset({
     ".swift", ".m", ".mm", ".c", ".cpp", ".cc", ".h", ".hpp", ".metal", ".s", ".xib", ".xcdatamodeld", ".xcdatamodel",

@@ -42,9 +42,13 @@ class Signing:
 
 
 def identity_for(keychain: Keychain, selector: str, team_id: str) -> Identity | None:
-    """The team's identity that a name of Xcode's, a common name or a SHA-1 selects."""
-    if selector in _SELECTORS:
-        return next(iter(keychain.of_kind(*_SELECTORS[selector], team_id=team_id)), None)
+    """The team's identity that a name of Xcode's, a common name or a SHA-1 selects.
+
+    A common name holds the team's name, which nobody knows here: kind and team decide.
+    """
+    prefix, _, name = selector.partition(": ")
+    if prefix in _SELECTORS and (not name or name.endswith(f"({team_id})")):
+        return next(iter(keychain.of_kind(*_SELECTORS[prefix], team_id=team_id)), None)
     usable = keychain.of_kind(*Kind, team_id=team_id)
     return next((i for i in usable if selector and (i.sha1 == selector.upper() or selector in i.name)), None)
 
@@ -85,11 +89,12 @@ def for_build(target: Target, settings: Settings, keychain: Keychain) -> Signing
             f'{container} Signing for "{target.name}" requires a development team. Select a development team in the'
             f" Signing & Capabilities editor. {within}"
         )
-    manual = settings["CODE_SIGN_STYLE"] == "Manual"
+    manual = settings.signs_manually
     if not manual:
-        _no_conflict(target.name, selector, specifier, container, within)
+        if settings["CODE_SIGN_STYLE"]:
+            _no_conflict(target.name, selector, specifier, container, within)
         selector = "Apple Development"
-    kinds = _SELECTORS.get(selector, ())
+    kinds = _SELECTORS.get(selector.partition(": ")[0], ())
     store = Kind.DEVELOPMENT not in kinds
     purpose = f"{'Mac' if sdk.name == 'macosx' else 'iOS'} {'App Store' if store else 'App Development'}"
     if manual and not specifier:

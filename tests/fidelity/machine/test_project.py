@@ -73,7 +73,7 @@ def test_xcconfig_files(tmp_path: Path) -> None:
 def test_the_sample() -> None:
     project = Project(PROJECT)
     assert [target.name for target in project.targets] == ["Isometry", "Isometry-macOS"]
-    for target, name in zip(project.targets, SDKS, strict=True):
+    for target, name in zip(project.targets, ("iphoneos", "macosx"), strict=True):
         assert target.platforms("Release") == [name]
         assert [path.name for path in target.members()] == ["PrivacyInfo.xcprivacy", "Assets.xcassets"]
         made = target.settings(SDKS[name], "Release", {})
@@ -87,7 +87,7 @@ def test_synchronized_folders_and_their_exceptions(shared_data: Path) -> None:
     project = Project(shared_data / "isometry/2026-04/native/Isometry/Isometry.xcodeproj")
     (app,) = [target for target in project.targets if target.name == "Isometry"]
     assert {path.name for path in app.members()} >= {"PrivacyInfo.xcprivacy", "Assets.xcassets"}
-    assert app.platforms("Release") == ["iphoneos", "macosx"]
+    assert app.platforms("Release") == ["iphoneos", "macosx", "xros"]
 
 
 def test_a_configuration_of_its_own(shared_data: Path) -> None:

@@ -79,7 +79,8 @@ def profile_names_the_identity(
 def profile_grants_the_entitlements(profiles: InstalledProfiles, need: SigningNeed) -> Iterator[Finding]:
     """By the profile in date that grants most; values that Xcode replaces on export are judged by their key alone."""
     found = current(profiles, need)
-    if not found:
+    if not found or not need.team_id:
+        # Many values begin with the team; that it is not set is PROJ020's to say.
         return
     profile = min(found, key=lambda each: len(ungranted(each, need)))
     for key in ungranted(profile, need):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pipeline.apple.xcode.checks.wording import missing_files
 from pipeline.apple.xcode.facts import ProjectProblems, Shadowed, TargetInfo, TargetSettings, Value
 from pipeline.apple.xcode.settings import TEAM
-from pipeline.model import Declaration, Finding, Lane, Location, check, error, unseen, warning
+from pipeline.model import Declaration, Finding, Lane, Location, check, error, note, unseen, warning
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 _VERSIONS = (
@@ -43,7 +43,7 @@ def bundle_identifiers_agree(settings: TargetSettings, info: TargetInfo, declare
 @check("PROJ002", "bundle identifiers belong together across configurations")
 def bundle_identifiers_agree_across_configurations(settings: TargetSettings, lane: Lane) -> Iterator[Finding]:
     mine = settings.bundle_id
-    known = [(name, value) for name, value in settings.bundle_ids if value and not value.undefined]
+    known = [(name, value) for name, value in settings.bundle_ids if _IDENTIFIER.fullmatch(value.text) and not value.undefined]
     strangers = [(name, value) for name, value in known if not _related(mine.text, value.text)]
     if mine and strangers:
         others = "; ".join(f"{name}: {value}{_at(value.location)}" for name, value in strangers)
@@ -115,6 +115,14 @@ def version_literals_do_not_beat_settings(settings: TargetSettings, info: Target
         return
     for (key, setting), value in zip(_VERSIONS, (settings.marketing_version, settings.build_number), strict=True):
         literal = info.literals.get(key, "")
+        if key in info.stamped:
+            yield note(
+                f"a script of the target writes {key} while it is built: {literal or 'what stands here'} does not ship",
+                subject=key,
+                at=info.place(key),
+                remedy=f"let the script set {setting} instead, so that the version is known before the build",
+            )
+            continue
         if not literal or "$" in literal or value.location is None or literal == value.text or not _numbers(value.text):
             continue
         # A setting that is ahead was raised for a release; one that lags behind is only forgotten.

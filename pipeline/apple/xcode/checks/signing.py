@@ -85,6 +85,9 @@ def signing_style_is_consistent(settings: TargetSettings, lane: Lane) -> Iterato
                 remedy="set PROVISIONING_PROFILE_SPECIFIER to the App Store profile's name, or sign automatically",
             )
         return
+    if style and not style.location:
+        # Xcode's own choice for a target that makes none: it gives way to what is named.
+        return
     named = []
     if identity and identity.location and identity.text != "-" and not identity.text.startswith(_DEVELOPMENT):
         named.append(f"CODE_SIGN_IDENTITY = {identity} ({identity.location})")
