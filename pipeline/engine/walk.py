@@ -212,6 +212,7 @@ class _Walk:
             because = [f"internal error: {type(fault).__name__}"]
             raise
         finally:
+            self.cast.clock(node.lane).deadline = None
             self.journal.append("end", step=node.name, state=str(state), because=because, waited=round(waited, 3))
             with self.turn:
                 node.state = state

@@ -158,7 +158,7 @@ class LiveHttp:
 
     Args:
         authorizers: by host name, what gives the headers that authorise a request to it.
-        base_urls: by host name, another base URL that takes its place; https, or http on loopback.
+        base_urls: by host name, another base URL that takes its place, on this machine.
         source: how far to trust the answers; LIVE unless a base URL leads to something that is not Apple.
         stop: once it is set, no request is begun any more: `send` raises Interrupted.
 
@@ -287,11 +287,11 @@ class _SliceReader:
 
 def _base(url: str) -> str:
     parts = urlsplit(url)
-    if not parts.hostname or (parts.scheme != "https" and parts.hostname not in LOOPBACK):
+    if parts.scheme not in ("http", "https") or parts.hostname not in LOOPBACK:
         raise UsageFault(
             f"{url!r} cannot stand for Apple's server",
             why="tokens travel with the requests",
-            remedy="give an https address, or an http address on this machine",
+            remedy="give an address on this machine, such as the one that `simulator` prints",
         )
     return url.rstrip("/")
 

@@ -76,7 +76,10 @@ def _container_schema(fact: type[C], http: Http, local: LocalSchema, declared: D
         try:
             text = exported(http, declared.team_id, container, fact.environment)
         except CredentialsMissing:
-            why = f"the schema of {container} cannot be asked for without {TOKEN}. create one in CloudKit Console under Tokens & Keys"
+            why = (
+                f"the schema of {container} cannot be asked for without {TOKEN}. "
+                "create a management token in CloudKit Console under Tokens & Keys"
+            )
         else:
             return Reading.of(fact(container, text), http.source)
     if local.path or local.others:

@@ -1,0 +1,1 @@
+"""The menu as a person meets it: from a shell, with all that can be wrong there."""
