@@ -11,13 +11,10 @@ from pipeline.model.errors import EXIT_INTERRUPTED
 
 def main() -> None:
     """Run the menu with the arguments of this process."""
-    import gc
-
-    # What is imported at the start lives to the end: to look through it for garbage over and over is a tenth of a run.
-    gc.set_threshold(50_000, 20, 100)
-    _open_streams()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        _open_streams()
+        _collect_less_garbage()
         from pipeline.menu import run
 
         run()
@@ -30,6 +27,13 @@ def main() -> None:
         # The exit code stands: a late Ctrl-C shall not break the interpreter's own end.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _collect_less_garbage() -> None:
+    """What is imported at the start lives to the end: to look through it over and over is a tenth of a run."""
+    import gc
+
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _open_streams() -> None:

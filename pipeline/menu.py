@@ -67,8 +67,9 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the menu; ends with SystemExit, whose code is the run's."""
     told = None if arguments is None else [NAME, *arguments]
+    menu = Menu(name=NAME, binary=NAME, binary_names=[NAME], namespace=namespace, version=__version__)
     try:
-        Menu(name=NAME, binary=NAME, namespace=namespace, version=__version__).run(told)
+        menu.run(told)
     except SystemExit as fault:
         if isinstance(fault.__context__, KeyboardInterrupt):
             # Invoke ends with 1 then, which would say that findings block.

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.model import PipelineError, Refused, UsageFault
+from pipeline.model import Interrupted, PipelineError, Refused, UsageFault
 from pipeline.model.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from pipeline.engine.runs import RunFolder
-    from pipeline.model.run import Entry, Run
+    from pipeline.model import Plan
+    from pipeline.model.run import Run
+    from pipeline.reports.live import LiveTerminal
     from pipeline.subject import Wishes
     from pipeline.world import World
 
@@ -28,13 +30,16 @@ def table(world: World, options: Options) -> int:
 
 def resume(world: World, options: Options) -> int:
     """Walk the table of an earlier run again, from what its journal and the world show."""
-    return _walk(world, options, resumed=True)
+    return _walk(world, options, resumed=True, told=_missing(world) if world.wishes.table == "doctor" else None)
 
 
 def doctor(world: World, options: Options) -> int:
     """Walk the table and tell what is missing as a list, in the order in which a release would come to it."""
+    return _walk(world, options, resumed=False, told=_missing(world))
 
-    def listed(run: Run) -> str:
+
+def _missing(world: World) -> Callable[[Run], str]:
+    def told(run: Run) -> str:
         from dataclasses import asdict
 
         from pipeline.reports.brief import render
@@ -44,19 +49,21 @@ def doctor(world: World, options: Options) -> int:
         again = _again(asdict(world.wishes), run)
         cured = run.exit_code == 0 and not any(finding.blocks for finding in run.findings)
         if world.rehearsed:
+            clean, noun = "nothing is wrong with the app", "to mend"
             advice = f"`invoke doctor{again}` asks this machine, and Apple where there are credentials"
         else:
+            clean, noun = "nothing is missing", "missing for a live release"
             advice = f"`invoke plan{again}` rehearses the release"
         return render(
             run,
             look(sys.stdout),
             head=[*_this_machine()],
-            clean=f"{'nothing is wrong with the app' if world.rehearsed else 'nothing is missing'}; {counted(run)}",
-            noun="to mend" if world.rehearsed else "missing for a live release",
+            clean=f"{clean}; {counted(run)}",
+            noun=noun,
             advice=advice if cured else f"mend the first, then ask again; {advice}",
         )
 
-    return _walk(world, options, resumed=False, told=listed)
+    return told
 
 
 def _this_machine() -> Iterator[str]:
@@ -82,9 +89,9 @@ def _walk(world: World, options: Options, *, resumed: bool, told: Callable[[Run]
                 # It never began: an empty folder would only stand in the way of the newest run that did.
                 world.folder.discard()
             raise
-        stack.enter_context(_stoppable(world))
-        listener = stack.enter_context(_watched(options))
-        run = walk(world.cast(stages, listener, resumed=resumed))
+        live = stack.enter_context(_watched(options))
+        stack.enter_context(_stoppable(world, live))
+        run = walk(world.cast(stages, live.on_entry if live else None, resumed=resumed))
     if world.rehearsed and run.plan.promises:
         world.folder.keep("plan.json", plan_told(run.plan))
     _report(run, options, wanted, told)
@@ -92,7 +99,7 @@ def _walk(world: World, options: Options, *, resumed: bool, told: Callable[[Run]
 
 
 @contextmanager
-def _stoppable(world: World) -> Iterator[None]:
+def _stoppable(world: World, live: LiveTerminal | None) -> Iterator[None]:
     """Ctrl-C and SIGTERM end the walk at the next safe place; a second Ctrl-C ends it where it is."""
     import signal
     import threading
@@ -105,7 +112,12 @@ def _stoppable(world: World) -> Iterator[None]:
         if world.stop.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
         world.stop.set()
-        print("\nstopping at the next safe place; once more Ctrl-C to stop at once", file=sys.stderr)
+        if live and live.moving:
+            live.notice = STOPPING
+        else:
+            # Past Python's own buffer: what was interrupted may have been writing into it.
+            with suppress(OSError):
+                os.write(2, f"\n{STOPPING}\n".encode())
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -115,15 +127,18 @@ def _stoppable(world: World) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+STOPPING = "stopping at the next safe place; once more Ctrl-C to stop at once"
+
+
 @contextmanager
-def _watched(options: Options) -> Iterator[Callable[[Entry], None] | None]:
+def _watched(options: Options) -> Iterator[LiveTerminal | None]:
     if options.get("quiet") or options.get("json"):
         yield None
         return
     from pipeline.reports.live import LiveTerminal
 
     with LiveTerminal(sys.stderr) as live:
-        yield live.on_entry
+        yield live
 
 
 def _wanted(options: Options) -> list[tuple[str, Path]]:
@@ -282,6 +297,22 @@ def _told(folder: RunFolder) -> Run:
     return run
 
 
+_TASKS = {
+    "release": "release",
+    "doctor": "doctor",
+    "certs": "certs.check",
+    "schema": "schema.check",
+    "build": "build.check",
+    "bundle": "build.validate",
+    "upload": "upload.check",
+    "beta": "beta.check",
+}
+"""By table, the task that walks it."""
+
+_WITHOUT_THEATRE = frozenset({"build.check", "build.validate"})
+"""Tasks that look at files alone."""
+
+
 def _next(folder: RunFolder, run: Run) -> str:
     """The command that comes next."""
     from pipeline.subject import SAMPLE
@@ -297,9 +328,11 @@ def _next(folder: RunFolder, run: Run) -> str:
     if run.root == str(SAMPLE):
         return "`invoke release --dry-run --app PATH` rehearses yours; the sample is never released"
     live = run.theatre == "live"
+    again = _TASKS.get(str(wishes.get("table")), "release")
     if run.exit_code or any(finding.blocks for finding in run.findings):
-        return f"mend it, then {resume if live else f'`invoke release --dry-run{app}`'}"
-    if live:
+        same = f"`invoke {again}{'' if live or again in _WITHOUT_THEATRE else ' --dry-run'}{app}`"
+        return f"mend it, then {resume if live and again == 'release' else same}"
+    if live and again == "release":
         return "nothing; it is done"
     if not run.complete or not run.plan.promises:
         return f"`invoke plan{app}`"
@@ -366,18 +399,35 @@ def approve(folder: RunFolder, by: str, *, yes: bool) -> int:
     except ValueError as fault:
         raise UsageFault(f"{path} is not JSON", why=str(fault), remedy="make a new one with `invoke plan`") from fault
     by = by or os.environ.get("GITHUB_ACTOR", "") or _git_user()
-    print(f"plan {plan.digest[:12]} of {shown(plan.app)}, made by run {shown(plan.run)} ({shown(plan.theatre)})")
-    for promise in plan.promises:
-        print(f"  {promise.risk:<12}  {shown(promise.lane) or 'app':<8}  {shown(promise.describe)}")
+    _print_plan(plan)
+    if not plan.complete:
+        # Said before somebody reads and answers for nothing.
+        raise UsageFault(
+            f"the plan of run {plan.run} cannot be approved",
+            why="the rehearsal did not reach its end, so nobody knows all that it would do",
+            remedy=f"`invoke status --run {folder.id}` tells what to mend; then `invoke plan` again",
+        )
     if not yes:
         _ask(by)
     given = record(folder.path, plan, by, datetime.now(UTC))
     print(f"approved by {shown(given.by)}")
     try:
-        print(f"next: `invoke release{_again(folder.wishes(), folder.run())} --approved {folder.id}`")
+        print(f"next: {_next(folder, folder.run())}")
     except (OSError, PipelineError):
         print(f"next: `invoke release --app … --approved {folder.id}`")
     return 0
+
+
+def _print_plan(plan: Plan) -> None:
+    from pipeline.reports.terminal import look
+    from pipeline.reports.text import shown, wrapped
+
+    width = look(sys.stdout).width
+    print(f"plan {plan.digest[:12]} of {shown(plan.app)}, from the {shown(plan.theatre)} {shown(plan.run)}")
+    for promise in plan.promises:
+        lead = f"  {promise.risk.lower():<12}  {shown(promise.lane) or 'app':<6}  "
+        first, *rest = wrapped(shown(promise.describe), width - len(lead))
+        print("\n".join([lead + first, *(" " * len(lead) + line for line in rest)]))
 
 
 def _ask(by: str) -> None:
@@ -392,7 +442,11 @@ def _ask(by: str) -> None:
     try:
         answer = input(f"Approve as {shown(by)}? [y/N] ")
     except EOFError:
+        print()
         answer = ""
+    except KeyboardInterrupt:
+        print()
+        raise Interrupted("not approved", why="you asked to stop", remedy="nothing was recorded") from None
     if answer.strip().lower() not in ("y", "yes"):
         raise Refused("not approved", why="the answer was not yes", remedy="nothing was recorded; ask again any time")
 

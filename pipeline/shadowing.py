@@ -143,7 +143,29 @@ def _uploads(connect: Connect, app_id: str, owner: ResourceObject) -> Iterator[R
         yield _linked(upload, owner)
     for file in included:
         if file["type"] == "buildUploadFiles" and file["id"] in of_file:
-            yield _linked(file, {"buildUpload": {"data": {"type": "buildUploads", "id": of_file[file["id"]]}}})
+            yield _file(file, of_file[file["id"]])
+    shown = {file["id"] for file in included}
+    for upload in uploads:
+        if _waits(upload) and _one(upload, "assetFile") not in shown:
+            for file in _read(connect, f"/v1/buildUploads/{upload['id']}/buildUploadFiles", {"limit": MOST})[0]:
+                yield _file(file, upload["id"])
+
+
+def _waits(upload: ResourceObject) -> bool:
+    state = upload["attributes"].get("state")
+    return isinstance(state, dict) and state.get("state") == "AWAITING_UPLOAD"
+
+
+def _file(file: ResourceObject, upload_id: str) -> ResourceObject:
+    """The file of an upload, without the addresses of its parts: whoever has them could send something else."""
+    operations = file["attributes"].get("uploadOperations")
+    parts = [
+        {name: each.get(name) for name in ("offset", "length", "expiration")}
+        for each in (operations if isinstance(operations, list) else ())
+        if isinstance(each, dict) and all(isinstance(each.get(name), int) for name in ("offset", "length"))
+    ]
+    bare = {**file, "attributes": {**file["attributes"], "uploadOperations": parts or None}}
+    return _linked(bare, {"buildUpload": {"data": {"type": "buildUploads", "id": upload_id}}})
 
 
 def _builds_and_groups(connect: Connect, app_id: str, owner: ResourceObject) -> Iterator[ResourceObject]:

@@ -15,6 +15,7 @@ from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.apple.xcode.facts import TargetSettings
+    from pipeline.apple.xcode.observation import Sight
     from pipeline.configuration.settings import AppSettings, Settings
 
 SAMPLE = Path(__file__).parent / "simulator" / "sample"
@@ -109,6 +110,14 @@ class Subject:
         files = LiveFiles(root)
         lanes = find_lanes(files, app, wishes)
         given = {lane.name: _given(wishes, lane) for lane in lanes}
+        if wishes.table == "bundle":
+            lanes = tuple(lane for lane in lanes if "export" in given[lane.name])
+            if not lanes:
+                raise UsageFault(
+                    "there is nothing to judge",
+                    why="a finished build is judged here, and none is given",
+                    remedy="give it with --ipa or --pkg; `release --dry-run --archive PATH` judges what is exported",
+                )
         return cls(_anchored(wishes, settings, app, root), settings, app, root, files, lanes, given)
 
     def wished(self, **changes: Any) -> Subject:
@@ -269,11 +278,8 @@ def known_rules() -> frozenset[str]:
 
 
 def _path(told: str) -> Path:
-    """The path that a person wrote. A tilde before a name that nobody here has is an ordinary character."""
-    try:
-        return Path(told).expanduser()
-    except RuntimeError:
-        return Path(told)
+    """The path that a person wrote. A tilde before a name that nobody here has, or behind ./, is a plain character."""
+    return Path(os.path.expanduser(told))  # noqa: PTH111 - Path knows neither of the two
 
 
 def _folder(path: Path, because: str) -> Path:
@@ -414,7 +420,7 @@ def _is_mac(archive: Path) -> bool:
 def surveyed(wishes: Wishes, target: Path) -> tuple[str, dict[str, object], dict[str, dict[str, str]]]:
     """What an app's project says, as the fields of a configuration at `target`: name, app, lanes.
 
-    Without an app, the current folder is taken.
+    Without an app, the current folder is taken. What the project contradicts itself about is left out.
     """
     from pipeline.apple.xcode.discovery import WORKSPACES, discover
     from pipeline.apple.xcode.observation import UNREADABLE, Sight, target_entitlements, target_settings
@@ -423,7 +429,7 @@ def surveyed(wishes: Wishes, target: Path) -> tuple[str, dict[str, object], dict
     files = LiveFiles(root)
     base = target.absolute().parent.parent if target.absolute().parent.name == "config" else target.absolute().parent
     lanes: dict[str, dict[str, str]] = {}
-    bundles: list[str] = []
+    bundles: dict[str, str] = {}
     teams: list[str] = []
     containers: list[str] = []
     for lane in discover(files).lanes:
@@ -433,22 +439,45 @@ def surveyed(wishes: Wishes, target: Path) -> tuple[str, dict[str, object], dict
             "scheme": lane.scheme,
             "configuration": lane.configuration,
         }
+        sight = Sight(WORKSPACES.of(files), lane)
+        bundles[lane.name] = _bundle_id(sight)
         try:
-            sight = Sight(WORKSPACES.of(files), lane)
             settings, asked = target_settings(sight), target_entitlements(sight)
         except UNREADABLE:
             continue
-        bundles.append(settings.bundle_id.text)
         teams.append(settings.team_id.text)
         containers.extend(asked.containers if asked.cloudkit else ())
-        if len(lanes) > 1 and bundles[0] != bundles[-1]:
-            lanes[lane.name]["bundle_id"] = bundles[-1]
+    shared = len(set(bundles.values())) == 1
+    for name, bundle_id in () if shared else bundles.items():
+        lanes[name]["bundle_id"] = bundle_id
     schemas = [path for path in files.tree() if path.endswith(".ckdb")]
     app: dict[str, object] = {
-        "path": os.path.relpath(root, base),
-        "bundle_id": next(filter(None, bundles), ""),
+        "path": _relative(root, base),
+        "bundle_id": next(iter(bundles.values())) if shared else "",
         "team_id": next(filter(None, teams), ""),
         "containers": list(dict.fromkeys(containers)),
-        "schema": os.path.relpath(root / schemas[0], base) if len(schemas) == 1 else "",
+        "schema": _relative(root / schemas[0], base) if len(schemas) == 1 else "",
     }
-    return root.name, app, lanes
+    return _plain(root.name), app, lanes
+
+
+def _bundle_id(sight: Sight) -> str:
+    """The lane's bundle identifier; empty where settings and Info.plist do not agree on one."""
+    from pipeline.apple.xcode.observation import UNREADABLE, target_info, target_settings
+
+    try:
+        said = {target_settings(sight).bundle_id.text, target_info(sight).text("CFBundleIdentifier")} - {""}
+    except UNREADABLE:
+        return ""
+    return said.pop() if len(said) == 1 else ""
+
+
+def _relative(path: Path, base: Path) -> str:
+    told = os.path.relpath(path, base)
+    # A tilde in front would be the home of somebody.
+    return f"./{told}" if told.startswith("~") else told
+
+
+def _plain(name: str) -> str:
+    """A folder's name as the name of an app: what cannot be seen is left out."""
+    return "".join(each for each in name if each.isprintable()).strip() or "app"

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature
 from io import TextIOWrapper
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoke import Collection, Context, Task
@@ -38,7 +39,7 @@ OPTIONS = {
     ),
     "config": Option("configuration file [config/pipeline.yaml, or $PIPELINE_CONFIG]"),
     "runs": Option("folder of the runs [.runs, or $PIPELINE_RUNS]"),
-    "dry_run": Option("rehearse: nothing reaches Apple; needs no credentials, no Xcode, no network", default=False),
+    "dry_run": Option("rehearse: Apple is not changed; needs no credentials, no Xcode, no network", default=False),
     "lane": Option("only this lane: ios, macos, … (repeatable)", default=()),
     "project": Option("the .xcodeproj to release where there are several, relative to the app"),
     "configuration": Option("build configuration [Production, else Release]"),
@@ -62,7 +63,7 @@ OPTIONS = {
     "yes": Option("approve without asking", default=False),
     "force": Option("write over what is there", default=False),
     "host": Option("address to listen on", default="127.0.0.1"),
-    "port": Option("port to listen on; 0 takes a free one", default=8787),
+    "port": Option("port to listen on; 0 takes a free one", default="8787"),
     "state": Option("folder of the simulated Apple's state [a new one, removed at the end]"),
     "list": Option("list the scenarios and stop", default=False),
 }
@@ -97,11 +98,18 @@ def verb(*options: str) -> Callable[[Callable[[Options], int | None]], Task[Any]
     return made
 
 
+def offered(task: Task[Any]) -> tuple[str, ...]:
+    """The names of a task's options."""
+    parameters = getattr(task.body, "__signature__", Signature()).parameters
+    return tuple(parameters)[1:]
+
+
 def named(arguments: Sequence[str]) -> list[str]:
     """The arguments with `--run` before a run's name that stands right behind its task: `status 3f2a`."""
     told: list[str] = []
     known = namespace.task_names
-    taking = {task for task in known if any(each.name == "run" for each in namespace[task].get_arguments())}
+    # Not from Task.get_arguments, which gives each help text away only once.
+    taking = {task for task in known if "run" in offered(namespace[task])}
     for word in arguments:
         if told and told[-1] in taking and not word.startswith("-") and word not in known:
             told.append("--run")
@@ -141,7 +149,7 @@ def _guarded(function: Callable[[Options], int | None], options: Options) -> int
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as fault:
-        return _complain(_refused_here(fault)) if fault.errno in MACHINE else _confess(fault)
+        return _complain(_refused_here(fault)) if fault.errno in MACHINE or not _somewhere() else _confess(fault)
     except Exception as fault:  # noqa: BLE001 - the last door: our mistakes are kept in a file, not thrown at a person
         return _confess(fault)
 
@@ -165,7 +173,17 @@ MACHINE = frozenset(
 """What a machine answers when it is full, locked or out of something: nothing that we could have done better."""
 
 
+def _somewhere() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
+
+
 def _refused_here(fault: OSError) -> UsageFault:
+    if not _somewhere():
+        return UsageFault("the current folder is gone", why=fault.strerror or "", remedy="change to one that is there")
     return UsageFault(
         f"this machine refuses: {fault.strerror}",
         why=f"at {fault.filename}" if fault.filename else "",
@@ -227,11 +245,25 @@ def _world(options: Options, table: str, *, dry_run: bool) -> World:
     )
 
 
-def _folder(options: Options) -> RunFolder:
-    from pipeline.engine.runs import find
+def _folder(options: Options, meant: Callable[[RunFolder], bool] | None = None) -> RunFolder:
+    """The run that is named, else the newest that can be meant, else the newest."""
+    from pipeline.engine.runs import find, runs_in
     from pipeline.world import runs_folder
 
-    return find(runs_folder(options["runs"]), options["run"])
+    runs = runs_folder(options["runs"])
+    if meant and not options["run"]:
+        for folder in runs_in(runs):
+            if meant(folder):
+                return folder
+    return find(runs, options["run"])
+
+
+def _has_plan(folder: RunFolder) -> bool:
+    return (folder.path / "plan.json").is_file()
+
+
+def _is_release(folder: RunFolder) -> bool:
+    return (folder.kept("wishes.json") or {}).get("table") == "release"
 
 
 # Releases ------------------------------------------------------------------------------------------------------------
@@ -241,15 +273,15 @@ def _folder(options: Options) -> RunFolder:
 def release(options: Options) -> int:
     """Release an app; with --dry-run, rehearse it.
 
-    Every blocker is found in one run; each finding says where, why and what to do.
+    All blockers are found in one run; each says where, why and what to do.
 
-      release --dry-run                          the sample app, rehearsed
-      release --dry-run --app ~/src/MyApp        your app: no configuration, no credentials, no Mac
-      release --dry-run --ipa My.ipa --app .     judge what was built
-      release --app myapp --approved RUN         for real, exactly as approved
+      release --dry-run                        the sample app, rehearsed
+      release --dry-run --app ~/src/MyApp      yours, with nothing configured
+      release --dry-run --app . --ipa My.ipa   judge what was built
+      release --app myapp --approved RUN       for real, exactly as approved
 
-    Exit codes: 0 clean, 1 findings that block, 2 usage, 3 refused (lease or approval), 4 Apple's failure, 5 internal,
-    130 stopped by Ctrl-C or SIGTERM.
+    Exit codes: 0 clean, 1 findings that block, 2 usage, 3 refused (lease or
+    approval), 4 Apple's failure, 5 internal, 130 stopped by Ctrl-C or SIGTERM.
     """
     from pipeline import play
 
@@ -260,7 +292,7 @@ def release(options: Options) -> int:
 def plan(options: Options) -> int:
     """Rehearse a release and keep its plan for approval.
 
-    plan --app myapp        then: approve, then: release --app myapp --approved RUN
+    plan --app myapp     then: approve, and: release --app myapp --approved RUN
     """
     from pipeline import play
 
@@ -271,12 +303,12 @@ def plan(options: Options) -> int:
 def approve(options: Options) -> int:
     """Approve a plan: a live release performs nothing else.
 
-    approve                         the newest run's plan, after showing it
+    approve                         the newest plan, after showing it
     approve --run 3f2a --by Ann     a run by the end of its name
     """
     from pipeline import play
 
-    return play.approve(_folder(options), options["by"], yes=options["yes"])
+    return play.approve(_folder(options, _has_plan), options["by"], yes=options["yes"])
 
 
 @verb("run", "runs", "report", "json")
@@ -297,12 +329,13 @@ def resume(options: Options) -> int:
 
     The world is looked at again; what is done already is not done twice.
 
-      resume                  the newest run
+      resume                  the newest release
+      resume --run 3f2a       a run by the end of its name
     """
     from pipeline import play
     from pipeline.world import reopen, runs_folder
 
-    return play.resume(reopen(_folder(options), runs_folder(options["runs"])), options)
+    return play.resume(reopen(_folder(options, _is_release), runs_folder(options["runs"])), options)
 
 
 @verb("app", "config", "force")
@@ -319,13 +352,14 @@ def init(options: Options) -> int:
 
 @verb("dry_run", *APP, *LANES, *ARTIFACTS, "scenario", *REPORTS)
 def doctor(options: Options) -> int:
-    """What is missing for a live release, as one list with remedies.
+    """What is missing for a live release, and how to get it.
 
-    The machine, the checkout, signing, credentials, the app and its group at App Store Connect, CloudKit: nothing is
-    changed. With --dry-run, Apple and Xcode are simulated.
+    It looks at the machine, the checkout, signing, credentials, CloudKit, the
+    app and its group at App Store Connect, and changes nothing. With --dry-run
+    Apple and Xcode are simulated.
 
       doctor --app myapp
-      doctor --app myapp --ipa My.ipa      only what uploading a finished build needs
+      doctor --app myapp --ipa My.ipa    what the upload of a finished build needs
     """
     from pipeline import play
 
@@ -336,14 +370,21 @@ def doctor(options: Options) -> int:
 def simulator(options: Options) -> int:
     """Serve the simulated Apple to any HTTP client here.
 
-    simulator --port 8787                        then: curl http://127.0.0.1:8787/
-    simulator --scenario flaky --state ./apple   with faults, remembered
+    simulator --port 8787                       then: curl http://127.0.0.1:8787/
+    simulator --scenario flaky --state ./apple  with faults, remembered
     """
+    from pipeline.simulator.faults import ScenarioFault
     from pipeline.simulator.serving import serve_here
 
-    return serve_here(
-        options["host"], int(options["port"]), options["scenario"], options["state"], listed_only=options["list"]
-    )
+    port = options["port"]
+    if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 0x10000):
+        raise UsageFault(f"--port {port!r} is no port", remedy="a port is a number from 0 to 65535; 0 takes a free one")
+    try:
+        return serve_here(
+            options["host"], int(port), options["scenario"], options["state"], listed_only=options["list"]
+        )
+    except ScenarioFault as fault:
+        raise UsageFault(str(fault), remedy="`simulator --list` shows the scenarios") from fault
 
 
 # Runs ----------------------------------------------------------------------------------------------------------------
@@ -399,9 +440,9 @@ def build_check(options: Options) -> int:
     return play.table(_world(options, "build", dry_run=True), options)
 
 
-@verb(*APP, *LANES, *ARTIFACTS, *REPORTS)
+@verb(*APP, *LANES, "ipa", "pkg", *REPORTS)
 def build_validate(options: Options) -> int:
-    """Judge an .ipa, .pkg or .xcarchive.
+    """Judge a finished .ipa or .pkg.
 
     build.validate --ipa My.ipa --app ~/src/MyApp
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -99,11 +100,12 @@ def _rooted(app: AppSettings, base: Path) -> AppSettings:
 
 
 def _at(base: Path, path: str) -> str:
+    full = base / os.path.expanduser(path)  # noqa: PTH111 - for Path, ./~ is somebody's home
     try:
-        return str((base / Path(path).expanduser()).resolve())
+        return str(full.resolve())
     except (OSError, RuntimeError):
-        # A loop of links, or the home of somebody unknown: whoever opens it says so, with its name.
-        return str(base / path)
+        # A loop of links: whoever opens it says so.
+        return str(full)
 
 
 def _composed(place: _Place, data: bytes) -> Node | None:

@@ -69,7 +69,8 @@ class RunFolder:
         """Write a JSON document of the run, whole or not at all, readable by its owner only."""
         fresh = self.path / f"{name}.new"
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(told, file, indent=2, ensure_ascii=False)
+            # In ASCII: a path whose bytes are no text can be kept in no other way.
+            json.dump(told, file, indent=2)
             file.write("\n")
         fresh.replace(self.path / name)
 

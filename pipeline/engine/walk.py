@@ -407,6 +407,8 @@ class _Walk:
             return EXIT_BLOCKED, f"blocked by {count} {'finding' if count == 1 else 'findings'}"
         if not run.judgements:
             return EXIT_BLOCKED, "nothing was judged, so nothing passed"
+        if not any(step.actions for step in run.steps):
+            return EXIT_CLEAN, "nothing stands in the way"
         if run.theatre != "live":
             return EXIT_CLEAN, "this release would go through"
         simulated = any(action.source is Source.SIMULATED for step in run.steps for action in step.actions)

@@ -64,6 +64,13 @@ class LiveTerminal:
         self._live: Live | None = None
         self._spinner: Any = None
         self._closed = False
+        self.notice = ""
+        """A line to show below the picture. It may be set from a signal's handler: nothing is locked or written."""
+
+    @property
+    def moving(self) -> bool:
+        """Whether a picture stands on the terminal, so that nothing else may be written to it."""
+        return self._live is not None
 
     def on_entry(self, entry: Entry) -> None:
         """Take note of one entry."""
@@ -210,6 +217,8 @@ class LiveTerminal:
             words.amount(len(run.findings), "finding"),
             words.duration(now - self._start),
         ]
+        if self.notice:
+            rows.append(Text(self._look.sealed(self.notice), style="yellow"))
         return Group(*rows, Text(self._look.sealed(" · ".join(told)), style="dim", no_wrap=True, overflow="ellipsis"))
 
     def _step(self, step: Step, length: float) -> list[RenderableType]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 _NARROWEST, _WIDEST = 40, 110
+_SCREENFUL = 8
+"""How many findings one can still see at once."""
 
 _CODES = {
     "red": "31",
@@ -81,6 +83,8 @@ class Look:
     colour: bool = False
     width: int = WIDTH
     unicode: bool = True
+    folded: bool = False
+    """Whether summaries are broken at blanks: for eyes, and not where somebody may search the lines."""
 
     def paint(self, text: str, style: str) -> str:
         """The text in that style: names of _CODES with spaces between."""
@@ -109,7 +113,7 @@ def look(stream: TextIO, environment: Mapping[str, str] = os.environ) -> Look:
         colour = True
     if environment.get("NO_COLOR"):
         colour = False
-    return Look(colour, _columns(stream, environment, tty=tty), _speaks_unicode(stream))
+    return Look(colour, _columns(stream, environment, tty=tty), _speaks_unicode(stream), tty)
 
 
 def _columns(stream: TextIO, environment: Mapping[str, str], *, tty: bool) -> int:
@@ -192,14 +196,24 @@ def _listed(run: Run, look: Look) -> list[str]:
 
 
 def _consequences(run: Run, look: Look) -> list[str]:
-    causes: dict[tuple[State, tuple[str, ...]], list[str]] = {}
+    """One line a lane, or for all lanes that fared alike: what did not happen, and the cause where it begins."""
+    undone = {step.name for step in run.steps if step.state in (State.HELD, State.SKIPPED)}
+    parts: dict[str, dict[tuple[State, tuple[str, ...]], list[str]]] = {}
     for step in run.steps:
         if step.because:
-            causes.setdefault((step.state, step.because), []).append(step.name)
+            follows = step.state is State.SKIPPED and undone.issuperset(step.because)
+            because = () if follows else tuple(each.removesuffix(f"/{step.lane}") for each in step.because)
+            parts.setdefault(step.lane, {}).setdefault((step.state, because), []).append(step.stage)
+    alike: dict[str, list[str]] = {}
+    for lane, told in parts.items():
+        text = "; ".join(
+            f"{', '.join(stages)} {state.lower()}" + (f" because of {', '.join(because)}" if because else "")
+            for (state, because), stages in told.items()
+        )
+        alike.setdefault(text, []).append(words.lane(run, lane) if lane else "app")
     lines: list[str] = []
-    for (state, because), names in causes.items():
-        told = f"{state.lower()} because of {shown(', '.join(because))}: {shown(', '.join(names))}"
-        lines += [look.paint(line, "dim") for line in wrapped(told, look.width)]
+    for text, lanes in alike.items():
+        lines += [look.paint(line, "dim") for line in wrapped(f"{', '.join(lanes)}: {shown(text)}", look.width)]
     return ["", *lines] if lines else []
 
 
@@ -207,7 +221,10 @@ def _finding(run: Run, group: Group, look: Look) -> list[str]:
     finding = group.finding
     style = "dim" if finding.waived else _LABEL[finding.severity]
     label = f"{group.label}[{shown(finding.rule)}]" if finding.rule else group.label
-    lines = [f"{look.paint(label, style)}{look.paint(': ' + shown(finding.summary), 'bold')}"]
+    summary = shown(finding.summary)
+    first, *rest = wrapped(summary, look.width - len(label) - 2) if look.folded else [summary]
+    lines = [f"{look.paint(label, style)}{look.paint(': ' + first, 'bold')}"]
+    lines += [look.paint(" " * (len(label) + 2) + line, "bold") for line in rest]
     place = finding.location
     gutter = len(str(place.line)) if place and place.line is not None else 1
     bar = look.paint(f"{' ' * gutter} |", "blue")
@@ -289,5 +306,7 @@ def _end(run: Run, look: Look) -> list[str]:
     said = words.verdict(run)
     told = f"{said}{'; ' if ': ' in said else ': '}{counted(run)}."
     lines = [look.paint(line, TONE[words.tone(run)]) for line in wrapped(told, look.width)]
+    if words.tone(run) is words.Tone.BLOCKED and len(grouped(run)) > _SCREENFUL:
+        lines += wrapped("`invoke status` tells what blocks, alone and in order.", look.width)
     # The plan's line holds a command to copy: it is left to the terminal to wrap.
     return [*lines, *filter(None, [words.plan(run)]), run.last_line]

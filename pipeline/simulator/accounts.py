@@ -97,9 +97,20 @@ def _hidden(kind: str, attributes: dict[str, Any], now: float) -> dict[str, Any]
             return {"settles": 0.0, "outcome": name, "details": details}
         return {"settles": now + DAY, "outcome": "COMPLETE", "details": {}} if name == "PROCESSING" else {}
     if kind == "buildUploadFiles":
+        return _hidden_of_file(attributes, now)
+    return {}
+
+
+def _hidden_of_file(attributes: dict[str, Any], now: float) -> dict[str, Any]:
+    """A file that waits for its parts takes them here as it would at Apple; any other is complete."""
+    operations = sorted(attributes.pop("uploadOperations", None) or (), key=lambda each: int(each["offset"]))
+    delivery = attributes.get("assetDeliveryState")
+    if not isinstance(delivery, dict) or delivery.get("state") != "AWAITING_UPLOAD":
         attributes["assetDeliveryState"] = {"errors": [], "warnings": [], "state": "COMPLETE"}
         return {"parts": [], "expires": now, "ticket": ""}
-    return {}
+    parts = [[number, each["offset"], each["length"]] for number, each in enumerate(operations, 1)]
+    expires = min((_seconds(each.get("expiration"), now + DAY) for each in operations), default=now + DAY)
+    return {"parts": parts, "expires": expires, "ticket": "copied"}
 
 
 def _seconds(text: object, default: float) -> float:

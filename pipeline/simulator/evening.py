@@ -38,7 +38,10 @@ def evening(name: str) -> tuple[faults.Scenario, MachineScenario]:
     told = _mapping(path)
     machine = _machine(told.pop("machine", {}), path)
     told.setdefault("name", path.stem)
-    return faults.Scenario.load(told), machine
+    try:
+        return faults.Scenario.load(told), machine
+    except ScenarioFault as fault:
+        raise ScenarioFault(f"{path}: {fault}") from fault
 
 
 def listed() -> list[str]:
@@ -51,7 +54,7 @@ def _mapping(path: Path) -> dict[str, Any]:
 
     try:
         told = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as fault:
         raise ScenarioFault(f"{path} cannot be read as YAML: {fault}") from fault
     if not isinstance(told, dict):
         raise ScenarioFault(f"{path} does not hold a mapping")

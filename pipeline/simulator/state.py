@@ -139,7 +139,7 @@ class State:
             "puts": [record.as_list() for record in puts],
             "drops": [list(drop) for drop in drops],
         }
-        self._append(json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
+        self._append(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
         self._apply(entry)
 
     def _append(self, line: bytes) -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import PurePath
 
 from pipeline.apple.bundle.facts import ExportedApp
 from pipeline.apple.connect import checks
-from pipeline.apple.connect.actions import UploadBuild
+from pipeline.apple.connect.actions import DiscardUpload, UploadBuild
 from pipeline.apple.connect.facts import AppRecord, BuildUploads, ReleaseTarget
 from pipeline.apple.connect.proofs import build_upload_was_accepted
 from pipeline.model import Action, Lane, Stage
@@ -14,10 +15,13 @@ from pipeline.model import Action, Lane, Stage
 def plan(
     lane: Lane, app: ExportedApp, target: ReleaseTarget, record: AppRecord, uploads: BuildUploads
 ) -> Iterator[Action]:
-    if not uploads.accepted(target.version, target.build):
-        yield UploadBuild(
-            target.bundle_id, lane.platform, target.version, target.build, record.id, app.path, app.sha256, app.size
-        )
+    if uploads.accepted(target.version, target.build):
+        return
+    of = (target.bundle_id, lane.platform, target.version, target.build)
+    name = PurePath(app.path).name
+    for upload in uploads.leftovers(target.version, target.build, name, app.size):
+        yield DiscardUpload(*of, upload.begun, upload.id, upload.misfit(name, app.size, uploads.seen))
+    yield UploadBuild(*of, record.id, app.path, app.sha256, app.size)
 
 
 UPLOAD = Stage(

@@ -57,6 +57,7 @@ def test_the_menu_imports_invoke_and_little_else() -> None:
         "pipeline",
         "pipeline.__main__",
         "pipeline.menu",
+        "pipeline.values",
         "pipeline.tasks",
         "pipeline.model",
         *(f"pipeline.model.{m}" for m in ("actions", "errors", "findings", "lanes", "marks", "readings", "stages")),

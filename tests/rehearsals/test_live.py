@@ -9,20 +9,25 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.apple.connect import records
+from pipeline.apple.connect.client import HOST, Connect
+from pipeline.apple.connect.documents import resource
 from pipeline.engine.runs import find
 from pipeline.engine.walk import walk
 from pipeline.model import Outcome, Source
 from pipeline.model.run import Run, State
 from pipeline.ports import live_http
 from pipeline.ports.clock import BriskClock
+from pipeline.ports.secrets import EnvironmentSecrets
 from pipeline.simulator.connect.service import template
 from pipeline.stages import RELEASE
 from pipeline.subject import Wishes
 from pipeline.world import open_world, reopen
-from tests.rehearsals.premises import CREDENTIALS, EVERYTHING_ONCE, Premises, ended, until
+from tests.rehearsals.premises import BUNDLE_ID, CREDENTIALS, EVERYTHING_ONCE, Premises, ended, until
 from tests.rehearsals.theatre import Told
 
 Making = Callable[..., Premises]
@@ -233,6 +238,89 @@ def test_credentials_from_files(premises: Making, tmp_path: Path) -> None:
         env[f"{name}_FILE"] = str(tmp_path / name)
     here.env = env
     assert here.release("--approved", here.approved()).code == 0
+    assert sorted(here.writes()) == EVERYTHING_ONCE
+
+
+# Unfinished uploads of the same build ------------------------------------------------------------------------------------
+
+
+def begin_elsewhere(here: Premises, name: str, size: int) -> str:
+    """Another machine with the same key reserves an upload of the same build, and has sent nothing of it yet."""
+    api = Connect(
+        live_http.LiveHttp({HOST: live_http.ConnectKey(EnvironmentSecrets(CREDENTIALS))}, {HOST: here.server.url})
+    )
+
+    def create(kind: str, attributes: dict[str, Any], link: str, parent: str, of: str) -> str:
+        links = {link: {"data": {"type": parent, "id": of}}}
+        told = api.post(f"/v1/{kind}", {"data": {"type": kind, "attributes": attributes, "relationships": links}})
+        return resource(told).id
+
+    app = records.app_record(api, BUNDLE_ID).id
+    numbers = {"cfBundleShortVersionString": "2.5.0", "cfBundleVersion": "250", "platform": "IOS"}
+    upload = create("buildUploads", numbers, "app", "apps", app)
+    file = {"assetType": "ASSET", "fileName": name, "fileSize": size, "uti": "com.apple.ipa"}
+    create("buildUploadFiles", file, "buildUpload", "buildUploads", upload)
+    return upload
+
+
+def uploads_at(here: Premises) -> set[str]:
+    return set(here.server.apple._state.table("buildUploads"))
+
+
+DISCARD = "discard the unfinished upload of build 2.5.0 (250) for iOS, begun "
+
+
+def test_what_the_plan_did_not_name_is_not_discarded(premises: Making) -> None:
+    """Begun after the approval: refused, planned anew with the discard in sight, approved, released."""
+    here = premises()
+    plan = here.approved()
+    theirs = begin_elsewhere(here, "Theirs.ipa", 12_345)
+    refused(here.release("--approved", plan), f"the approved plan does not name: {DISCARD}", "plan anew")
+    assert theirs in uploads_at(here)
+    assert "DELETE /v1/buildUploads/{id}" not in here.writes()
+    warned = [finding for finding in run_of(here).findings if finding.rule == "CONN006"]
+    assert [(finding.lane, finding.blocks) for finding in warned] == [("ios", False)]
+    assert "is not finished: it is for Theirs.ipa, 12,345 bytes" in warned[0].summary
+
+    planned = here.tell("plan", *here.artifacts())
+    assert planned.code == 0, planned.out + planned.err
+    named = [promise.describe for promise in run_of(here).plan.promises if promise.stage == "upload"]
+    assert [text.partition("begun")[0] + "begun " for text in named[:1]] == [DISCARD]
+    assert named[1:] == ["upload build 2.5.0 (250) for iOS"], "the Mac's went through before"
+    assert theirs in uploads_at(here), "a plan is only a plan"
+    assert here.tell("approve", "--by", "Ann", "--yes").code == 0
+    told = here.release("--approved", here.newest())
+    assert told.code == 0, told.out + told.err
+    assert theirs not in uploads_at(here)
+    once = [*EVERYTHING_ONCE, "DELETE /v1/buildUploads/{id}", "POST /v1/buildUploads", "POST /v1/buildUploadFiles"]
+    assert sorted(here.writes()) == sorted(once)
+
+
+def test_an_upload_of_the_same_file_is_gone_on_with(premises: Making) -> None:
+    """It needs no discard, and a plan made with the very file shows so."""
+    here = premises(part_size=3_000)
+    theirs = begin_elsewhere(here, here.ipa.name, here.ipa.stat().st_size)
+    planned = here.tell("plan", *here.artifacts())
+    assert planned.code == 0, planned.out + planned.err
+    run = run_of(here)
+    assert not any("discard" in promise.describe for promise in run.plan.promises)
+    kept = (here.runs / run.id / "account.json").read_text()
+    assert here.ipa.name in kept
+    assert "/uploads/" not in kept, "the addresses of the parts are nobody's business"
+    assert here.tell("approve", "--by", "Ann", "--yes").code == 0
+    assert here.release("--approved", here.newest()).code == 0
+    assert theirs in uploads_at(here)
+    assert len(uploads_at(here)) == 2
+    assert sorted(here.writes()) == EVERYTHING_ONCE
+
+
+def test_a_plan_made_without_the_file_permits_more_than_is_done(premises: Making) -> None:
+    """The rehearsal's own artifact cannot go on with it, so the plan names a discard; the real one can, and does."""
+    here = premises()
+    theirs = begin_elsewhere(here, here.ipa.name, here.ipa.stat().st_size)
+    told = here.release("--approved", here.approved())
+    assert told.code == 0, told.out + told.err
+    assert theirs in uploads_at(here)
     assert sorted(here.writes()) == EVERYTHING_ONCE
 
 

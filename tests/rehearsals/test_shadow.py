@@ -19,7 +19,7 @@ from pipeline.stages import TABLES
 from pipeline.subject import Wishes
 from pipeline.world import World, open_world, reopen
 from tests.rehearsals.premises import AT_ONCE, BUNDLE_ID, CONTAINER, CREDENTIALS, EVERYTHING_ONCE, TEAM, Premises
-from tests.rehearsals.test_live import other_key
+from tests.rehearsals.test_live import begin_elsewhere, other_key
 from tests.rehearsals.theatre import effects
 
 Making = Callable[..., Premises]
@@ -76,7 +76,7 @@ def test_only_reading_reaches_apple(premises: Making) -> None:
     assert here.server.url in said
 
 
-@pytest.mark.parametrize("table", ["doctor", "certs", "build", "bundle"])
+@pytest.mark.parametrize("table", ["certs", "build", "bundle"])
 def test_a_table_that_asks_apple_nothing_has_no_shadow(premises: Making, table: str) -> None:
     here = premises()
     run, _ = dry(here, table, ipa=str(here.ipa), pkg=str(here.pkg))
@@ -205,6 +205,26 @@ def test_a_build_that_was_uploaded_is_recognised_by_its_content(premises: Making
     assert run.exit_code == 0, [str(finding) for finding in run.findings]
     assert own_writes(world) == []
     assert all(not step.actions for step in run.steps)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_an_unfinished_upload_is_copied_with_its_file(premises: Making, shown: bool) -> None:
+    """Also where the list of uploads does not show the file: a live run would see it, so the plan has to."""
+    here = premises()
+    begin_elsewhere(here, "Theirs.ipa", 12_345)
+    handle = here.server.apple.handle
+
+    def shy(method: str, url: str, *rest: Any, **named: Any) -> Any:
+        return handle(method, url if shown else url.replace("build%2CassetFile", "build"), *rest, **named)
+
+    here.server.apple.handle = shy  # type: ignore[method-assign]
+    run, world = dry(here)
+    assert run.exit_code == 0, run.verdict
+    upload = next(step for step in run.steps if step.name == "upload/ios")
+    discard = upload.actions[0].describe
+    assert "it is for Theirs.ipa, 12,345 bytes" in discard
+    assert own_writes(world) == sorted([*EVERYTHING_ONCE, "DELETE /v1/buildUploads/{id}"])
+    assert "/uploads/" not in (world.folder.path / KEPT).read_text(), "whoever has the addresses could send to them"
 
 
 # Resumed ---------------------------------------------------------------------------------------------------------------

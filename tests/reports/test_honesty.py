@@ -125,7 +125,7 @@ def test_every_end_has_words(exit_code: int | None, said: str) -> None:
 
 def test_a_plan_that_is_not_complete_cannot_be_approved() -> None:
     run = STORIES["green"]()
-    assert words.plan(run).endswith("approve with: invoke approve 20261120-120000-5e1f")
+    assert words.plan(run).endswith("approve with: invoke approve --run 20261120-120000-5e1f")
     assert words.plan(replace(run, complete=False)).endswith("it cannot be approved")
 
 

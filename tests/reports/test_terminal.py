@@ -71,7 +71,7 @@ def test_width_is_the_terminals() -> None:
     try:
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 93, 0, 0))
         with os.fdopen(follower, "w", encoding="utf-8") as stream:
-            assert look(stream, {"TERM": "xterm"}) == Look(colour=True, width=93, unicode=True)
+            assert look(stream, {"TERM": "xterm"}) == Look(colour=True, width=93, unicode=True, folded=True)
     finally:
         os.close(leader)
 
@@ -160,6 +160,6 @@ def test_the_final_report_imports_no_heavy_library() -> None:
 def test_a_green_run_ends_with_plan_and_basis() -> None:
     assert render("terminal", green()).splitlines()[-3:] == [
         "Everything passed: 1 note.",
-        "Plan 3f9a0c12b4de: 6 actions; approve with: invoke approve 20261120-120000-5e1f",
+        "Plan 3f9a0c12b4de: 6 actions; approve with: invoke approve --run 20261120-120000-5e1f",
         "8 checks on live facts, 15 simulated",
     ]

@@ -8,6 +8,39 @@ from pipeline.model import Action, Platform, Risk, late
 from pipeline.values import dataclass
 
 
+def builds_of(bundle_id: str, platform: Platform) -> str:
+    """The name of an app's builds on one platform, which only one run may change at a time."""
+    return f"builds of {bundle_id} for {platform.label}"
+
+
+@dataclass(frozen=True)
+class DiscardUpload(Action):
+    """Take away an unfinished upload that stands where ours is to come.
+
+    `begun` is when it was begun, in UTC. It belongs to the promise, so that an approval stands for the upload that was
+    read about, and not for one that somebody else began since. `why` says what keeps ours from going on with it.
+    """
+
+    risk: ClassVar[Risk] = Risk.GUARDED
+
+    bundle_id: str
+    platform: Platform
+    version: str
+    build: str
+    begun: str
+    upload_id: str = late()
+    why: str = late()
+
+    @property
+    def subject(self) -> str:
+        """The app's builds on one platform, as for an upload."""
+        return builds_of(self.bundle_id, self.platform)
+
+    def describe(self) -> str:
+        named = f"discard the unfinished upload of build {self.version} ({self.build}) for {self.platform.label}"
+        return named + (f", begun {self.begun}" if self.begun else "") + (f": {self.why}" if self.why else "")
+
+
 @dataclass(frozen=True)
 class UploadBuild(Action):
     """Put an exported build on App Store Connect. A build number can be used once, so it cannot be undone.
@@ -29,7 +62,7 @@ class UploadBuild(Action):
     @property
     def subject(self) -> str:
         """The app's builds on one platform: two uploads at once would fight over the build number."""
-        return f"builds of {self.bundle_id} for {self.platform.label}"
+        return builds_of(self.bundle_id, self.platform)
 
     def describe(self) -> str:
         return f"upload build {self.version} ({self.build}) for {self.platform.label}"

@@ -1,8 +1,12 @@
 """What must hold at App Store Connect before a build is made and sent."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import PurePath
 
+from pipeline.apple.bundle.facts import ExportedApp
 from pipeline.apple.connect.facts import (
+    AWAITING_UPLOAD,
     AcceptedContent,
     AppRecord,
     Builds,
@@ -11,10 +15,13 @@ from pipeline.apple.connect.facts import (
     StoreVersions,
 )
 from pipeline.apple.connect.versions import same_version, version_key
-from pipeline.model import Finding, Platform, Reading, check, error, note, unseen
+from pipeline.model import Finding, Platform, Reading, check, error, note, unseen, warning
 
 RAISE_BUILD = "raise the build number (CURRENT_PROJECT_VERSION)"
 RAISE_VERSION = "raise the version (MARKETING_VERSION)"
+
+UNDER_WAY = timedelta(hours=1)
+"""How long after its beginning an upload may well be somebody's who is still at it."""
 
 
 @check("CONN001", "App Store Connect has a record of the app")
@@ -107,3 +114,23 @@ def build_number_is_higher_than_the_newest(target: ReleaseTarget, builds: Builds
         remedy=f"{RAISE_BUILD} above {highest.build}",
         apple="ITMS-90061",
     )
+
+
+@check("CONN006", "No other upload of the build is under way")
+def no_other_upload_is_under_way(
+    target: ReleaseTarget, uploads: BuildUploads, ours: Reading[ExportedApp]
+) -> Iterator[Finding]:
+    app = ours.value
+    if app is None or uploads.accepted(target.version, target.build):
+        return
+    name = PurePath(app.path).name
+    for upload in uploads.of(target.version, target.build):
+        misfit = upload.misfit(name, app.size, uploads.seen)
+        young = upload.created is None or uploads.seen is None or uploads.seen - upload.created < UNDER_WAY
+        if upload.state == AWAITING_UPLOAD and misfit and young:
+            yield warning(
+                f"another upload of build {target} was begun at {upload.begun or 'an unknown hour'}"
+                f" and is not finished: {misfit}",
+                subject=str(target),
+                remedy="ask who else is uploading it and let them end; agree to its discard only when nobody is",
+            )

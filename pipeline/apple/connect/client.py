@@ -22,6 +22,9 @@ BASE = f"https://{HOST}"
 PAGES_LIMIT = 500
 PAGE = "200"
 """Apple's largest page; fewer pages use up less of the request budget."""
+BODY_LIMIT, TEXT_LIMIT, WORD_LIMIT = 8192, 200, 40
+"""Bytes that are read of an answer that is no document; characters that are told of it, and of one word in it."""
+OMITTED = "[…]"
 STAND_INS = frozenset({HOST, "127.0.0.1", "localhost"})
 """Hosts that a page's link may name. Only its path and query are used, so a token goes nowhere else."""
 
@@ -224,8 +227,12 @@ def _flattened(item: Mapping[str, Any], resource: str) -> Iterator[ApiError]:
 
 
 def _plain_text(body: bytes) -> str:
-    """What a gateway's page says, without its markup, at most 200 characters."""
-    text = body[:8192].decode("utf-8", "replace")
+    """What a gateway's page says, without its markup, at most TEXT_LIMIT characters.
+
+    Redaction knows a credential only as a whole, so no word is cut: a long one is left out, and the rest ends before
+    the word that would not fit.
+    """
+    text = body[:BODY_LIMIT].decode("utf-8", "replace")
     plain: list[str] = []
     inside = False
     for character in text:
@@ -236,7 +243,16 @@ def _plain_text(body: bytes) -> str:
             inside = False
         elif not inside:
             plain.append(character if character.isprintable() else " ")
-    return " ".join("".join(plain).split())[:200]
+    words = "".join(plain).split()
+    if len(body) > BODY_LIMIT:
+        words = words[:-1]
+    told = ""
+    for word in words:
+        longer = f"{told} {word if len(word) <= WORD_LIMIT else OMITTED}".strip()
+        if len(longer) > TEXT_LIMIT:
+            break
+        told = longer
+    return told
 
 
 def _document(request: Request, response: Response) -> Mapping[str, Any]:

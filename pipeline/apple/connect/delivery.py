@@ -6,15 +6,16 @@ the parts without authorisation, commit with `uploaded`. Waiting for Apple's ver
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.apple.connect.client import Connect, ConnectFault, errors_of
-from pipeline.apple.connect.documents import Resource, resource, resources
+from pipeline.apple.connect.documents import Resource, resource
 from pipeline.apple.connect.facts import AWAITING_UPLOAD, FAILED, BuildUpload, UploadedFile
 from pipeline.apple.connect.freshness import once_known
 from pipeline.apple.connect.parcel import Parcel, Part, compared, md5_of, parcel, parts
-from pipeline.apple.connect.records import app_record, build_upload, build_uploads, uploaded_file
+from pipeline.apple.connect.records import app_record, asset_of, build_upload, build_uploads, uploaded_file
 from pipeline.model import AppleFailure
 from pipeline.ports.http import Request
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 THREADS = 4
-PART_TRIES = 3
+TRIES, PART_TRIES = 3, 3
 FRESH_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds to wait while what was just created is not found yet."""
 
@@ -40,6 +41,8 @@ class StaleParts(AppleFailure):
 
 class Delivery:
     """One build on its way to App Store Connect.
+
+    It deletes nothing: an upload that it cannot go on with may be somebody else's, and is left where it is.
 
     Args:
         action: what to upload.
@@ -56,6 +59,7 @@ class Delivery:
         self._clock = clock
         self._progress = progress
         self._app_id = action.app_id
+        self._left: dict[str, BuildUpload] = {}
 
     def deliver(self) -> Mapping[str, Any]:
         """Bring the build to Apple, or find that it is there.
@@ -72,52 +76,47 @@ class Delivery:
         whole = parcel(Path(self._action.path), self._action.sha256, self._action.size)
         if not self._app_id:
             self._app_id = app_record(self._api, self._action.bundle_id).id
-        for attempt in (1, 2):
+        tried: set[str] = set()
+        for attempt in range(1, TRIES + 1):
             begun = self._begun(whole)
             if begun is not None and begun.accepted:
                 return self._already(begun, whole)
+            upload = begun or self._create(whole)
             try:
-                return self._complete(begun or self._create(), whole)
+                return self._complete(upload, whole)
             except StaleParts:
-                if attempt == 2:
+                if attempt == TRIES:
                     raise
-                self._progress.say("the upload's addresses have expired: beginning a new one")
-        raise AssertionError  # the second attempt returns or raises
+                if upload.id in tried:  # asked for anew, its addresses were of no use either
+                    self._left[upload.id] = upload
+                tried.add(upload.id)
+        raise AssertionError  # the last attempt returns or raises
 
     def _begun(self, whole: Parcel) -> BuildUpload | None:
-        """The upload to go on with: what Apple has accepted, or a reservation that fits. The rest is cleared away."""
-        action = self._action
-        found = build_uploads(self._api, self._app_id, action.platform, action.build).of(action.version, action.build)
+        """The upload to go on with: what Apple has accepted, or a reservation that fits. The rest is left alone."""
+        found = self._listed()
         for upload in found:
             if upload.accepted:
                 return upload
         for upload in found:
-            if upload.state == AWAITING_UPLOAD and self._fits(upload, whole):
+            if upload.id in self._left:
+                continue
+            if self._fits(upload, whole):
                 return upload
-            self._discard(upload)
+            self._left[upload.id] = upload
         return None
 
-    def _fits(self, upload: BuildUpload, whole: Parcel) -> bool:
-        file = self._asset(upload.id)
-        if file is None:
-            return True
-        read = uploaded_file(file)
-        if read.state == FAILED or read.size != whole.size or read.name != whole.path.name:
-            return False
-        if read.committed:
-            return True
-        now = self._clock.now()
-        pieces = parts(file, whole)
-        return bool(pieces) and all(part.expires is None or part.expires > now for part in pieces)
+    def _listed(self) -> tuple[BuildUpload, ...]:
+        action = self._action
+        found = build_uploads(self._api, self._app_id, action.platform, action.build)
+        return found.of(action.version, action.build)
 
-    def _discard(self, upload: BuildUpload) -> None:
-        self._progress.say(f"clearing away an upload that came to nothing ({upload.state.lower()})")
-        try:
-            self._api.delete(f"/v1/buildUploads/{upload.id}", repeatable=True)
-        except ConnectFault as fault:
-            # Apple may keep a failed upload; it does not stand in the way of a new one.
-            if fault.status not in (403, 404, 409):
-                raise
+    def _fits(self, upload: BuildUpload, whole: Parcel) -> bool:
+        if upload.state != AWAITING_UPLOAD:
+            return False
+        file = self._asset(upload.id)
+        known = replace(upload, file=None if file is None else uploaded_file(file))
+        return known.may_continue(whole.path.name, whole.size, self._clock.now())
 
     def _already(self, upload: BuildUpload, whole: Parcel) -> Mapping[str, Any]:
         file = self._asset(upload.id) if upload.file is None else None
@@ -131,7 +130,7 @@ class Delivery:
             )
         return {"already": True, "upload": upload.id, "state": upload.state, "bytes": whole.size, "md5": whole.md5}
 
-    def _create(self) -> BuildUpload:
+    def _create(self, whole: Parcel) -> BuildUpload:
         action = self._action
         body = {
             "data": {
@@ -146,12 +145,27 @@ class Delivery:
         }
 
         def look() -> BuildUpload | None:
-            listed = build_uploads(self._api, self._app_id, action.platform, action.build)
-            found = listed.of(action.version, action.build)
-            return next((upload for upload in found if upload.state == AWAITING_UPLOAD), None)
+            new = (upload for upload in self._listed() if upload.id not in self._left)
+            return next((upload for upload in new if self._fits(upload, whole)), None)
 
         self._progress.say("reserving the upload")
-        return self._created(lambda: build_upload(resource(self._api.post("/v1/buildUploads", body))), look)
+        try:
+            return self._created(lambda: build_upload(resource(self._api.post("/v1/buildUploads", body))), look)
+        except ConnectFault as fault:
+            raise self._in_the_way(fault) or fault from None
+
+    def _in_the_way(self, fault: ConnectFault) -> AppleFailure | None:
+        """What a conflict means while an upload was left that could not be gone on with."""
+        waiting = [upload for upload in self._left.values() if upload.unfinished]
+        if not waiting or not _is_conflict(fault) or any(error.previous for error in fault.errors):
+            return None
+        begun = ", ".join(upload.begun or upload.id for upload in waiting)
+        return AppleFailure(
+            f"App Store Connect takes no other upload of build {self._action.version} ({self._action.build})",
+            why=f"one is unfinished that this build cannot go on with, begun {begun}; {fault.why}",
+            remedy="plan anew: the plan will name the discard; or raise the build number and build again",
+            code=fault.code,
+        )
 
     def _created(self, create: Callable[[], T], look: Callable[[], T | None]) -> T:
         """Create something of which a second one would do no harm, but not before looking for the first."""
@@ -176,8 +190,7 @@ class Delivery:
         return {"upload": upload.id, "file": file.id, "bytes": whole.size, "md5": whole.md5, "parts": sent}
 
     def _asset(self, upload_id: str) -> Resource | None:
-        found = resources(self._api.get(f"/v1/buildUploads/{upload_id}/buildUploadFiles", limit="200"))
-        return next((file for file in found if file.text("assetType") == "ASSET"), None)
+        return asset_of(self._api, upload_id)
 
     def _read(self, file_id: str) -> Resource:
         return self._fresh(lambda: resource(self._api.get(f"/v1/buildUploadFiles/{file_id}")))
@@ -321,6 +334,6 @@ def _refused(file: UploadedFile) -> AppleFailure:
     return AppleFailure(
         f"App Store Connect could not put {file.name} together",
         why=said,
-        remedy="run again: the failed upload is cleared away and a new one begun",
+        remedy="run again: a new upload is begun",
         code=file.errors[0].code if file.errors else "FAILED",
     )

@@ -72,7 +72,10 @@ class StateDetail:
 
 @dataclass(frozen=True)
 class UploadedFile:
-    """A file of a build upload. `size` is in bytes; `checksum` is lower-case hex, and often not shown by Apple."""
+    """A file of a build upload. `size` is in bytes; `checksum` is lower-case hex, and often not shown by Apple.
+
+    `expires` is the hour after which the first of its parts has no address any more, where Apple tells it.
+    """
 
     id: str
     name: str = ""
@@ -82,6 +85,7 @@ class UploadedFile:
     state: str = ""
     kind: str = "ASSET"
     errors: tuple[StateDetail, ...] = ()
+    expires: datetime | None = None
 
     @property
     def committed(self) -> bool:
@@ -113,13 +117,43 @@ class BuildUpload:
         """Whether Apple has all of it and has not refused it."""
         return self.state in (PROCESSING, COMPLETE)
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether it waits for a file, or for a file's parts."""
+        return self.state == AWAITING_UPLOAD and not (self.file is not None and self.file.committed)
+
+    @property
+    def begun(self) -> str:
+        """When it was begun, in UTC; nothing when Apple does not tell."""
+        return f"{self.created:%Y-%m-%d %H:%M:%S} UTC" if self.created else ""
+
+    def misfit(self, name: str, size: int, at: datetime | None) -> str:
+        """Why a file of that name and size, in bytes, cannot be sent into it at that hour; nothing when it can."""
+        file = self.file
+        if self.state != AWAITING_UPLOAD:
+            return f"it is {self.state or 'in no state'}"
+        if file is None:
+            return ""
+        if (file.name, file.size) != (name, size):
+            return f"it is for {file.name or 'a file without a name'}, {file}"
+        if file.state == FAILED:
+            return "Apple could not put its file together"
+        if not file.committed and file.expires is not None and at is not None and file.expires <= at:
+            return f"its addresses expired on {file.expires:%Y-%m-%d}"
+        return ""
+
+    def may_continue(self, name: str, size: int, at: datetime | None) -> bool:
+        """Whether a file of that name and size, in bytes, can be sent into it at that hour."""
+        return not self.misfit(name, size, at)
+
 
 @dataclass(frozen=True)
 class BuildUploads:
-    """The uploads of one app on one platform that bear the build number being released."""
+    """The uploads of one app on one platform that bear the build number being released, as `seen` at an hour."""
 
     app_id: str
     items: tuple[BuildUpload, ...] = ()
+    seen: datetime | None = None
 
     def of(self, version: str, build: str) -> tuple[BuildUpload, ...]:
         """Those of one version and build, the accepted ones first, then the newest first."""
@@ -129,6 +163,11 @@ class BuildUploads:
     def accepted(self, version: str, build: str) -> bool:
         """Whether Apple has accepted an upload of that version and build, so that another would be refused."""
         return any(upload.accepted for upload in self.of(version, build))
+
+    def leftovers(self, version: str, build: str, name: str, size: int) -> tuple[BuildUpload, ...]:
+        """Unfinished uploads of that version and build that a file of that name and size cannot continue."""
+        found = self.of(version, build)
+        return tuple(one for one in found if one.unfinished and not one.may_continue(name, size, self.seen))
 
 
 def _order(upload: BuildUpload) -> tuple[bool, float]:

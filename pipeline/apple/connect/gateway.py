@@ -1,31 +1,36 @@
 """App Store Connect, observed and acted upon."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.apple.bundle.facts import ExportedApp
 from pipeline.apple.connect import records
-from pipeline.apple.connect.actions import UploadBuild
-from pipeline.apple.connect.client import Connect
+from pipeline.apple.connect.actions import DiscardUpload, UploadBuild
+from pipeline.apple.connect.client import Connect, ConnectFault
 from pipeline.apple.connect.delivery import Delivery
-from pipeline.apple.connect.documents import resources
+from pipeline.apple.connect.documents import resource
 from pipeline.apple.connect.facts import (
+    AWAITING_UPLOAD,
+    FAILED,
     AcceptedContent,
     AppRecord,
     Builds,
+    BuildUpload,
     BuildUploads,
     ReleaseTarget,
     StoreVersions,
 )
 from pipeline.apple.connect.parcel import compared
 from pipeline.apple.xcode.facts import TargetInfo, TargetSettings
-from pipeline.model import Lane, Reading, performer, probe
+from pipeline.model import AppleFailure, Lane, Reading, performer, probe
 from pipeline.ports.clock import Clock
 from pipeline.ports.http import Http
 from pipeline.ports.progress import Progress
 
 NO_APP = "App Store Connect has no app with the bundle id {}"
+FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
 
 
 @probe
@@ -56,11 +61,27 @@ def app_record(http: Http, target: ReleaseTarget) -> AppRecord:
 
 
 @probe
-def build_uploads(http: Http, record: AppRecord, target: ReleaseTarget) -> Reading[BuildUploads] | BuildUploads:
-    """The uploads with our build number."""
+def build_uploads(
+    http: Http, record: AppRecord, target: ReleaseTarget, clock: Clock
+) -> Reading[BuildUploads] | BuildUploads:
+    """The uploads with our build number, each unfinished one with its file."""
     if not record.exists:
         return Reading.unknown(BuildUploads, NO_APP.format(record.bundle_id))
-    return records.build_uploads(Connect(http), record.id, target.platform, target.build)
+    api = Connect(http)
+    found = records.build_uploads(api, record.id, target.platform, target.build)
+    items = tuple(_with_file(api, one) if one.unfinished else one for one in found.items)
+    return replace(found, items=items, seen=clock.now())
+
+
+def _with_file(api: Connect, upload: BuildUpload) -> BuildUpload:
+    if upload.file is not None:
+        return upload
+    try:
+        return replace(upload, file=records.asset(api, upload.id))
+    except ConnectFault as fault:
+        if fault.status != NOT_FOUND:
+            raise
+        return upload
 
 
 @probe
@@ -85,11 +106,7 @@ def accepted_content(http: Http, target: ReleaseTarget, uploads: BuildUploads, a
     upload = next((one for one in uploads.of(target.version, target.build) if one.accepted), None)
     if upload is None:
         return AcceptedContent(None)
-    file = upload.file
-    if file is None:
-        listed = resources(Connect(http).get(f"/v1/buildUploads/{upload.id}/buildUploadFiles", limit="200"))
-        assets = (records.uploaded_file(item) for item in listed if item.text("assetType") == "ASSET")
-        file = next(assets, None)
+    file = records.asset(Connect(http), upload.id) if upload.file is None else upload.file
     return compared(file, Path(app.path), app.size)
 
 
@@ -97,3 +114,38 @@ def accepted_content(http: Http, target: ReleaseTarget, uploads: BuildUploads, a
 def upload_build(action: UploadBuild, http: Http, clock: Clock, progress: Progress) -> Mapping[str, Any]:
     """Put the build on App Store Connect; see `Delivery.deliver` for the result and the errors."""
     return Delivery(action, http, clock, progress).deliver()
+
+
+@performer
+def discard_upload(action: DiscardUpload, http: Http) -> Mapping[str, Any]:
+    """Delete the upload, unless it is gone, or came to nothing by itself; nothing that Apple has taken is deleted.
+
+    Raises:
+        AppleFailure: its file has arrived meanwhile, or Apple keeps it.
+    """
+    api, path = Connect(http), f"/v1/buildUploads/{action.upload_id}"
+    named = f"the unfinished upload of build {action.version} ({action.build})"
+    try:
+        found = records.build_upload(resource(api.get(path)))
+        if found.state == FAILED:
+            return {"already": True, "upload": action.upload_id, "state": found.state}
+        if found.state != AWAITING_UPLOAD:
+            raise AppleFailure(
+                f"{named} is not discarded",
+                why=f"it was finished meanwhile, and is {found.state or 'in no state'}",
+                remedy="ask who has uploaded it; then plan anew",
+                code="UPLOAD_FINISHED",
+            )
+        api.delete(path, repeatable=True)
+    except ConnectFault as fault:
+        if fault.status == NOT_FOUND:
+            return {"already": True, "upload": action.upload_id}
+        if fault.status not in (FORBIDDEN, CONFLICT):
+            raise
+        raise AppleFailure(
+            f"App Store Connect keeps {named}",
+            why=fault.why,
+            remedy=f"{fault.remedy}; or raise the build number (CURRENT_PROJECT_VERSION) and build again",
+            code=fault.code,
+        ) from fault
+    return {"upload": action.upload_id}

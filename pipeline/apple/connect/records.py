@@ -9,6 +9,7 @@ from pipeline.apple.connect.documents import (
     by_id,
     mapping_of,
     mappings_of,
+    moment_of,
     number_of,
     resources,
     text_of,
@@ -28,10 +29,12 @@ from pipeline.apple.connect.versions import same_version, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from pipeline.apple.connect.client import Connect
 
 MAC_OS = "MAC_OS"
+PAGE = "200"
 
 
 def app_record(api: Connect, bundle_id: str) -> AppRecord:
@@ -87,13 +90,31 @@ def uploaded_file(item: Resource) -> UploadedFile:
         text_of(delivery, "state"),
         item.text("assetType"),
         _details(delivery, "errors"),
+        _first_to_expire(item),
     )
+
+
+def asset_of(api: Connect, upload_id: str) -> Resource | None:
+    """The file of an upload that is the build itself, as Apple tells it; None where none is reserved."""
+    found = resources(api.get(f"/v1/buildUploads/{upload_id}/buildUploadFiles", limit=PAGE))
+    return next((file for file in found if file.text("assetType") == "ASSET"), None)
+
+
+def asset(api: Connect, upload_id: str) -> UploadedFile | None:
+    """The file of an upload that is the build itself; None where none is reserved."""
+    found = asset_of(api, upload_id)
+    return None if found is None else uploaded_file(found)
+
+
+def _first_to_expire(item: Resource) -> datetime | None:
+    told = (moment_of(text_of(each, "expiration")) for each in mappings_of(item.attributes, "uploadOperations"))
+    return min((moment for moment in told if moment is not None), default=None)
 
 
 def builds(api: Connect, app_id: str, platform: str, version: str) -> Builds:
     """The builds of a version; on macOS of all versions, since build numbers are not used again there.
 
-    Source: Apple, Technical Note TN2420, "Version Numbers and Build Numbers".
+    Source: Apple, Technical Note TN2420, "Version Numbers and Build Numbers": on macOS they rise across versions.
     """
     query = {
         "filter[app]": app_id,

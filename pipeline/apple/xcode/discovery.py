@@ -244,10 +244,10 @@ def _is_related(project: str, group: list[Candidate], winners: list[Candidate]) 
     if any(_EXAMPLE.match(part) for part in project.split("/")[:-1]):
         return False
     makers = {_maker(winner.bundle_id) for winner in winners} - {""}
-    own = [_core(name) for winner in winners for name in (winner.target, _title(winner.project))]
-    title = _core(_title(project))
+    own = {_core(name) for winner in winners for name in (winner.target, _title(winner.project))}
+    its = {_core(name) for name in (_title(project), *(each.target for each in group))}
     return any(_maker(each.bundle_id) in makers for each in group) or any(
-        name in title or title in name for name in own if min(len(name), len(title)) > _SHORT
+        one in other or other in one for one in own for other in its if min(len(one), len(other)) > _SHORT
     )
 
 

@@ -16,6 +16,7 @@ from pipeline.model import Location
 SANDBOX = "com.apple.security.app-sandbox"
 
 _INJECTED = {
+    "AUTOMATION_APPLE_EVENTS": "com.apple.security.automation.apple-events",
     "ENABLE_APP_SANDBOX": SANDBOX,
     "ENABLE_INCOMING_NETWORK_CONNECTIONS": "com.apple.security.network.server",
     "ENABLE_OUTGOING_NETWORK_CONNECTIONS": "com.apple.security.network.client",
@@ -28,6 +29,12 @@ _INJECTED = {
     "ENABLE_RESOURCE_ACCESS_PHOTO_LIBRARY": "com.apple.security.personal-information.photos-library",
     "ENABLE_RESOURCE_ACCESS_PRINTING": "com.apple.security.print",
     "ENABLE_RESOURCE_ACCESS_USB": "com.apple.security.device.usb",
+    "RUNTIME_EXCEPTION_ALLOW_DYLD_ENVIRONMENT_VARIABLES": "com.apple.security.cs.allow-dyld-environment-variables",
+    "RUNTIME_EXCEPTION_ALLOW_JIT": "com.apple.security.cs.allow-jit",
+    "RUNTIME_EXCEPTION_ALLOW_UNSIGNED_EXECUTABLE_MEMORY": "com.apple.security.cs.allow-unsigned-executable-memory",
+    "RUNTIME_EXCEPTION_DEBUGGING_TOOL": "com.apple.security.cs.debugger",
+    "RUNTIME_EXCEPTION_DISABLE_EXECUTABLE_PAGE_PROTECTION": "com.apple.security.cs.disable-executable-page-protection",
+    "RUNTIME_EXCEPTION_DISABLE_LIBRARY_VALIDATION": "com.apple.security.cs.disable-library-validation",
 }
 _FILE_ACCESS = {
     "ENABLE_FILE_ACCESS_DOWNLOADS_FOLDER": "com.apple.security.files.downloads",

@@ -36,9 +36,7 @@ _UNFINISHED = "unfinished"
 """The folder in which a product is made; only a whole one is moved out of it, so that none is mistaken for whole."""
 
 
-def _seen(  # noqa: PLR0917  # what an observation rests on
-    files: Files, lane: Lane, declared: Declaration, fact: type[F], observe: Callable[[Sight], F]
-) -> Reading[F]:
+def _seen(files: Files, lane: Lane, declared: Declaration, fact: type[F], observe: Callable[[Sight], F]) -> Reading[F]:
     try:
         return Reading.of(observe(Sight(WORKSPACES.of(files), lane, declared.team_id)), files.source)
     except UNREADABLE as fault:

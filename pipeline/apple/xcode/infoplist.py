@@ -107,9 +107,29 @@ def effective(source: Plist | None, path: str, settings: Settings) -> InfoPlist:
     if settings.flag("GENERATE_INFOPLIST_FILE"):
         for key, value, place in _generated(settings):
             _merge(info, key, value, place)
-    if settings.context.sdk in ("iphoneos", "appletvos", "xros"):
-        _add_families(info, settings)
+    info.values = _without_empty(info.values)
+    if settings.context.sdk in _FAMILIES:
+        _set_families(info, settings)
     return info
+
+
+_FAMILIES = {"iphoneos": (1, 2), "appletvos": (3,), "xros": (7,)}
+_NEVER_EMPTY_KEYS = (
+    "BuildMachineOSBuild CFBundleDevelopmentRegion CFBundleExecutable CFBundleGetInfoString CFBundleIconFile "
+    "CFBundleIdentifier CFBundleName CFBundlePackageType CFBundleResourceSpecification CFBundleShortVersionString "
+    "CFBundleSignature CFBundleTypeIconFile CFBundleTypeRole CFBundleVersion DTXcode DTXcodeBuild NSDocumentClass "
+    "NSHelpFile NSHumanReadableCopyright NSMainNibFile NSPrincipalClass NSStickerSharingLevel"
+)
+_NEVER_EMPTY = frozenset(_NEVER_EMPTY_KEYS.split())
+"""Keys that are left out when their value is empty (the same file, 234-257)."""
+
+
+def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_empty(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value or not isinstance(value, str) or key not in _NEVER_EMPTY
+    }
 
 
 def expanded(source: Plist, path: str, settings: Settings, undefined: list[Undefined]) -> dict[str, Any]:
@@ -157,10 +177,11 @@ def _generated(settings: Settings) -> list[Generated]:
         if (name := setting.removeprefix(PREFIX)) != setting and name in KNOWN
     ]
     found += [
-        (key, resolved.text, place_of(resolved))
+        (key, (resolved := settings.get(setting)).text, place_of(resolved))
         for key, setting in _FROM_SETTINGS
-        if setting in settings and (resolved := settings.get(setting)).text
+        if setting in settings
     ]
+    found.append(("CFBundleInfoDictionaryVersion", "6.0", None))
     if settings.context.sdk in ("iphoneos", "appletvos"):
         found.append(("LSRequiresIPhoneOS", True, None))
     return [each for each in found if each is not None]
@@ -192,10 +213,12 @@ def _merge(info: InfoPlist, key: str, value: Any, place: Location | None) -> Non
         info.places.pop(key, None)
 
 
-def _add_families(info: InfoPlist, settings: Settings) -> None:
+def _set_families(info: InfoPlist, settings: Settings) -> None:
+    """UIDeviceFamily is the setting's, whatever the file says; of a setting for other devices, the platform's own."""
     resolved = settings.get("TARGETED_DEVICE_FAMILY")
-    families = [int(item) for item in resolved.text.replace(",", " ").split() if item.isdigit() and len(item) < 3]
-    if families and "UIDeviceFamily" not in info.values:
-        info.values["UIDeviceFamily"] = families
+    known = _FAMILIES[settings.context.sdk]
+    asked = {int(item) for item in resolved.text.replace(",", " ").split() if item.isdecimal() and len(item) < 3}
+    if resolved.text:
+        info.values["UIDeviceFamily"] = sorted(asked.intersection(known)) or list(known)
         if place := place_of(resolved):
             info.places["UIDeviceFamily"] = place

@@ -98,7 +98,9 @@ def _holds(word: str, rest: str, macros: Mapping[str, str], number: int) -> bool
         if operator == "||":
             alternatives.append(True)
         elif not operator:
-            value = (called or asked) in macros if called or asked else _number(macros.get(name, "0") if name else digits)
+            value = (
+                (called or asked) in macros if called or asked else _number(macros.get(name, "0") if name else digits)
+            )
             alternatives[-1] = alternatives[-1] and value != bool(len(nots) % 2)
     return any(alternatives)
 
@@ -110,5 +112,5 @@ def _number(text: str) -> bool:
 def _replaced(line: str, macros: Mapping[str, str]) -> str:
     for name, value in macros.items():
         if name in line:
-            line = re.sub(rf"\b{re.escape(name)}\b", lambda _, value=value: value, line)
+            line = re.sub(rf"\b{re.escape(name)}\b", value.replace("\\", r"\\"), line)
     return line

@@ -203,7 +203,9 @@ class Project:
         """Whether a file is a resource of the target, by reference or by the folder it lies in."""
         if path in self.resources(target):
             return True
-        within = (left for folder, left in self.synchronized(target) if folder in (".", path) or path.startswith(f"{folder}/"))
+        within = (
+            left for folder, left in self.synchronized(target) if folder in (".", path) or path.startswith(f"{folder}/")
+        )
         return any(path not in left_out for left_out in within)
 
     def path_of(self, identifier: str) -> str:

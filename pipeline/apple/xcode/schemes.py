@@ -38,6 +38,12 @@ class BrokenScheme(ValueError):  # reads as what happened
         self.line = line
 
 
+_STATES = {
+    "ArchiveAction": ("configuration", "buildConfiguration", "Release"),
+    "Scheme": ("extension", "wasCreatedForAppExtension", ""),
+}
+
+
 def parse(data: bytes, path: str) -> Scheme:
     """A scheme.
 
@@ -55,10 +61,9 @@ def parse(data: bytes, path: str) -> Scheme:
         elif tag == "BuildableReference" and state["archiving"] == "YES":
             container = attributes.get("ReferencedContainer", "").partition(":")[2]
             targets.append((attributes.get("BlueprintIdentifier", ""), attributes.get("BlueprintName", ""), container))
-        elif tag == "ArchiveAction":
-            state["configuration"] = attributes.get("buildConfiguration", "Release")
-        elif tag == "Scheme":
-            state["extension"] = attributes.get("wasCreatedForAppExtension", "")
+        elif tag in _STATES:
+            key, attribute, default = _STATES[tag]
+            state[key] = attributes.get(attribute, default)
 
     def end(tag: str) -> None:
         if tag == "BuildActionEntry":

@@ -7,6 +7,7 @@ Sources/SWBMacro/MacroEvaluationProgram.swift 223-330, MacroValueAssignmentTable
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
@@ -220,18 +221,27 @@ class Settings:
             parts.append(text[position:dollar])
             name, operators, position = _reference(text, dollar)
             if name is None:
-                parts.append(text[dollar:position])
+                parts.append("$" if text[dollar:position] == "$$" else text[dollar:position])
                 continue
             walk.steps -= 1
             if walk.steps <= 0 or walk.depth > DEPTH_LIMIT:
                 return ""
             walk.depth += 1
-            value = self._referred(name, operators, walk, within)
+            if text[dollar + 1] in _CLOSERS:
+                value = self._referred(name, operators, walk, within)
+            else:
+                value = self._bare(name, walk, within)
             walk.depth -= 1
             parts.append(value)
             size += len(value)
         parts.append(text[position:])
         return "".join(parts)[:TEXT_LIMIT]
+
+    def _bare(self, name: str, walk: _Walk, within: str) -> str:
+        """`$NAME`, which stays as it is where there is no such setting."""
+        name = self._expand(name, walk, within) if "$" in name else name
+        known = name in ("inherited", "value") or name in self._stacks
+        return self._lookup(name, walk, within) if known else f"${name}"
 
     def _referred(self, name: str, operators: list[str], walk: _Walk, within: str) -> str:
         known = len(walk.undefined)
@@ -297,6 +307,8 @@ def _is_xcodes(name: str) -> bool:
     return name in _OF_XCODE or name.startswith(_PREFIXES) or name.endswith(_SUFFIXES)
 
 
+_BARE = re.compile(r"[A-Za-z_][A-Za-z0-9._]*")
+"""A name without parentheses (swift-build, MacroExpressionParsing.swift 516-525)."""
 _CLOSERS = {"(": ")", "{": "}", "[": "]"}
 
 
@@ -305,10 +317,14 @@ def _reference(text: str, dollar: int) -> tuple[str | None, list[str], int]:
     opener = text[dollar + 1 : dollar + 2]
     closer = _CLOSERS.get(opener)
     if closer is None:
-        end = dollar + 1
-        while end < len(text) and (text[end].isalnum() or text[end] == "_"):
-            end += 1
-        return (text[dollar + 1 : end] or None), [], max(end, dollar + 1)
+        match = _BARE.match(text, dollar + 1)
+        if match is None:
+            return None, [], dollar + (2 if opener == "$" else 1)
+        end = match.end()
+        if text.startswith("$(", end):
+            # `$A$(B)` is one name (the same file as above, 277).
+            end = _reference(text, end)[2]
+        return text[dollar + 1 : end], [], end
     depth, start, parts = 0, dollar + 2, []
     for end in range(dollar + 2, len(text)):
         character = text[end]

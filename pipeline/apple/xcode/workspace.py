@@ -224,8 +224,8 @@ class Workspace:
 
         def gather() -> frozenset[str]:
             names: set[str] = set()
-            for holder in (project, *project.targets):
-                for configuration in holder.configurations:
+            for configurations in (project.configurations, *(target.configurations for target in project.targets)):
+                for configuration in configurations:
                     names.update(assignment.key for assignment in self._written(configuration, project))
                     if configuration.base:
                         names.update(assignment.key for assignment in self.xcconfig(configuration.base)[0])

@@ -20,21 +20,55 @@ _CONTAINERS = "com.apple.developer.icloud-container-identifiers"
 _SERVICES = "com.apple.developer.icloud-services"
 _PUSH = ("aps-environment", "com.apple.developer.aps-environment")
 _INJECTED = {
+    **{
+        f"ENABLE_RESOURCE_ACCESS_{setting}": f"com.apple.security.{key}"
+        for setting, key in {
+            "AUDIO_INPUT": "device.audio-input",
+            "BLUETOOTH": "device.bluetooth",
+            "CALENDARS": "personal-information.calendars",
+            "CAMERA": "device.camera",
+            "CONTACTS": "personal-information.addressbook",
+            "LOCATION": "personal-information.location",
+            "PHOTO_LIBRARY": "personal-information.photos-library",
+            "PRINTING": "print",
+            "USB": "device.usb",
+        }.items()
+    },
+    **{
+        f"RUNTIME_EXCEPTION_{name.upper().replace('-', '_')}": f"com.apple.security.cs.{name}"
+        for name in (
+            "allow-dyld-environment-variables",
+            "allow-jit",
+            "allow-unsigned-executable-memory",
+            "disable-executable-page-protection",
+            "disable-library-validation",
+        )
+    },
+    "RUNTIME_EXCEPTION_DEBUGGING_TOOL": "com.apple.security.cs.debugger",
+    "AUTOMATION_APPLE_EVENTS": "com.apple.security.automation.apple-events",
     "ENABLE_APP_SANDBOX": "com.apple.security.app-sandbox",
     "ENABLE_OUTGOING_NETWORK_CONNECTIONS": "com.apple.security.network.client",
     "ENABLE_INCOMING_NETWORK_CONNECTIONS": "com.apple.security.network.server",
 }
+_FILES = {
+    "ENABLE_FILE_ACCESS_DOWNLOADS_FOLDER": "files.downloads",
+    "ENABLE_FILE_ACCESS_PICTURE_FOLDER": "assets.pictures",
+    "ENABLE_FILE_ACCESS_MUSIC_FOLDER": "assets.music",
+    "ENABLE_FILE_ACCESS_MOVIES_FOLDER": "assets.movies",
+    "ENABLE_USER_SELECTED_FILES": "files.user-selected",
+}
+_MODES = {"readonly": "read-only", "readwrite": "read-write"}
 _UNRESTRICTED = ("com.apple.security.", "keychain-access-groups")
 
 
 def expanded(value: object, settings: Settings) -> Any:
-    """A property-list value with the build settings' values in all its strings and keys."""
+    """A property-list value with the build settings' values in all its strings; keys stay as they are."""
     if isinstance(value, str):
         return settings.expand(value)
     if isinstance(value, list):
         return [expanded(item, settings) for item in value]
     if isinstance(value, dict):
-        return {settings.expand(str(key)): expanded(item, settings) for key, item in value.items()}
+        return {str(key): expanded(item, settings) for key, item in value.items()}
     return value
 
 
@@ -62,7 +96,8 @@ def read_plist(path: Path, target: Target, macros: str | None = None) -> dict[st
 def _without_conditions(data: bytes, macros: str) -> bytes:
     """The lines that #ifdef and #ifndef leave; of other directives only those of the shape `#if NAME` are known."""
     known = {word.partition("=")[0].encode() for word in macros.replace('"', "").split()}
-    kept, branches = [], []
+    kept: list[bytes] = []
+    branches: list[bool] = []
     for line in data.splitlines(keepends=True):
         words = line.strip().removeprefix(b"#").split()
         if not line.lstrip().startswith(b"#") or not words:
@@ -87,6 +122,8 @@ def declared(target: Target, settings: Settings) -> dict[str, Any]:
     found = expanded(read_plist(target.project.folder / path, target), settings) if path else {}
     if settings.sdk.name == "macosx":
         found |= {key: True for setting, key in _INJECTED.items() if settings.flag(setting)}
+        modes = {key: _MODES.get(settings[setting].lower()) for setting, key in _FILES.items()}
+        found |= {f"com.apple.security.{key}.{mode}": True for key, mode in modes.items() if mode}
     return dict(found)
 
 

@@ -68,7 +68,10 @@ _TEXTS = frozenset(
 )
 _FAMILIES = {"iphoneos": (1, 2), "appletvos": (3,), "xros": (7,)}
 _OVERWRITTEN = {
+    "CFBundleDevelopmentRegion": "DEVELOPMENT_LANGUAGE",
+    "CFBundleExecutable": "EXECUTABLE_NAME",
     "CFBundleName": "PRODUCT_NAME",
+    "CFBundlePackageType": "PRODUCT_BUNDLE_PACKAGE_TYPE",
     "CFBundleVersion": "CURRENT_PROJECT_VERSION",
     "CFBundleShortVersionString": "MARKETING_VERSION",
     "CFBundleIdentifier": "PRODUCT_BUNDLE_IDENTIFIER",
@@ -94,7 +97,7 @@ def effective(target: Target, settings: Settings, *, icon: str) -> dict[str, Any
     values: dict[str, Any] = read_plist(target.project.folder / path, target, macros) if path else {}
     if generate:
         _generate(values, settings)
-    values = expanded(values, settings)
+    values = _stripped(expanded(values, settings))
     identifier = settings["PRODUCT_BUNDLE_IDENTIFIER"]
     if "CFBundleIdentifier" in values and identifier and values["CFBundleIdentifier"] != identifier:
         raise BuildError(
@@ -107,27 +110,39 @@ def effective(target: Target, settings: Settings, *, icon: str) -> dict[str, Any
     return values
 
 
+_MAY_NOT_BE_EMPTY = (
+    *("CFBundleDevelopmentRegion", "CFBundleExecutable", "CFBundleGetInfoString", "CFBundleIconFile"),
+    *("CFBundleIdentifier", "CFBundleName", "CFBundlePackageType", "CFBundleResourceSpecification"),
+    *("CFBundleShortVersionString", "CFBundleSignature", "CFBundleTypeIconFile", "CFBundleTypeRole"),
+    *("CFBundleVersion", "NSDocumentClass", "NSHelpFile", "NSHumanReadableCopyright", "NSMainNibFile"),
+    *("NSPrincipalClass", "NSStickerSharingLevel"),
+)
+
+
+def _stripped(values: dict[str, Any]) -> dict[str, Any]:
+    """Without those keys that harm when they are empty (234-257)."""
+    found = {}
+    for key, value in values.items():
+        if value == "" and key in _MAY_NOT_BE_EMPTY:
+            continue
+        found[key] = _stripped(value) if isinstance(value, dict) else value
+    return found
+
+
 def _generate(values: dict[str, Any], settings: Settings) -> None:
-    defaults: dict[str, Any] = {
-        "CFBundleDevelopmentRegion": "$(DEVELOPMENT_LANGUAGE)",
-        "CFBundleExecutable": "$(EXECUTABLE_NAME)",
-        "CFBundleIdentifier": "$(PRODUCT_BUNDLE_IDENTIFIER)",
-        "CFBundleInfoDictionaryVersion": "6.0",
-        "CFBundleName": "$(PRODUCT_NAME)",
-        "CFBundlePackageType": "$(PRODUCT_BUNDLE_PACKAGE_TYPE)",
-    }
+    """Lay what settings decide upon what the file says (InfoPlistProcessorTaskAction.swift 698-870)."""
+    generated = dict(_from_settings(settings))
+    assigned = set(settings.names())
+    generated |= {key: settings[setting] for key, setting in _OVERWRITTEN.items() if setting in assigned}
+    generated["CFBundleInfoDictionaryVersion"] = "6.0"
     if settings.sdk.name in ("iphoneos", "appletvos"):
-        defaults["LSRequiresIPhoneOS"] = True
-    for key, value in defaults.items():
-        values.setdefault(key, value)
-    for key, setting in _OVERWRITTEN.items():
-        if settings[setting]:
-            values[key] = f"$({setting})"
-    for key, value in _from_settings(settings):
-        if isinstance(value, list):
-            values[key] = [*values.get(key, []), *(v for v in value if v not in values.get(key, []))]
-        elif isinstance(value, dict):
-            values[key] = {**values.get(key, {}), **value}
+        generated["LSRequiresIPhoneOS"] = True
+    for key, value in generated.items():
+        before = values.get(key)
+        if isinstance(value, list) and isinstance(before, list):
+            values[key] = [*before, *(item for item in value if item not in before)]
+        elif isinstance(value, dict) and isinstance(before, dict):
+            values[key] = {**before, **value}
         else:
             values[key] = value
 
@@ -136,7 +151,7 @@ def _from_settings(settings: Settings) -> Iterator[tuple[str, Any]]:
     for setting in settings.names():
         key = setting.removeprefix(_PREFIX)
         value = settings[setting]
-        if key == setting or not value:
+        if key == setting:
             continue
         if key in _LISTS:
             name, _, device = key.partition("_")
@@ -149,7 +164,7 @@ def _from_settings(settings: Settings) -> Iterator[tuple[str, Any]]:
             manifest = {"UIApplicationSupportsMultipleScenes": True, "UISceneConfigurations": {}}
             yield "UIApplicationSceneManifest", manifest
         elif key == "UILaunchScreen_Generation" and value == "YES":
-            yield "UILaunchScreen", {"UILaunchScreen": {}}
+            yield "UILaunchScreen", {}
 
 
 def _of_platform(settings: Settings, values: dict[str, Any]) -> dict[str, Any]:
@@ -174,7 +189,9 @@ def _of_platform(settings: Settings, values: dict[str, Any]) -> dict[str, Any]:
     listed = settings["TARGETED_DEVICE_FAMILY"].replace(",", " ").split()
     families = [int(family) for family in listed if family.isdecimal()]
     added["MinimumOSVersion"] = minimum
-    added["UIDeviceFamily"] = [family for family in families if family in _FAMILIES[sdk.name]]
+    if listed:
+        known = _FAMILIES[sdk.name]
+        added["UIDeviceFamily"] = [family for family in known if family in families] or list(known)
     added["UIRequiredDeviceCapabilities"] = values.get("UIRequiredDeviceCapabilities") or ["arm64"]
     return added
 

@@ -104,11 +104,13 @@ class Keychain:
             asked[app_id] = _joined(asked.get(app_id, {}), registration.asked)
             if registration.bundle_id:
                 store.setdefault((*app_id, registration.profile_name), registration)
-        for (*app_id, _), registration in store.items():
-            everything = replace(registration, asked=asked[app_id[0], app_id[1], app_id[2]])
-            self._profile(everything, app_id[2], store=True)
-        for app_id, registration in {key[:3]: registration for key, registration in store.items()}.items():
-            self._profile(replace(registration, asked=asked[app_id]), app_id[2], store=False)
+        once: dict[tuple[str, str, str], Registration] = {}
+        for (bundle_id, sdk, team, _), registration in store.items():
+            app_id = (bundle_id, sdk, team)
+            once[app_id] = everything = replace(registration, asked=asked[app_id])
+            self._profile(everything, team, store=True)
+        for (_, _, team), registration in once.items():
+            self._profile(registration, team, store=False)
 
     def of_kind(self, *kinds: Kind, team_id: str = "") -> list[Identity]:
         """Identities of a team, else of the app's, with which Xcode would sign now: valid, not revoked."""

@@ -99,7 +99,6 @@ class Settings:
         self.sdk = sdk
         self.configuration = configuration
         self._stack: dict[str, list[_Assignment]] = {}
-        self._spent = 0
 
     def push(self, values: Mapping[str, Any]) -> None:
         """Lay a pbxproj's buildSettings, or any other mapping, on top."""
@@ -119,7 +118,9 @@ class Settings:
         if kind == "config":
             return fnmatchcase(self.configuration, pattern)
         if kind == "arch":
-            return pattern in ("*", self.sdk.architectures[-1])
+            return fnmatchcase(self.sdk.architectures[-1], pattern)
+        if kind == "variant":
+            return fnmatchcase("normal", pattern)
         return pattern == "*"
 
     def names(self) -> list[str]:
@@ -127,8 +128,7 @@ class Settings:
         return sorted(self._stack)
 
     def __getitem__(self, name: str) -> str:
-        self._spent = 0
-        return self._value(name, None, 0)
+        return self._fresh()._of(name)  # noqa: SLF001
 
     def flag(self, name: str) -> bool:
         """Whether a setting is YES."""
@@ -142,90 +142,120 @@ class Settings:
 
     def expand(self, text: str) -> str:
         """A text with all its macros replaced."""
+        return text if "$" not in text else self._fresh().expanded(text, "")
+
+    def _fresh(self) -> _Evaluation:
+        return _Evaluation(self._stack)
+
+
+class _Evaluation:
+    """One evaluation. `_below` tells of each setting on the way how many of its assignments are left for it.
+
+    A setting that is met again stands for its next lower value (swift-build, MacroEvaluationProgram.swift 462-490).
+    """
+
+    def __init__(self, stack: Mapping[str, list[_Assignment]]) -> None:
+        self._stack = stack
+        self._below: dict[str, int] = {}
         self._spent = 0
-        return self._expand(text, "", 0, 0)
 
-    def _value(self, name: str, below: int | None, depth: int) -> str:
+    def _of(self, name: str) -> str:
         stack = self._stack.get(name, ())
-        index = (len(stack) if below is None else below) - 1
+        left = self._below.get(name, len(stack))
         self._spent += 1
-        if index < 0 or depth > EXPANSION_DEPTH or self._spent > EXPANSION_LIMIT:
+        if not left or len(self._below) > EXPANSION_DEPTH or self._spent > EXPANSION_LIMIT:
             return ""
-        return self._expand(stack[index].value, name, index, depth + 1)
+        before = self._below.get(name)
+        self._below[name] = left - 1
+        value = self.expanded(stack[left - 1].value, name)
+        if before is None:
+            del self._below[name]
+        else:
+            self._below[name] = before
+        return value
 
-    def _expand(self, text: str, name: str, level: int, depth: int) -> str:
-        if "$" not in text:
-            return text
+    def expanded(self, text: str, name: str) -> str:
+        """The text with its macros replaced; `name` is the setting whose value it is."""
         out: list[str] = []
         at = 0
-        while at < len(text):
-            here = text.find("$", at)
-            if here < 0:
-                out.append(text[at:])
-                break
+        while (here := text.find("$", at)) >= 0:
             out.append(text[at:here])
-            follower = text[here + 1 : here + 2]
-            if follower in ("(", "{", "["):
-                end = _closing(text, here + 1)
-                if end < 0:
-                    out.append(text[here:])
-                    break
-                inner = self._expand(text[here + 2 : end], name, level, depth + 1) if depth < EXPANSION_DEPTH else ""
-                out.append(self._macro(inner, name, level, depth))
-                at = end + 1
-            elif follower == "$":
-                out.append("$")
-                at = here + 2
-            else:
-                word = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").match(text, here + 1)
-                if word:
-                    out.append(self._macro(word[0], name, level, depth))
-                    at = word.end()
-                else:
-                    out.append("$")
-                    at = here + 1
-        joined = "".join(out)
+            value, at = self._reference(text, here, name)
+            out.append(value)
+        joined = "".join([*out, text[at:]])
         return joined if len(joined) <= LENGTH_LIMIT else ""
 
-    def _macro(self, inner: str, name: str, level: int, depth: int) -> str:
-        asked, *operators = inner.split(":")
-        if asked in ("inherited", name):
-            value = self._value(name, level, depth) if name else ""
-        else:
-            value = self._value(asked, None, depth)
+    def _reference(self, text: str, here: int, name: str) -> tuple[str, int]:
+        follower = text[here + 1 : here + 2]
+        if follower in _PAIRS:
+            end = _closing(text, here + 1)
+            if end < 0:
+                return text[here:], len(text)
+            return self._macro(text[here + 2 : end], name), end + 1
+        word = _WORD.match(text, here + 1)
+        if word is None:
+            return "$", here + (2 if follower == "$" else 1)
+        asked, end = word[0], word.end()
+        if text.startswith("$(", end):
+            more, end = self._reference(text, end, name)
+            asked += more
+        if asked == "inherited":
+            return (self._of(name) if name else ""), end
+        return (self._of(asked) if asked in self._stack else f"${asked}"), end
+
+    def _macro(self, inner: str, name: str) -> str:
+        asked, *operators = _parted(inner)
+        asked = self.expanded(asked, name)
+        asked = name if asked in ("inherited", "value") else asked
+        value = self._of(asked) if asked else ""
         for operator in operators:
-            value = _operate(value, operator)
+            verb, equals, argument = operator.partition("=")
+            value = _operate(value, verb, self.expanded(argument, name) if equals else "")
         return value
 
 
+_PAIRS = {"(": ")", "{": "}", "[": "]"}
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+
+
 def _closing(text: str, start: int) -> int:
-    opening = text[start]
-    closing = {"(": ")", "{": "}", "[": "]"}[opening]
-    depth = 0
-    for at in range(start, len(text)):
-        if text[at] == opening:
-            depth += 1
-        elif text[at] == closing:
-            depth -= 1
-            if not depth:
+    """Where the bracket at `start` closes; brackets inside count where a dollar sign stands before them."""
+    expected = [_PAIRS[text[start]]]
+    for at in range(start + 1, len(text)):
+        if text[at] == expected[-1]:
+            expected.pop()
+            if not expected:
                 return at
+        elif text[at - 1] == "$" and text[at] in _PAIRS:
+            expected.append(_PAIRS[text[at]])
     return -1
 
 
-def _operate(value: str, operator: str) -> str:
-    name, _, argument = operator.partition("=")
+def _parted(inner: str) -> list[str]:
+    """Name and operators: the parts between colons that lie in no reference."""
+    parts, at, start = [], 0, 0
+    while at < len(inner):
+        if inner[at] == "$" and inner[at + 1 : at + 2] in _PAIRS:
+            at = max(_closing(inner, at + 1), at)
+        elif inner[at] == ":":
+            parts.append(inner[start:at])
+            start = at + 1
+        at += 1
+    return [*parts, inner[start:]]
+
+
+def _operate(value: str, name: str, argument: str) -> str:
     if name == "default":
         return value or argument
     if name == "rfc1034identifier":
-        return re.sub(r"[^A-Za-z0-9.-]", "-", value)
+        return re.sub(r"^[0-9]|[^A-Za-z0-9-]", "-", value)
     if name in ("c99extidentifier", "identifier"):
-        cleaned = re.sub(r"[^A-Za-z0-9_]", "_", value)
-        return re.sub(r"^(?=[0-9])", "_", cleaned)
+        return re.sub(r"^[0-9]|[^A-Za-z0-9_]", "_", value)
     simple: dict[str, Callable[[str], str]] = {
         "lower": str.lower,
         "upper": str.upper,
         "file": lambda text: Path(text).name,
-        "dir": lambda text: f"{Path(text).parent}/",
+        "dir": lambda text: f"{str(Path(text).parent).rstrip('/')}/",
         "base": lambda text: Path(text).stem,
         "suffix": lambda text: Path(text).suffix,
         "standardizepath": os.path.normpath,
@@ -239,6 +269,17 @@ def _as_text(value: object) -> str:
     return str(value)
 
 
+def _whole_lines(text: str) -> Iterator[str]:
+    """Lines without their comments; one that ends in a backslash goes on in the next."""
+    begun = ""
+    for line in text.splitlines():
+        whole = f"{begun}{line.split('//', 1)[0].rstrip()}"
+        begun = f"{whole[:-1].rstrip()} " if whole.endswith("\\") else ""
+        if not begun:
+            yield whole
+    yield begun
+
+
 def _xcconfig(path: Path, settings: Settings, opened: list[Path] | None = None) -> None:
     opened = [] if opened is None else opened
     if len(opened) >= INCLUDE_LIMIT:
@@ -248,12 +289,12 @@ def _xcconfig(path: Path, settings: Settings, opened: list[Path] | None = None) 
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return
-    for line in text.splitlines():
+    for line in _whole_lines(text):
         included = _INCLUDE.match(line)
         if included:
             _xcconfig(path.parent / included[2], settings, opened)
             continue
-        match = _LINE.match(line.split("//", 1)[0])
+        match = _LINE.match(line)
         if match:
             value = match[3].strip().removesuffix(";").rstrip()
             settings.assign(match[1], _conditions(match[2]), value)
@@ -469,7 +510,7 @@ class Project:
         return found
 
     def _released(self, identifiers: list[str]) -> str:
-        """Of everything that a scheme archives, the target that the archive is named for: the app that holds the rest."""
+        """Of everything that a scheme archives, the target that the archive is named for: the app."""
         applications = {t.identifier for t in self.targets if t.product_type == APPLICATION}
         return next((i for i in identifiers if i in applications), identifiers[0] if identifiers else "")
 

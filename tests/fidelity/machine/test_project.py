@@ -31,7 +31,7 @@ def resolved(*levels: dict[str, str], sdk: str = "iphoneos") -> Settings:
         ([{"A": "$(NONE)"}], ""),
         ([{"A": "$(NONE:default=x)"}], "x"),
         ([{"A": "$(B:rfc1034identifier)", "B": "My App!"}], "My-App-"),
-        ([{"A": "$(B:c99extidentifier)", "B": "2 b"}], "_2_b"),
+        ([{"A": "$(B:c99extidentifier)", "B": "2 b"}], "__b"),
         ([{"A": "$(B:lower)", "B": "AB"}], "ab"),
         ([{"A": "$$(B)"}], "$(B)"),
         ([{"A": "$("}], "$("),

@@ -143,11 +143,20 @@ _reference = st.one_of(
     st.builds("${}".format, st.sampled_from(("A", "B"))),
     st.sampled_from(["$(inherited)", "$(C_$(A))", "$(NOWHERE)", "$(NOWHERE:default=$(A))", "$(TARGET_NAME)"]),
 )
-_value = st.lists(st.one_of(st.sampled_from(["x", "com.example", "1.2", "-", " ", "a b", "My App"]), _reference), max_size=4).map(
-    "".join
-)
+_value = st.lists(
+    st.one_of(st.sampled_from(["x", "com.example", "1.2", "-", " ", "a b", "My App"]), _reference), max_size=4
+).map("".join)
 _condition = st.sampled_from(
-    ["", "", "", "[sdk=iphoneos*]", "[sdk=macosx*]", "[config=Release]", "[config=Debug]", "[sdk=iphoneos*][arch=arm64]"]
+    [
+        "",
+        "",
+        "",
+        "[sdk=iphoneos*]",
+        "[sdk=macosx*]",
+        "[config=Release]",
+        "[config=Debug]",
+        "[sdk=iphoneos*][arch=arm64]",
+    ]
 )
 _settings = st.dictionaries(st.builds("{}{}".format, _name, _condition), _value, max_size=5)
 _lines = st.lists(st.tuples(_name, _condition, _value, st.sampled_from(["", " // note", ";"])), max_size=6)
@@ -166,7 +175,7 @@ def _xcconfig(lines: list[tuple[str, str, str, str]]) -> str:
     inner=[("B", "", "$(A)", "")],
     included=[],
 )
-def test_on_generated_projects(
+def test_on_generated_projects(  # noqa: PLR0917  # hypothesis hands over one value an argument
     tmp_path: Path,
     shared: dict[str, str],
     own: dict[str, str],

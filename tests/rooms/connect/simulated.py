@@ -15,7 +15,7 @@ from pipeline.apple.connect.actions import UploadBuild
 from pipeline.apple.connect.client import HOST
 from pipeline.apple.connect.facts import AcceptedContent, AppRecord, Builds, BuildUploads, ReleaseTarget, StoreVersions
 from pipeline.apple.testflight import gateway as testflight
-from pipeline.model import Platform, Reading
+from pipeline.model import Lane, Platform, Reading
 from pipeline.ports.clock import BriskClock
 from pipeline.ports.live_http import CarriedHttp
 from pipeline.ports.progress import ToldProgress
@@ -33,6 +33,7 @@ F = TypeVar("F")
 
 BUNDLE = "com.example.app"
 TARGET = ReleaseTarget(BUNDLE, "2.5.0", "250", "IOS")
+LANE = Lane("ios", Platform.IOS, "A.xcodeproj", "A", "Release")
 
 
 def app_archive(path: Path, filling: bytes = b"") -> Path:
@@ -88,7 +89,7 @@ class Rehearsal:
 
     @property
     def uploads(self) -> BuildUploads:
-        found: BuildUploads = seen(gateway.build_uploads(self.http, self.record, TARGET))
+        found: BuildUploads = seen(gateway.build_uploads(self.http, self.record, TARGET, self.clock))
         return found
 
     @property

@@ -172,6 +172,25 @@ def test_documents_of_any_shape_are_read(document: Any) -> None:
             parts(item, Parcel(Path(), 10, "", ""))
 
 
+@pytest.mark.parametrize("before", [0, 150, 185, 195, 8185, 8150])
+@pytest.mark.parametrize(
+    "token", ["eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJhIn0.c2lnbmF0dXJl", "69a6de70-0000-47e3-e053", "KEY"]
+)
+def test_no_part_of_a_credential_is_told(before: int, token: str) -> None:
+    """What is cut in half no redaction recognises: a text ends between two words, and holds no long one."""
+    body = f"<p>{'ab ' * (before // 3)}{token} said the gateway</p>".encode()
+    for padded in (body, b"<" + b"x" * (8180 - len(body)) + b">" + body):
+        (said,) = [error.detail for error in errors_of(Response(502, {}, padded))] or [""]
+        assert len(said) <= 200
+        assert set(said.split()) <= {"ab", "[…]", token, "said", "the", "gateway"}
+        assert token not in said or len(token) <= 40
+
+
+def test_a_gateways_text_is_told_in_words() -> None:
+    body = b"<html><h1>502 Bad Gateway</h1>\x00<p>try " + b"x" * 41 + b" later</p></html>"
+    assert [error.detail for error in errors_of(Response(502, {}, body))] == ["502 Bad Gateway try […] later"]
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
 def test_bodies_of_any_kind_are_read(body: bytes) -> None:

@@ -68,8 +68,11 @@ def test_the_record_is_found_by_its_exact_bundle_id(stack: Stack) -> None:
 
 def test_without_a_record_there_is_nothing_to_see(stack: Stack) -> None:
     nowhere = AppRecord("", "com.example.app")
-    for probe in (gateway.build_uploads, gateway.builds, gateway.store_versions):
-        found = probe(stack.http, nowhere, TARGET)
+    for found in (
+        gateway.build_uploads(stack.http, nowhere, TARGET, stack.clock),
+        gateway.builds(stack.http, nowhere, TARGET),
+        gateway.store_versions(stack.http, nowhere, TARGET),
+    ):
         assert isinstance(found, Reading)
         assert "com.example.app" in found.why
 
@@ -77,7 +80,7 @@ def test_without_a_record_there_is_nothing_to_see(stack: Stack) -> None:
 def test_uploads_tell_their_state_and_what_apple_says(apple: LittleApple, stack: Stack) -> None:
     name = apple.reserve("2.5", "250", "FAILED")
     apple.uploads[name]["errors"] = [{"code": "90189", "description": "Redundant"}, {"code": 7}, "rubbish"]
-    found = gateway.build_uploads(stack.http, AppRecord("app1", "com.example.app"), TARGET)
+    found = gateway.build_uploads(stack.http, AppRecord("app1", "com.example.app"), TARGET, stack.clock)
     assert not isinstance(found, Reading)
     (upload,) = found.of("2.5.0", "0250")
     assert (upload.state, [str(error) for error in upload.errors]) == ("FAILED", ["90189: Redundant", "7: "])
@@ -88,7 +91,7 @@ def test_uploads_tell_their_state_and_what_apple_says(apple: LittleApple, stack:
 def test_what_apple_accepted_is_compared_with_the_file_here(apple: LittleApple, stack: Stack, ipa: Path) -> None:
     name = apple.reserve("2.5.0", "250", "COMPLETE")
     apple.reserve_file(name, "Example.ipa", 5376, "COMPLETE")
-    uploads = gateway.build_uploads(stack.http, AppRecord("app1", "com.example.app"), TARGET)
+    uploads = gateway.build_uploads(stack.http, AppRecord("app1", "com.example.app"), TARGET, stack.clock)
     assert not isinstance(uploads, Reading)
     here = ExportedApp(path=str(ipa), size=5376)
     found = gateway.accepted_content(stack.http, TARGET, uploads, here)

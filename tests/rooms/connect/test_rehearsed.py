@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pipeline.apple.connect import checks, proofs
+from pipeline.apple.connect.actions import DiscardUpload, UploadBuild
 from pipeline.model import AppleFailure, Reading
-from tests.rooms.connect.simulated import TARGET, Rehearsal, app_archive
+from pipeline.stages.upload import plan
+from tests.rooms.connect.simulated import LANE, TARGET, Rehearsal, app_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,7 +123,7 @@ def test_after_a_refusal_the_same_numbers_can_be_tried_again(tmp_path: Path) -> 
     rehearsal.clock.sleep(300)
     assert not rehearsal.upload().get("already")
     assert rehearsal.effects("POST /v1/buildUploads") == 2
-    assert rehearsal.effects("DELETE /v1/buildUploads/{id}") == 1
+    assert rehearsal.effects("DELETE /v1/buildUploads/{id}") == 0
 
 
 def test_addresses_that_expired_are_asked_for_anew(tmp_path: Path) -> None:
@@ -130,8 +133,14 @@ def test_addresses_that_expired_are_asked_for_anew(tmp_path: Path) -> None:
     rehearsal.apple.close()
     again = Rehearsal.of(tmp_path)
     again.clock.sleep(8 * 86_400)
+    (stale,) = again.uploads.items
+    planned = list(plan(LANE, again.exported, TARGET, again.record, again.uploads))
+    assert [type(action) for action in planned] == [DiscardUpload, UploadBuild]
+    assert f"addresses expired on {again.clock.now() - timedelta(days=1):%Y-%m-%d}" in planned[0].describe()
     again.upload()
     assert again.uploads.accepted("2.5.0", "250")
+    assert again.effects("DELETE /v1/buildUploads/{id}") == 0
+    assert stale.id in {upload.id for upload in again.uploads.items if upload.unfinished}
 
 
 def test_an_invalid_build_is_final(tmp_path: Path) -> None:

@@ -205,13 +205,16 @@ def test_the_same_version_spelled_otherwise_is_the_same(apple: LittleApple, stac
 
 
 @pytest.mark.parametrize("state", ["FAILED", "AWAITING_UPLOAD"])
-def test_what_came_to_nothing_is_cleared_away(
+def test_what_cannot_be_gone_on_with_is_left_alone(
     apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path, state: str
 ) -> None:
     old = apple.reserve("2.5.0", "250", state)
-    apple.reserve_file(old, "Example.ipa", 17, "AWAITING_UPLOAD")
+    file = apple.reserve_file(old, "Example.ipa", 17, "AWAITING_UPLOAD")
+    apple.faults.append(Fault("POST /v1/buildUploads", "reset-after"))
     deliver(action, stack)
-    assert apple.count(f"DELETE /v1/buildUploads/{old}") == 1
+    assert apple.count("DELETE") == 0
+    assert (apple.uploads[old]["state"], apple.files[file]["state"]) == (state, "AWAITING_UPLOAD")
+    assert len(apple.uploads) == 2, "the lost answer was looked for, and not mistaken for the old one"
     assert arrived(apple, ipa)
 
 
@@ -222,8 +225,52 @@ def test_expired_addresses_lead_to_a_new_reservation(
     apple.reserve_file(old, "Example.ipa", 5376)
     apple.expired = True
     deliver(action, stack)
-    assert apple.count(f"DELETE /v1/buildUploads/{old}") == 1
+    assert apple.count("DELETE") == 0
+    assert apple.count(f"PUT /store/{next(iter(apple.files))}") == 0
     assert arrived(apple, ipa)
+
+
+@pytest.mark.parametrize("times", [1, 99])
+def test_addresses_that_are_refused_are_asked_for_anew_and_then_given_up(
+    apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path, times: int
+) -> None:
+    file = apple.reserve_file(apple.reserve("2.5.0", "250"), "Example.ipa", 5376)
+    apple.faults.append(Fault(f"PUT /store/{file}", "403", times))
+    deliver(action, stack)
+    assert apple.count("DELETE") == 0
+    assert len(apple.uploads) == (1 if times == 1 else 2)
+    assert arrived(apple, ipa)
+
+
+def test_addresses_that_are_always_refused_end_it(apple: LittleApple, stack: Stack, action: UploadBuild) -> None:
+    apple.faults.append(Fault("PUT /store", "403", 99))
+    with pytest.raises(AppleFailure, match="was refused"):
+        deliver(action, stack)
+    assert apple.count("PATCH") == 0
+    assert len(apple.uploads) == 2
+
+
+CONFLICT = b'{"errors":[{"status":"409","code":"STATE_ERROR","title":"no","detail":"Another upload is pending."}]}'
+
+
+def test_a_reservation_in_the_way_is_named_with_its_remedy(
+    apple: LittleApple, stack: Stack, action: UploadBuild
+) -> None:
+    apple.reserve_file(apple.reserve("2.5.0", "250"), "Example.ipa", 17)
+    apple.faults.append(Fault("POST /v1/buildUploads", "409", body=CONFLICT))
+    with pytest.raises(AppleFailure, match="takes no other upload") as raised:
+        deliver(action, stack)
+    assert "begun 2026-01-02 10:04:05 UTC; Another upload is pending" in raised.value.why
+    assert "plan anew: the plan will name the discard" in raised.value.remedy
+    assert not raised.value.ambiguous
+    assert apple.count("DELETE") == 0
+
+
+def test_a_conflict_without_one_is_told_as_it_is(apple: LittleApple, stack: Stack, action: UploadBuild) -> None:
+    apple.reserve("2.5.0", "250", "FAILED")
+    apple.faults.append(Fault("POST /v1/buildUploads", "409", body=CONFLICT))
+    with pytest.raises(ConnectFault, match="refused POST"):
+        deliver(action, stack)
 
 
 def test_a_refused_build_number_says_what_to_do(apple: LittleApple, stack: Stack, action: UploadBuild) -> None:

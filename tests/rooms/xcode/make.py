@@ -23,10 +23,15 @@ def project(
     shared: Mapping[str, str] | None = None,
     base: Mapping[str, str] | None = None,
     resources: tuple[str, ...] = (),
+    carried: tuple[str, ...] = (),
+    styles: Mapping[str, str] | None = None,
+    scripts: tuple[str, ...] = (),
     folders: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Path:
     """A project; `base` maps configurations to xcconfig paths, `shared` configurations to project settings.
 
+    `carried` are targets whose product the first target copies, `styles` maps targets to ProvisioningStyle, `scripts`
+    are shell scripts of every target.
     `folders` maps synchronized folders of every target to the members that are left out.
     """
     targets = targets or {name: {"Release": {"SDKROOT": "iphoneos", "PRODUCT_BUNDLE_IDENTIFIER": "com.example.app"}}}
@@ -51,12 +56,19 @@ def project(
     files = "".join(f"B{n}," for n in range(len(resources)))
     groups = "".join(f"G{n}," for n in range(len(folders or {})))
     objects.append(f"R = {{isa = PBXResourcesBuildPhase; files = ({files});}};")
+    for position, text in enumerate(scripts):
+        objects.append(f"S{position} = {{isa = PBXShellScriptBuildPhase; shellScript = {quoted(text)};}};")
+    copied = [position for position, target in enumerate(targets) if target in carried]
+    objects += [f"K{position} = {{isa = PBXBuildFile; fileRef = O{position};}};" for position in copied]
+    objects.append(f"K = {{isa = PBXCopyFilesBuildPhase; files = ({''.join(f'K{n},' for n in copied)});}};")
+    ran = "".join(f"S{n}," for n in range(len(scripts)))
     listed = []
     for position, (target, settings) in enumerate(targets.items()):
         kind = (types or {}).get(target, "com.apple.product-type.application")
         objects.append(
             f"T{position} = {{isa = PBXNativeTarget; name = {quoted(target)}; productType = {quoted(kind)}; "
-            f"buildConfigurationList = L{position}; buildPhases = (R); fileSystemSynchronizedGroups = ({groups}); "
+            f"buildConfigurationList = L{position}; buildPhases = (R,{ran}{'K,' if not position else ''}); "
+            f"productReference = O{position}; fileSystemSynchronizedGroups = ({groups}); "
             f"dependencies = ({'D1,' if position == 0 and len(targets) > 1 else ''});}};"
         )
         objects.append(_list(f"L{position}", configurations))
@@ -66,8 +78,18 @@ def project(
         reference = f"X{list(base).index(c)}" if base and c in base else ""
         objects.append(_configuration(f"L{c}", c, (shared or {}).get(c, {}), reference))
     named = "".join(f"T{n}," for n in range(len(targets)))
+    told = (
+        "".join(
+            f"T{n} = {{ProvisioningStyle = {styles[target]};}};"
+            for n, target in enumerate(targets)
+            if target in (styles or {})
+        )
+        if styles
+        else ""
+    )
     objects.append(
-        f"P = {{isa = PBXProject; buildConfigurationList = L; developmentRegion = en; targets = ({named});}};"
+        f"P = {{isa = PBXProject; buildConfigurationList = L; developmentRegion = en; targets = ({named}); "
+        f"attributes = {{TargetAttributes = {{{told}}};}};}};"
     )
     folder = root / f"{name}.xcodeproj"
     folder.mkdir(parents=True, exist_ok=True)

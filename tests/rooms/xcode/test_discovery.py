@@ -142,3 +142,90 @@ def test_watch_apps_are_not_taken_for_phone_apps(tmp_path: Path) -> None:
 def test_platform_spelling_of_app_store_connect(tmp_path: Path) -> None:
     project(tmp_path)
     assert discover(LiveFiles(tmp_path), platforms=("IOS",)).lanes[0].platform is Platform.IOS
+
+
+MAC = {"SDKROOT": "macosx", "PRODUCT_BUNDLE_IDENTIFIER": "com.example.app"}
+NONE = "com.apple.product-type.framework"
+
+
+def test_a_helper_is_no_lane_where_there_is_an_app(tmp_path: Path) -> None:
+    targets = {"App": {"Release": PHONE}, "Unused": {"Release": PHONE}, "LoginItem": {"Release": MAC}}
+    project(tmp_path, targets=targets, types={"Unused": NONE}, carried=("LoginItem",))
+    found = discover(LiveFiles(tmp_path))
+    assert [lane.target for lane in found.lanes] == ["App"]
+    (left_out,) = found.others
+    assert "another app carries it" in left_out.reason
+    assert not left_out.rival
+    assert lanes(tmp_path, target="LoginItem")[0][2] == "LoginItem"
+    assert [lane[0] for lane in lanes(tmp_path, platforms=("macos",))] == ["macos"]
+
+
+def test_a_dependency_of_an_app_is_a_helper(tmp_path: Path) -> None:
+    project(tmp_path, targets={"App": {"Release": PHONE}, "Helper": {"Release": PHONE}})
+    found = discover(LiveFiles(tmp_path))
+    assert [lane.target for lane in found.lanes] == ["App"]
+    assert found.others == ()
+
+
+def test_supported_platforms_of_the_project_do_not_make_every_target_a_mac_app(tmp_path: Path) -> None:
+    shared = {"Release": {"SUPPORTED_PLATFORMS": "iphoneos macosx"}}
+    targets = {"Phone": {"Release": PHONE}, "Unused": {"Release": PHONE}, "Desk": {"Release": MAC}}
+    project(tmp_path, targets=targets, types={"Unused": NONE}, shared=shared)
+    assert [lane[::2][:2] for lane in lanes(tmp_path)] == [("ios", "Phone"), ("macos", "Desk")]
+
+
+def test_the_edition_for_the_app_store_is_chosen(tmp_path: Path) -> None:
+    outside = {**MAC, "CODE_SIGN_IDENTITY": "Developer ID Application"}
+    targets = {"App": {"Release": outside}, "Unused": {"Release": MAC}, "Desk": {"Release": MAC}}
+    project(tmp_path, targets=targets, types={"Unused": NONE})
+    assert lanes(tmp_path)[0][2] == "Desk"
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (("App-Debug", "App-Release"), "App-Release"),
+        (("App", "App Beta"), "App"),
+        (("Aaa Staging", "Ship"), "Ship"),
+        (("Screenshot Automation", "ap p"), "ap p"),
+        (("Debug - App", "Release - App"), "Release - App"),
+    ],
+)
+def test_the_scheme_of_a_release_is_chosen(tmp_path: Path, names: tuple[str, ...], wanted: str) -> None:
+    folder = project(tmp_path)
+    write(folder, {f"xcshareddata/xcschemes/{name}.xcscheme": scheme("App", "App.xcodeproj") for name in names})
+    assert lanes(tmp_path)[0][4] == wanted
+
+
+def test_schemes_of_extensions_come_last(tmp_path: Path) -> None:
+    folder = project(tmp_path)
+    extension = scheme("App", "App.xcodeproj").replace("<Scheme>", '<Scheme wasCreatedForAppExtension = "YES">')
+    shared = {"App.xcscheme": extension, "Zzz.xcscheme": scheme("App", "App.xcodeproj")}
+    write(folder, {f"xcshareddata/xcschemes/{name}": text for name, text in shared.items()})
+    assert lanes(tmp_path)[0][4] == "Zzz"
+
+
+def test_dependencies_with_apps_of_their_own_are_told_once_and_quietly(tmp_path: Path) -> None:
+    project(tmp_path, targets={"App": {"Release": {**PHONE, "DEVELOPMENT_TEAM": "ABCDE12345"}}})
+    foreign = {
+        "SDKROOT": "iphoneos",
+        "PRODUCT_BUNDLE_IDENTIFIER": "org.elsewhere.tool",
+        "DEVELOPMENT_TEAM": "FGHIJ67890",
+    }
+    tools = {name: {"Release": foreign} for name in ("One", "Two", "Three", "Four", "Five", "Six")}
+    project(tmp_path / "Cores" / "Emulator", "Emulator", tools)
+    project(tmp_path / "Cores" / "Desk", "Desk", {"Desk": {"Release": {**foreign, "SDKROOT": "macosx"}}})
+    look = Look(tmp_path)
+    assert [lane.name for lane in look.found.lanes] == ["ios"]
+    assert look.told("", "WARNING") == set()
+    told = [each.what for each in look.found.others]
+    assert told[0].startswith("macOS build of Desk")
+    assert told[1] == "iOS apps One, Three, Four, Five and 1 more in Cores/Emulator/Emulator.xcodeproj"
+    assert len(told) == 2
+
+
+def test_mac_catalyst_is_named(tmp_path: Path) -> None:
+    project(tmp_path, targets={"App": {"Release": {**PHONE, "SUPPORTS_MACCATALYST": "YES"}}})
+    (other,) = discover(LiveFiles(tmp_path)).others
+    assert other.what.startswith("Mac Catalyst build of App")
+    assert not other.rival

@@ -19,6 +19,7 @@ from pipeline.apple.xcode.facts import (
     TargetSettings,
 )
 from pipeline.apple.xcode.plists import parse
+from pipeline.model import Declaration
 from pipeline.ports.files import LiveFiles
 from tests.rooms.xcode.look import Look
 from tests.rooms.xcode.make import plist, png, project, write
@@ -244,3 +245,135 @@ def test_any_catalog_is_borne(text: str) -> None:
         assets.icon_images(text.encode())
     except assets.BrokenCatalog as fault:
         assert fault.reason  # noqa: PT017  # whether it is raised depends on the damage
+
+
+PREPROCESSED = plist(
+    "<key>CFBundleShortVersionString</key>\n<string>VERSION</string>\n#ifdef PAID\n<key>Edition</key>\n"
+    "<string>paid</string>\n#else\n<key>Edition</key>\n<string>free</string>\n#endif"
+)
+
+
+@pytest.mark.parametrize(("definitions", "edition"), [("PAID VERSION=3.1", "paid"), ("VERSION=3.1", "free")])
+def test_an_info_plist_for_the_c_preprocessor(tmp_path: Path, definitions: str, edition: str) -> None:
+    extra = {
+        "INFOPLIST_FILE": "Info.plist",
+        "INFOPLIST_PREPROCESS": "YES",
+        "INFOPLIST_PREPROCESSOR_DEFINITIONS": definitions,
+    }
+    info = app(tmp_path, extra, {"Info.plist": PREPROCESSED}).value("ios", TargetInfo)
+    assert (info.text("CFBundleShortVersionString"), info.text("Edition")) == ("3.1", edition)
+    assert info.place("Edition").line == (8 if edition == "paid" else 11)
+
+
+def test_what_the_preprocessor_would_have_to_guess_is_unknown(tmp_path: Path) -> None:
+    extra = {"INFOPLIST_FILE": "Info.plist", "INFOPLIST_PREPROCESS": "YES"}
+    look = app(tmp_path, extra, {"Info.plist": plist('#include "Shared.h"')})
+    assert look.value("ios", TargetInfo) is None
+    assert ("PROJ064", "Info.plist", 4) in look.told("ios", "ERROR")
+
+
+@pytest.mark.parametrize(
+    ("styles", "extra", "style", "told"),
+    [
+        ({}, {"PROVISIONING_PROFILE_SPECIFIER": "Store"}, "Manual", False),
+        ({}, {}, "Automatic", False),
+        ({"My App": "Manual"}, {"PROVISIONING_PROFILE_SPECIFIER": "Store"}, "Manual", False),
+        ({"My App": "Automatic"}, {"PROVISIONING_PROFILE_SPECIFIER": "Store"}, "Automatic", True),
+        ({"My App": "Manual"}, {"CODE_SIGN_STYLE": "Automatic"}, "Automatic", False),
+    ],
+)
+def test_the_style_of_signing(
+    tmp_path: Path, styles: dict[str, str], extra: dict[str, str], style: str, told: bool
+) -> None:
+    look = app(tmp_path, {**extra, "DEVELOPMENT_TEAM": "ABCDE12345"}, styles=styles)
+    assert look.value("ios", TargetSettings).code_sign_style.text == style
+    assert ("PROJ022" in {rule for rule, _, _ in look.told("ios", "ERROR")}) is told
+
+
+def test_a_setting_of_another_configuration_is_left_empty_on_purpose(tmp_path: Path) -> None:
+    identifier = {"PRODUCT_BUNDLE_IDENTIFIER": "com.example.app$(SUFFIX)$(TYPO)", "SDKROOT": "iphoneos"}
+    debug = {**identifier, "SUFFIX": ".dev"}
+    project(tmp_path, targets={"App": {"Debug": debug, "Release": identifier}})
+    found = Look(tmp_path).value("ios", TargetSettings)
+    assert (found.bundle_id.text, found.bundle_id.undefined) == ("com.example.app", ("TYPO",))
+
+
+def test_settings_that_xcode_gives_are_not_undefined(tmp_path: Path) -> None:
+    source = plist("<key>By</key>\n<string>$(XCODE_VERSION_ACTUAL) $(SDK_VERSION) $(BUILT_PRODUCTS_DIR)</string>")
+    info = app(tmp_path, {"INFOPLIST_FILE": "Info.plist"}, {"Info.plist": source}).value("ios", TargetInfo)
+    assert info.undefined == ()
+
+
+def test_the_team_that_config_declares_is_built_with(tmp_path: Path) -> None:
+    project(
+        tmp_path, targets={"App": {"Release": {**PHONE, "PRODUCT_BUNDLE_IDENTIFIER": "com.$(DEVELOPMENT_TEAM).app"}}}
+    )
+    assert ("PROJ003", "", None) not in Look(tmp_path).told("ios")
+    look = Look(tmp_path, Declaration(team_id="ABCDE12345"))
+    settings = look.value("ios", TargetSettings)
+    assert (settings.bundle_id.text, settings.team_id.text) == ("com.ABCDE12345.app", "")
+
+
+@pytest.mark.parametrize(
+    ("script", "stamped"),
+    [
+        ('/usr/libexec/PlistBuddy -c "Set :CFBundleVersion $n" "$plist"', True),
+        ("plutil -replace CFBundleVersion -string 7 Info.plist", True),
+        ('/usr/libexec/PlistBuddy -c "Print CFBundleVersion" "$plist"', False),
+    ],
+)
+def test_versions_that_a_script_writes(tmp_path: Path, script: str, stamped: bool) -> None:
+    files: dict[str, str | bytes] = {"Info.plist": plist("<key>CFBundleVersion</key>\n<string>0</string>")}
+    extra = {"INFOPLIST_FILE": "Info.plist", "CURRENT_PROJECT_VERSION": "12"}
+    look = app(tmp_path, extra, files, scripts=(script,))
+    assert look.value("ios", TargetInfo).stamped == (("CFBundleVersion",) if stamped else ())
+    assert ("PROJ004", "Info.plist", 5) in look.told("ios", "NOTE" if stamped else "ERROR")
+
+
+CATALOG = '{"info": {"author": "xcode", "version": 1}}'
+ICON = {"ASSETCATALOG_COMPILER_APPICON_NAME": "AppIcon"}
+
+
+@pytest.mark.parametrize(("scripts", "severity"), [(("make-icons",), "UNKNOWN"), ((), "ERROR")])
+def test_a_catalog_that_a_script_may_fill(tmp_path: Path, scripts: tuple[str, ...], severity: str) -> None:
+    files: dict[str, str | bytes] = {"A.xcassets/Contents.json": CATALOG}
+    look = app(tmp_path, ICON, files, resources=("A.xcassets",), scripts=scripts)
+    assert "PROJ050" in {rule for rule, _, _ in look.told("ios", severity)}
+
+
+def test_a_picture_that_git_lfs_keeps_elsewhere(tmp_path: Path) -> None:
+    entry = '{"images": [{"idiom": "universal", "platform": "ios", "size": "1024x1024", "filename": "i.png"}]}'
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1177\n"
+    files: dict[str, str | bytes] = {
+        "A.xcassets/AppIcon.appiconset/Contents.json": entry,
+        "A.xcassets/AppIcon.appiconset/i.png": pointer,
+    }
+    look = app(tmp_path, ICON, files, resources=("A.xcassets",))
+    assert "PROJ050" in {rule for rule, _, _ in look.told("ios", "UNKNOWN")}
+    assert "PROJ052" not in {rule for rule, _, _ in look.told("ios")}
+
+
+@pytest.mark.parametrize(
+    ("path", "stray"),
+    [
+        ("App/PrivacyInfo.xcprivacy", True),
+        ("Kit/Sources/Kit/PrivacyInfo.xcprivacy", False),
+        ("Sources/Core/PrivacyInfo.xcprivacy", False),
+        ("Sources/App/PrivacyInfo.xcprivacy", True),
+        ("Pods/Some/PrivacyInfo.xcprivacy", False),
+        ("Vendor/Some/PrivacyInfo.xcprivacy", False),
+        ("Other/PrivacyInfo.xcprivacy", False),
+    ],
+)
+def test_manifests_of_others_are_not_missed(tmp_path: Path, path: str, stray: bool) -> None:
+    project(tmp_path / "Other", "Elsewhere")
+    files: dict[str, str | bytes] = {
+        path: plist(""),
+        "Kit/Package.swift": "",
+        "Package.swift": '.target(name: "Core")',
+    }
+    assert app(
+        tmp_path,
+        {},
+        files,
+    ).value("ios", PrivacyManifest).strays == ((path,) if stray else ())

@@ -167,7 +167,7 @@ def test_april_generated_information(april: Look) -> None:
     assert info.text("CFBundleIdentifier") == "works.isometry.Isometry"
     assert info.text("CFBundleShortVersionString") == "1.0"
     assert info.values["UILaunchScreen"] == {}
-    assert info.values["UIDeviceFamily"] == [1, 2, 7]
+    assert info.values["UIDeviceFamily"] == [1, 2]
     assert len(info.values["UISupportedInterfaceOrientations~ipad"]) == 4
     assert "UILaunchScreen" not in april.value("macos", TargetInfo).values
 

@@ -69,7 +69,11 @@ def test_levels_and_inheritance() -> None:
         ("$(NAME:default=x)", "My App.x"),
         ("$(A_$(B))", "found"),
         ("costs 5$ or $(", "costs 5$ or $("),
-        ("$$(NAME)", "$My App.x"),
+        ("$$(NAME)", "$(NAME)"),
+        ("$$$(NAME)", "$My App.x"),
+        ("$NOWHERE-x", "$NOWHERE-x"),
+        ("$A_$(B)", "found"),
+        ("$NAME.x", "$NAME.x"),
         ("$(NONE)", ""),
     ],
 )

@@ -136,7 +136,12 @@ def icon_files_fit(icon: AppIcon, lane: Lane) -> Iterator[Finding]:
     idioms = {Platform.IOS: ("iphone", "ipad", "ios-marketing", "universal"), Platform.MAC_OS: ("mac", "universal")}
     told: set[str] = set()
     for image in icon.images:
-        if not image.filename or image.pointer or image.filename in told or image.idiom not in idioms.get(lane.platform, ()):
+        if (
+            not image.filename
+            or image.pointer
+            or image.filename in told
+            or image.idiom not in idioms.get(lane.platform, ())
+        ):
             continue
         if not _usable(image):
             told.add(image.filename)

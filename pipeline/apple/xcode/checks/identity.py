@@ -43,7 +43,11 @@ def bundle_identifiers_agree(settings: TargetSettings, info: TargetInfo, declare
 @check("PROJ002", "bundle identifiers belong together across configurations")
 def bundle_identifiers_agree_across_configurations(settings: TargetSettings, lane: Lane) -> Iterator[Finding]:
     mine = settings.bundle_id
-    known = [(name, value) for name, value in settings.bundle_ids if _IDENTIFIER.fullmatch(value.text) and not value.undefined]
+    known = [
+        (name, value)
+        for name, value in settings.bundle_ids
+        if _IDENTIFIER.fullmatch(value.text) and not value.undefined
+    ]
     strangers = [(name, value) for name, value in known if not _related(mine.text, value.text)]
     if mine and strangers:
         others = "; ".join(f"{name}: {value}{_at(value.location)}" for name, value in strangers)
