@@ -12,7 +12,8 @@ from pipeline.model.errors import EXIT_INTERRUPTED
 def main() -> None:
     """Run the menu with the arguments of this process."""
     try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _leave)
         _open_streams()
         _collect_less_garbage()
         from pipeline.menu import run
@@ -21,12 +22,20 @@ def main() -> None:
     except BrokenPipeError:
         # Whoever read the output has seen enough; Python must not complain about it at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
     finally:
         # The exit code stands: a late Ctrl-C shall not break the interpreter's own end.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _leave(_number: int, _frame: object) -> None:
+    """Leave at once: outside a walk nothing is half done, and a walk has a handler of its own.
+
+    An exception would be raised wherever Python happens to be. In the middle of an import it can leave a lock behind
+    for which the next import waits for ever.
+    """
+    os.write(2, b"\ninterrupted\n")
+    os._exit(EXIT_INTERRUPTED)
 
 
 def _collect_less_garbage() -> None:

@@ -110,7 +110,10 @@ def _stoppable(world: World, live: LiveTerminal | None) -> Iterator[None]:
 
     def stop(number: int, _frame: object) -> None:
         if world.stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            # Not by an exception, which could be raised in the middle of an import and leave its lock behind. What the
+            # journal says is on disk, and a run that was killed can be resumed.
+            os.write(2, f"{SHOW_CURSOR if live and live.moving else ''}\n{STOPPED}\n".encode())
+            os._exit(EXIT_INTERRUPTED)
         world.stop.set()
         if live and live.moving:
             live.notice = STOPPING
@@ -127,6 +130,8 @@ def _stoppable(world: World, live: LiveTerminal | None) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+SHOW_CURSOR = "\x1b[?25h"
+STOPPED = "stopped; `invoke resume` goes on from here"
 STOPPING = "stopping at the next safe place; once more Ctrl-C to stop at once"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline.model import PipelineError, UsageFault
+from pipeline.model import UsageFault
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ SYNCED = frozenset({"run", "resume", "intent", "receipt", "done"})
 """Kinds of entries that must be on disk before the walk goes on: what was intended, and what came of it."""
 
 
-class JournalBroken(PipelineError):
+class JournalBroken(UsageFault):
     """The chain of hashes does not hold: the journal was changed after it was written."""
 
 

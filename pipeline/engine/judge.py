@@ -7,13 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.wiring import mark_of, needs_of
-from pipeline.model import Finding, Lane, Severity, Source
+from pipeline.model import Finding, Lane, Reading, Severity, Source
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.engine.observe import Observer
 
 UNSEEN = "OBS001"
+LISTED = 4
+"""How many rules are listed by name; more are counted."""
 
 Policy = Callable[[Finding], Finding]
 
@@ -34,12 +36,12 @@ def judge(
 ) -> list[Verdict]:
     """Run the checks in order. Facts that could not be observed become one finding each, after the checks."""
     verdicts: list[Verdict] = []
-    unseen: dict[str, tuple[type, list[str]]] = {}
+    unseen: dict[str, tuple[Reading[Any], list[str]]] = {}
     for check in checks:
         mark = mark_of(check)
         arguments, source, missing = observer.arguments(needs_of(check), lane)
         if missing is not None:
-            unseen.setdefault(missing.why, (missing.fact, []))[1].append(mark.rule)
+            unseen.setdefault(missing.why, (missing, []))[1].append(mark.rule)
             verdicts.append(Verdict(mark.rule, mark.title, Source.UNKNOWN, (), missing.why))
             continue
         found = tuple(
@@ -60,23 +62,31 @@ def judge(
     return verdicts
 
 
-def _unseen(unseen: dict[str, tuple[type, list[str]]], stage: str, lane: Lane | None, policy: Policy) -> Verdict:
+def _unseen(
+    unseen: dict[str, tuple[Reading[Any], list[str]]], stage: str, lane: Lane | None, policy: Policy
+) -> Verdict:
     findings = tuple(
         policy(
             Finding(
-                summary=f"{words(fact)} could not be observed: {why}",
+                summary=f"{words(reading.fact)} could not be observed: {why}",
                 severity=Severity.UNKNOWN,
-                subject=fact.__name__,
-                remedy=f"make it observable; until then not judged: {', '.join(sorted(set(rules)))}",
+                subject=reading.fact.__name__,
+                remedy=f"{reading.remedy or 'mend what kept it from being seen'}; until then {_unjudged(rules)}",
                 rule=UNSEEN,
                 source=Source.UNKNOWN,
                 stage=stage,
                 lane=lane.name if lane else "",
             )
         )
-        for why, (fact, rules) in unseen.items()
+        for why, (reading, rules) in unseen.items()
     )
     return Verdict(UNSEEN, "what is needed for judging can be observed", Source.UNKNOWN, findings)
+
+
+def _unjudged(rules: list[str]) -> str:
+    names = sorted(set(rules))
+    listed = ", ".join(names) if len(names) <= LISTED else f"{len(names)} checks ({names[0]} to {names[-1]})"
+    return f"{listed} {'is' if len(names) == 1 else 'are'} not judged"
 
 
 def words(fact: type) -> str:

@@ -79,19 +79,19 @@ class Observer:
         try:
             arguments, source, missing = self.arguments(probe.needs, lane)
             if missing is not None:
-                return Reading.unknown(fact, missing.why, self._now())
+                return Reading.unknown(fact, missing.why, self._now(), missing.remedy)
             seen = probe.function(**arguments)
         except Interrupted:
             raise
         except PipelineError as fault:
             self.faults[key] = fault
-            return Reading.unknown(fact, f"{fault}. {fault.remedy}" if fault.remedy else str(fault), self._now())
+            return Reading.unknown(fact, str(fault), self._now(), fault.remedy)
         if isinstance(seen, Reading):
             of_facts = weakest(
                 self.reading(need.wanted, lane).source for need in probe.needs if need.wanted in self._registry.probes
             )
             if seen.source is Source.UNKNOWN:
-                return Reading.unknown(fact, seen.why, self._now())
+                return Reading.unknown(fact, seen.why, self._now(), seen.remedy)
             return Reading(fact, seen.value, weakest((seen.source, of_facts)), self._now(), seen.why)
         return Reading(fact, seen, source, self._now())
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from pipeline.engine.judge import Policy, Verdict, judge
+from pipeline.engine.judge import UNSEEN, Policy, Verdict, judge
 from pipeline.engine.observe import Observer
 from pipeline.engine.perform import TRIES, Hands, Rights, advice, receipt_told
 from pipeline.engine.wiring import Registry, checks_of, needs_of
@@ -157,6 +157,7 @@ class _Walk:
         )
         self.turn = threading.Condition()
         self.shown: set[tuple[str, str, str]] = set()
+        self.unseen: set[tuple[str, str, str]] = set()
 
     def go(self) -> Run:
         from concurrent.futures import ThreadPoolExecutor
@@ -226,10 +227,11 @@ class _Walk:
         actions, missing = self._plan(node)
         self._tell_readings(node)
         if missing and not blocked:
-            blocked = [missing]
+            blocked = {missing: False}
         if blocked:
             node.undone = node.stage.plan is not nothing and (bool(actions) or bool(missing))
-            return State.BLOCKED, [], 0.0
+            # A step whose findings were all told by a step before it says at least why it is blocked.
+            return State.BLOCKED, [] if any(blocked.values()) else list(blocked), 0.0
         if actions and node.obstructed:
             node.undone = True
             return State.HELD, self._causes(earlier), 0.0
@@ -345,10 +347,22 @@ class _Walk:
 
     # Telling -------------------------------------------------------------------------------------------------------
 
-    def _tell_verdicts(self, node: _Node, verdicts: list[Verdict]) -> list[str]:
-        placed = [(verdict, [self._placed(finding) for finding in verdict.findings]) for verdict in verdicts]
+    def _tell_verdicts(self, node: _Node, verdicts: list[Verdict]) -> dict[str, bool]:
+        """What blocks the step, and whether it is told here."""
+        placed = [(verdict, [self._placed(f) for f in verdict.findings if self._new(f)]) for verdict in verdicts]
         self.journal.extend(("judgement", _judged(node, verdict, findings)) for verdict, findings in placed)
-        return [finding.summary for _, findings in placed for finding in findings if finding.blocks]
+        told = {finding.summary for _, findings in placed for finding in findings}
+        return {f.summary: f.summary in told for verdict in verdicts for f in verdict.findings if f.blocks}
+
+    def _new(self, finding: Finding) -> bool:
+        """What could not be seen is said once a lane, however many steps it blocks."""
+        if finding.rule != UNSEEN:
+            return True
+        said = (finding.lane, finding.subject, finding.summary)
+        with self.turn:
+            fresh = said not in self.unseen
+            self.unseen.add(said)
+        return fresh
 
     def _tell_readings(self, node: _Node) -> None:
         lane = node.lane.name if node.lane else ""

@@ -35,7 +35,7 @@ class Reading(Generic[F]):
     """One observation of a fact.
 
     `value` is None exactly when `source` is UNKNOWN; `why` then says, in words for a person, what kept it from being
-    seen. A missing credential is such a value, not an exception.
+    seen, and `remedy` what would let it be seen. A missing credential is such a value, not an exception.
     """
 
     fact: type[F]
@@ -43,6 +43,7 @@ class Reading(Generic[F]):
     source: Source
     at: datetime | None = None
     why: str = ""
+    remedy: str = ""
 
     @classmethod
     def of(cls, value: F, source: Source = Source.LIVE, at: datetime | None = None) -> Reading[F]:
@@ -50,6 +51,6 @@ class Reading(Generic[F]):
         return cls(type(value), value, source, at)
 
     @classmethod
-    def unknown(cls, fact: type[F], why: str, at: datetime | None = None) -> Reading[F]:
-        """A reading without a value, and the reason."""
-        return cls(fact, None, Source.UNKNOWN, at, why)
+    def unknown(cls, fact: type[F], why: str, at: datetime | None = None, remedy: str = "") -> Reading[F]:
+        """A reading without a value, the reason, and what to do about it."""
+        return cls(fact, None, Source.UNKNOWN, at, why, remedy)

@@ -124,6 +124,5 @@ def _item(run: Run, groups: list[Group]) -> Item:
     if not why:
         place = f" ({shown(finding.location)})" if finding.location else ""
         return Item(f"{shown(finding.summary)}{place}", shown(finding.remedy), f"{shown(finding.rule)} on {on}")
-    what, _, remedy = why.partition(". ")
     facts = dict.fromkeys(group.finding.summary.partition(_UNSEEN)[0] for group in groups)
-    return Item(shown(what), shown(remedy), f"not observed: {shown(', '.join(facts))}, on {on}")
+    return Item(shown(why), shown(finding.remedy), f"not observed: {shown(', '.join(facts))}, on {on}")

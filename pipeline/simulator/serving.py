@@ -41,7 +41,8 @@ def serve_here(host: str, port: int, scenario: str, state: str, *, listed_only: 
     """
     if listed_only:
         return _list()
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    both = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in both}
     try:
         with _serving(host, port, scenario, state) as server:
             _tell(server)
@@ -52,7 +53,8 @@ def serve_here(host: str, port: int, scenario: str, state: str, *, listed_only: 
         print(f"error: {fault.what}\n  why: {fault.why}\n  help: {fault.remedy}", file=sys.stderr)
         return USAGE
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return CLEAN
 
 

@@ -117,7 +117,8 @@ def test_what_cannot_be_seen_is_unknown_once_and_no_pass(tmp_path: Path) -> None
     step = next(step for step in run.steps if step.name == "fill/left")
     assert step.state is State.BLOCKED
     assert [(f.rule, f.severity, f.source) for f in step.findings] == [("OBS001", Severity.UNKNOWN, Source.UNKNOWN)]
-    assert "level could not be observed: no answer. try later" in step.findings[0].summary
+    assert step.findings[0].summary == "level could not be observed: no answer"
+    assert step.findings[0].remedy == "try later; until then TOY002 is not judged"
     assert run.exit_code == 4
     assert run.checks_on(Source.UNKNOWN) == 2
     assert jug.poured == ["right"]
@@ -260,3 +261,19 @@ def test_lanes_walk_side_by_side(tmp_path: Path, minutes: int) -> None:
 
 def test_a_lane_is_a_fact() -> None:
     assert needs_of(toy.plan)[2].wanted is Lane
+
+
+def test_what_cannot_be_seen_is_said_once_a_lane(tmp_path: Path) -> None:
+    jug = toy.Jug()
+    jug.broken = {"left": AppleFailure("no answer")}
+    stages = (
+        toy.LOOK,
+        replace(toy.TASTE, checks=(toy.jug_is_not_too_full,), after=("look",)),
+        replace(toy.FILL, after=("taste",)),
+    )
+    run = walk(toy.cast(tmp_path, jug, stages=stages))
+    assert [f.lane for f in run.findings if f.rule == "OBS001"] == ["left"]
+    fill = next(step for step in run.steps if step.name == "fill/left")
+    assert fill.state is State.BLOCKED
+    assert fill.because == ("level could not be observed: no answer",)
+    assert jug.poured == ["right"]

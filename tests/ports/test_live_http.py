@@ -373,7 +373,9 @@ def test_a_mistake_of_a_carrier_is_not_taken_for_the_network() -> None:
         CarriedHttp(carrier, {API}).send(get())
 
 
-@pytest.mark.parametrize("url", ["https://apple.example.com", "http://10.0.0.1:8787", "ftp://127.0.0.1", "127.0.0.1:8787", ""])
+@pytest.mark.parametrize(
+    "url", ["https://apple.example.com", "http://10.0.0.1:8787", "ftp://127.0.0.1", "127.0.0.1:8787", ""]
+)
 def test_only_this_machine_may_stand_for_apple(url: str) -> None:
     with pytest.raises(UsageFault, match="cannot stand for Apple"):
         LiveHttp({}, {API: url})

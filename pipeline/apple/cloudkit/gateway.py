@@ -72,18 +72,17 @@ def _container_schema(fact: type[C], http: Http, local: LocalSchema, declared: D
     container = declared.containers[0]
     if not declared.team_id:
         why = f"no team is declared, and CloudKit keeps the container {container} by team"
+        remedy = "declare team_id in config"
     else:
         try:
             text = exported(http, declared.team_id, container, fact.environment)
         except CredentialsMissing:
-            why = (
-                f"the schema of {container} cannot be asked for without {TOKEN}. "
-                "create a management token in CloudKit Console under Tokens & Keys"
-            )
+            why = f"the schema of {container} cannot be asked for without {TOKEN}"
+            remedy = "create a management token in CloudKit Console under Tokens & Keys"
         else:
             return Reading.of(fact(container, text), http.source)
     if local.path or local.others:
-        return Reading.unknown(fact, why)
+        return Reading.unknown(fact, why, remedy=remedy)
     return Reading.of(fact(container, unasked=why), Source.LIVE)
 
 

@@ -13,10 +13,8 @@ from pipeline.model import Declaration, Lane, Reading, probe
 from pipeline.ports.clock import Clock
 from pipeline.ports.tools import Completed, Tools
 
-NO_KEYCHAIN = (
-    "no keychain on this machine: `security` exists only on macOS. sign on a Mac, or give the finished artifact "
-    "with --ipa or --pkg"
-)
+NO_KEYCHAIN = "no keychain on this machine: `security` exists only on macOS"
+SIGN_ELSEWHERE = "sign on a Mac, or give the finished artifact with --ipa or --pkg"
 PATIENCE = 60.0
 """Seconds. A locked keychain makes `security` wait for a person."""
 MOST_PROFILES = 2_000
@@ -37,7 +35,7 @@ def keychain_identities(tools: Tools, clock: Clock, anchors: Anchors) -> Identit
     certificates by kind, because their names are no proof.
     """
     if tools.find("security") is None:
-        return Reading.unknown(Identities, NO_KEYCHAIN)
+        return Reading.unknown(Identities, NO_KEYCHAIN, remedy=SIGN_ELSEWHERE)
     listed = tools.run(["security", "find-identity", "-p", "codesigning"], timeout=PATIENCE)
     held = tools.run(["security", "find-certificate", "-a", "-Z", "-p"], timeout=PATIENCE)
     for answer in (listed, held):
@@ -65,7 +63,7 @@ def keychain_identities(tools: Tools, clock: Clock, anchors: Anchors) -> Identit
 def installed_profiles(tools: Tools, clock: Clock, anchors: Anchors) -> InstalledProfiles | Reading[InstalledProfiles]:
     """The profiles in both install folders, each once, with their signatures checked."""
     if tools.find("security") is None:
-        return Reading.unknown(InstalledProfiles, NO_KEYCHAIN)
+        return Reading.unknown(InstalledProfiles, NO_KEYCHAIN, remedy=SIGN_ELSEWHERE)
     told = tools.run(["printenv", "HOME"], timeout=PATIENCE)
     home = told.stdout.strip("\r\n").rstrip("/")
     if told.returncode != 0 or not home.startswith("/"):
