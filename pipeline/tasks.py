@@ -378,7 +378,11 @@ def simulator(options: Options) -> int:
 
     port = options["port"]
     if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 0x10000):
-        raise UsageFault(f"--port {port!r} is no port", remedy="a port is a number from 0 to 65535; 0 takes a free one")
+        raise UsageFault(
+            f"--port {port!r} is no port",
+            why="a port is a number from 0 to 65535",
+            remedy="leave the option out, or take 0 for a free port",
+        )
     try:
         return serve_here(
             options["host"], int(port), options["scenario"], options["state"], listed_only=options["list"]
