@@ -207,7 +207,7 @@ def test_a_port_in_use(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("port", ["70000", "-1"])
 def test_a_port_that_is_none(port: str) -> None:
-    at_fault(menu("simulator", "--port", port), f"cannot listen on 127.0.0.1:{port}", "--port")
+    at_fault(menu("simulator", "--port", port), f"--port {port!r} is no port", "65535")
 
 
 def test_a_host_that_is_none() -> None:
