@@ -311,24 +311,32 @@ def _short(path: Path) -> str:
 
 def find_lanes(files: Files, app: AppSettings, wishes: Wishes) -> tuple[Lane, ...]:
     """The lanes: discovered, then as `config/` and the options decide."""
-    from pipeline.apple.xcode.discovery import discover
+    from pipeline.apple.xcode.discovery import WORKSPACES, discover, in_workspace
 
     platforms = tuple(name.lower() for name in wishes.lanes) or app.platforms or tuple(app.lanes)
     by_lane = {name: own.project for name, own in app.lanes.items() if own.project}
+    held = {name: own.workspace for name, own in app.lanes.items() if own.workspace}
     found = discover(
-        files, project=wishes.project, configuration=wishes.configuration, platforms=platforms, projects=by_lane
+        files,
+        project=wishes.project,
+        configuration=wishes.configuration,
+        platforms=platforms,
+        projects=by_lane,
+        workspaces=held,
     )
     lanes = []
     for lane in found.lanes:
         own = app.lanes.get(lane.name)
-        lanes.append(
-            replace(
-                lane,
-                target=(own and own.target) or lane.target,
-                scheme=(own and own.scheme) or lane.scheme,
-                configuration=wishes.configuration or (own and own.configuration) or lane.configuration,
-            )
+        decided = replace(
+            lane,
+            target=(own and own.target) or lane.target,
+            scheme=(own and own.scheme) or lane.scheme,
+            configuration=wishes.configuration or (own and own.configuration) or lane.configuration,
         )
+        if (decided.target, decided.scheme) != (lane.target, lane.scheme) and lane.name not in held:
+            # Another scheme may lie in another workspace, or in none.
+            decided = in_workspace(WORKSPACES.of(files), replace(decided, workspace=""))
+        lanes.append(decided)
     _artifacts_fit(wishes, lanes)
     return tuple(lanes)
 
@@ -435,6 +443,7 @@ def surveyed(wishes: Wishes, target: Path) -> tuple[str, dict[str, object], dict
     for lane in discover(files).lanes:
         lanes[lane.name] = {
             "project": lane.project,
+            "workspace": lane.workspace,
             "target": lane.target,
             "scheme": lane.scheme,
             "configuration": lane.configuration,

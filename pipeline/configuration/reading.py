@@ -311,6 +311,7 @@ LANES = tuple(platform.replace("_", "").lower() for platform in Platform)
 
 _LANE: Mapping[str, Reader] = {
     "project": _text,
+    "workspace": _text,
     "target": _text,
     "scheme": _text,
     "configuration": _text,

@@ -20,6 +20,7 @@ class LaneSettings:
     bundle_id: str = ""
     version: str = ""
     build: str = ""
+    workspace: str = ""
 
 
 @dataclass(frozen=True)

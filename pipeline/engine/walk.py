@@ -207,7 +207,7 @@ class _Walk:
             node.fault, node.undone = fault, True
             because = [advice(fault)]
             if isinstance(fault, Interrupted):
-                state = State.HELD
+                state, because = State.HELD, ["the stop that was asked for"]
         except BaseException as fault:
             node.undone = True
             because = [f"internal error: {type(fault).__name__}"]

@@ -28,7 +28,10 @@ class Platform(StrEnum):
 
 @dataclass(frozen=True)
 class Lane:
-    """One app on one platform. `project` is the .xcodeproj's path relative to the app's root, with forward slashes."""
+    """One app on one platform. `project` is the .xcodeproj's path relative to the app's root, with forward slashes.
+
+    `workspace` is the path of the .xcworkspace that the project is built in; "" when it is built on its own.
+    """
 
     name: str
     platform: Platform
@@ -36,6 +39,7 @@ class Lane:
     target: str
     configuration: str
     scheme: str = ""
+    workspace: str = ""
 
     def __str__(self) -> str:
         return self.name

@@ -10,7 +10,9 @@ import pytest
 
 from pipeline.model import Outcome, Source
 from pipeline.model.run import State
+from pipeline.subject import SAMPLE
 from tests.rehearsals.theatre import ROOT, effects, menu, play, play_on
+from tests.rooms.xcode.make import workspace
 
 
 def test_the_sample_app_rehearses_green(tmp_path: Path) -> None:
@@ -26,6 +28,18 @@ def test_the_sample_app_rehearses_green(tmp_path: Path) -> None:
     once = [effect["effect"] for effect in effects(world.folder.path)]
     for platform_effect in ("POST /v1/buildUploads", "POST /v1/buildUploadFiles", "PATCH /v1/buildUploadFiles"):
         assert sum(each.startswith(platform_effect) and "/relationships/" not in each for each in once) >= 2, once
+
+
+def test_an_app_in_a_workspace_is_archived_there(tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    shutil.copytree(SAMPLE, app)
+    workspace(app, "All", "group:Isometry.xcodeproj", "group:Pods/Pods.xcodeproj")
+    run, _ = play(tmp_path / "runs", app=str(app))
+    assert run.exit_code == 0, [str(f) for f in run.findings]
+    told = [a.describe for step in run.steps if step.stage == "archive" for a in step.actions]
+    assert len(told) == 2
+    assert all(each.endswith(" of All.xcworkspace") for each in told)
+    assert {finding.rule for finding in run.findings} >= {"PROJ066"}
 
 
 def test_resuming_a_green_rehearsal_changes_nothing_at_apple(tmp_path: Path) -> None:

@@ -134,9 +134,10 @@ def read_profile(data: bytes, anchors: Anchors, *, path: str = "") -> Provisioni
 def entitlement_allows(profile_value: Any, signed_value: Any) -> bool:
     """Whether what the profile grants covers what the signature claims, for a key that both have.
 
-    `*` grants anything and `PREFIX*` what begins with PREFIX and goes on; a list grants each of its elements, singly
-    or as a list; everything else must be the same, in type too. A claim that is itself `*` is never covered. These
-    are the rules of libmis (MISEntitlementDictionaryAllowsEntitlementValue), by which iOS compares the two.
+    `*` grants anything and `PREFIX*` what begins with PREFIX; a list grants each of its elements, singly or as a list;
+    everything else must be the same, in type too. A claim that is itself `*` is never covered. These are the rules of
+    libmis (MISEntitlementDictionaryAllowsEntitlementValue), by which iOS compares the two; but PREFIX alone is covered
+    by `PREFIX*` here: apps are on sale that claim `TEAM.` as a keychain group, where the profile grants `TEAM.*`.
     """
     if signed_value == WILDCARD:
         return False
@@ -152,7 +153,7 @@ def _grants(profile_value: Any, signed_value: Any) -> bool:
     if signed_value == WILDCARD:
         return False
     if isinstance(profile_value, str) and isinstance(signed_value, str):
-        return _matches(profile_value, signed_value)
+        return _matches(profile_value, signed_value) or profile_value == signed_value + WILDCARD
     return type(profile_value) is type(signed_value) and bool(profile_value == signed_value)
 
 

@@ -12,7 +12,7 @@ from pipeline.values import dataclass
 class ArchiveApp(Action):
     """Build an .xcarchive. `team_id`, when given, is passed to xcodebuild and wins over the project's.
 
-    `path` is where the archive shall be, as an absolute path.
+    `path` is where the archive shall be, as an absolute path. `workspace`, when given, is opened instead of `project`.
     """
 
     risk: ClassVar[Risk] = Risk.REVERSIBLE
@@ -25,6 +25,7 @@ class ArchiveApp(Action):
     version: str
     build: str
     team_id: str = ""
+    workspace: str = ""
     path: str = late()
 
     @classmethod
@@ -33,14 +34,26 @@ class ArchiveApp(Action):
     ) -> ArchiveApp:
         """The archive of a lane. A lane without a scheme has the one that Xcode makes up for its target."""
         scheme = lane.scheme or lane.target
-        return cls(lane.project, scheme, lane.configuration, lane.platform, bundle_id, version, build, team_id, path)
+        return cls(
+            lane.project,
+            scheme,
+            lane.configuration,
+            lane.platform,
+            bundle_id,
+            version,
+            build,
+            team_id,
+            lane.workspace,
+            path,
+        )
 
     @property
     def subject(self) -> str:
         return f"archive {self.bundle_id} {self.platform.label}"
 
     def describe(self) -> str:
-        return f"archive {self.version} ({self.build}) for {self.platform.label} with the scheme {self.scheme}"
+        held = f" of {self.workspace}" if self.workspace else ""
+        return f"archive {self.version} ({self.build}) for {self.platform.label} with the scheme {self.scheme}{held}"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,9 @@ class Value:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with a file of the project. `kind` is one of unreadable, duplicate, missing-base, syntax.
+    """Something wrong with a file of the project.
+
+    `kind` is one of unreadable, duplicate, missing-base, missing-pods, syntax.
 
     `missing` is the path of the configuration file that is not here.
     """

@@ -103,8 +103,9 @@ def archive_app(  # noqa: PLR0917  # the engine passes them by name
     _clear(unfinished)
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     progress.say(f"xcodebuild archive {action.scheme}")
+    opened = ("-workspace", action.workspace) if action.workspace else ("-project", action.project)
     argv = [
-        *("xcodebuild", "archive", "-project", action.project, "-scheme", action.scheme),
+        *("xcodebuild", "archive", *opened, "-scheme", action.scheme),
         *("-configuration", action.configuration, "-destination", _DESTINATIONS[action.platform]),
         *("-archivePath", str(unfinished)),
     ]

@@ -31,6 +31,7 @@ from pipeline.apple.xcode.pbxproj import BrokenList
 from pipeline.apple.xcode.project import Project, Target
 from pipeline.apple.xcode.settings import Resolved, Settings
 from pipeline.apple.xcode.workspace import DEPLOYMENT, Loaded, Workspace
+from pipeline.apple.xcode.workspacedata import FILE as CONTENTS
 from pipeline.model import Lane, Location
 
 _IDENTITY = (
@@ -396,6 +397,7 @@ def problems(sight: Sight) -> ProjectProblems:
                 for flaw in flaws
                 for kind in ("missing-base" if flaw.missing else "syntax",)
             ]
+    found += _missing_pods(sight)
     for key in ("INFOPLIST_FILE", "CODE_SIGN_ENTITLEMENTS"):
         path, loaded = sight.plist(key)
         if loaded.problem:
@@ -407,6 +409,26 @@ def problems(sight: Sight) -> ProjectProblems:
             if not isinstance(loaded.plist.value, dict):
                 found.append(Problem("unreadable", "is no dictionary", Location(path, 1)))
     return ProjectProblems(tuple(dict.fromkeys(found)))
+
+
+def _missing_pods(sight: Sight) -> Iterable[Problem]:
+    """What `pod install` would write and is not here: the workspace, or the project that it holds for the pods."""
+    workspace, lane = sight.workspace, sight.lane
+    data = next((one for one in workspace.workspaces if one.path == lane.workspace), None)
+    if data is not None:
+        if data.pods and not workspace.has(f"{data.pods}/project.pbxproj"):
+            text = f"{lane.workspace} refers to {data.pods}, which is not here"
+            yield Problem("missing-pods", text, Location(f"{lane.workspace}/{CONTENTS}"), data.pods)
+        return
+    podfile = posixpath.join(posixpath.dirname(lane.project), "Podfile")
+    bases = (holder.configuration(lane.configuration) for holder in (sight.project, sight.target))
+    based = next((one for one in bases if one and "Pods" in one.base.split("/")), None)
+    if workspace.has(podfile):
+        text = f"{podfile} asks for CocoaPods, and no workspace with {lane.project} is here"
+        yield Problem("missing-pods", text, Location(podfile))
+    elif based is not None:
+        text = f"{sight.target.name} is built with CocoaPods, and no workspace with {lane.project} is here"
+        yield Problem("missing-pods", text, Location(sight.project.file, based.line))
 
 
 def survey(workspace: Workspace, discovery: Discovery) -> ProjectSurvey:

@@ -23,10 +23,25 @@ class Scheme:
     configuration: str
     for_extension: bool = False
 
+    @property
+    def holder(self) -> str:
+        """The .xcodeproj or .xcworkspace that it lies in."""
+        return self.path.partition(FOLDER)[0]
+
+    @property
+    def workspace(self) -> str:
+        """The .xcworkspace that it lies in; "" for a scheme of a project."""
+        return self.holder if self.holder.endswith(".xcworkspace") else ""
+
     def archives(self, project: str, target: str) -> bool:
         """Whether archiving this scheme makes that target; `project` is the .xcodeproj's path."""
-        file = posixpath.basename(project)
-        return any(name == target and posixpath.basename(where) == file for _, name, where in self.targets)
+        return any(name == target and self._names(where, project) for _, name, where in self.targets)
+
+    def _names(self, container: str, project: str) -> bool:
+        if self.workspace:
+            # A workspace may hold two projects of one name.
+            return posixpath.normpath(posixpath.join(posixpath.dirname(self.workspace), container)) == project
+        return posixpath.basename(container) == posixpath.basename(project)
 
 
 class BrokenScheme(ValueError):  # reads as what happened

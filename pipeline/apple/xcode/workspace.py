@@ -18,6 +18,10 @@ from pipeline.apple.xcode.project import Configuration, Project, Target
 from pipeline.apple.xcode.schemes import FOLDER, BrokenScheme, Scheme
 from pipeline.apple.xcode.schemes import parse as parse_scheme
 from pipeline.apple.xcode.settings import Context, Level, Settings, settings_of
+from pipeline.apple.xcode.workspacedata import FILE as CONTENTS
+from pipeline.apple.xcode.workspacedata import LIMIT as WORKSPACE_LIMIT
+from pipeline.apple.xcode.workspacedata import BrokenWorkspace, WorkspaceData
+from pipeline.apple.xcode.workspacedata import parse as parse_workspace
 from pipeline.apple.xcode.xcconfig import Assignment, Flaw, load
 from pipeline.model import Location
 from pipeline.values import dataclass
@@ -117,8 +121,32 @@ class Workspace:
             raise found
         return found
 
+    @cached_property
+    def _contents(self) -> tuple[tuple[WorkspaceData, ...], tuple[tuple[str, Problem], ...]]:
+        found, broken = [], []
+        for path in self.tree:
+            folder, _, name = path.rpartition("/")
+            if name != CONTENTS or not folder.endswith(".xcworkspace") or _is_others(folder):
+                continue
+            try:
+                found.append(parse_workspace(self.read(path, WORKSPACE_LIMIT) or b"", folder, self.root))
+            except BrokenWorkspace as fault:
+                place = Location(path, fault.line)
+                broken.append((folder, Problem("unreadable", f"the workspace cannot be read: {fault.reason}", place)))
+        return tuple(found), tuple(broken)
+
+    @property
+    def workspaces(self) -> tuple[WorkspaceData, ...]:
+        """The .xcworkspace folders, except those inside projects and packages and those of dependency managers."""
+        return self._contents[0]
+
+    @property
+    def broken_workspaces(self) -> tuple[tuple[str, Problem], ...]:
+        """Those that cannot be read, each with what is wrong."""
+        return self._contents[1]
+
     def schemes(self, project: str) -> tuple[tuple[Scheme, ...], tuple[Problem, ...]]:
-        """The shared schemes of a project and of the workspaces beside or above it."""
+        """The shared schemes of a project and of the workspaces that refer to it."""
         return self.once(("schemes", project), lambda: self._schemes(project))
 
     @cached_property
@@ -127,11 +155,9 @@ class Workspace:
 
     def _schemes(self, project: str) -> tuple[tuple[Scheme, ...], tuple[Problem, ...]]:
         found, problems = [], []
-        folder = posixpath.dirname(project)
+        holders = {project, *(one.path for one in self.workspaces if project in one.projects)}
         for path in self._scheme_paths:
-            holder = path[: path.index(FOLDER)]
-            beside = holder.endswith(".xcworkspace") and f"{folder}/".startswith(_slashed(posixpath.dirname(holder)))
-            if holder != project and not beside:
+            if path[: path.index(FOLDER)] not in holders:
                 continue
             try:
                 found.append(parse_scheme(self.read(path) or b"", path))
@@ -290,5 +316,6 @@ _DEFAULTS = {
 }
 
 
-def _slashed(folder: str) -> str:
-    return f"{folder}/" if folder else ""
+def _is_others(workspace: str) -> bool:
+    """Whether a workspace is part of a project or a package, or written by a dependency manager."""
+    return any(part in ("Pods", "Build", ".swiftpm") or part.endswith(".xcodeproj") for part in workspace.split("/"))

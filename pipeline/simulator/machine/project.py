@@ -501,8 +501,8 @@ class Project:
         found: dict[str, tuple[str, str]] = {}
         for pattern in ("xcshareddata/xcschemes/*.xcscheme", "xcuserdata/*/xcschemes/*.xcscheme"):
             for path in sorted(self.path.glob(pattern)):
-                identifiers, configuration = _scheme(path)
-                found.setdefault(path.stem, (self._released(identifiers), configuration))
+                references, configuration = scheme_of(path)
+                found.setdefault(path.stem, (self._released([each for each, _ in references]), configuration))
         served = {identifier for identifier, _ in found.values()}
         for target in self.targets:
             if target.identifier not in served and "bundle.u" not in target.product_type:
@@ -606,14 +606,19 @@ def _walk(folder: Path, root: Path, excepted: set[str]) -> Iterator[Path]:
             yield entry
 
 
-def _scheme(path: Path) -> tuple[list[str], str]:
-    """Identifiers of the targets that a scheme archives, in its order, and its archive configuration."""
+def scheme_of(path: Path) -> tuple[list[tuple[str, str]], str]:
+    """What a scheme archives, in its order, and its archive configuration.
+
+    Each target is told by its identifier and by the path of its project, relative to the folder that holds the
+    project or workspace of the scheme.
+    """
     text = path.read_text(encoding="utf-8", errors="replace")
-    archived: list[str] = []
+    archived: list[tuple[str, str]] = []
     for entry in re.findall(r"<BuildActionEntry\b(.*?)</BuildActionEntry>", text, re.DOTALL):
         reference = re.search(r'BlueprintIdentifier\s*=\s*"([^"]*)"', entry)
         if reference and 'buildForArchiving = "NO"' not in entry:
-            archived.append(reference[1])
+            container = re.search(r'ReferencedContainer\s*=\s*"container:([^"]*)"', entry)
+            archived.append((reference[1], container[1] if container else ""))
     configuration = re.search(r'<ArchiveAction\b[^>]*?buildConfiguration\s*=\s*"([^"]*)"', text, re.DOTALL)
     return archived, configuration[1] if configuration else "Release"
 

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.simulator.machine.mac import Machine
+    from pipeline.simulator.machine.workspace import Workspace
 
 Answer = tuple[int, str, str]
 
 USAGE = """Usage: xcodebuild [-project <projectname>] [[-target <targetname>]...|-alltargets] [-configuration <configurationname>] [-arch <architecture>]... [-sdk [<sdkname>|<sdkpath>]] [-showBuildSettings [-json]] [<buildsetting>=<value>]... [<buildaction>]...
        xcodebuild [-project <projectname>] -scheme <schemeName> [-destination <destinationspecifier>]... [-configuration <configurationname>] [-arch <architecture>]... [-sdk [<sdkname>|<sdkpath>]] [-showBuildSettings] [-showdestinations] [<buildsetting>=<value>]... [<buildaction>]...
+       xcodebuild -workspace <workspacename> -scheme <schemeName> [-destination <destinationspecifier>]... [-configuration <configurationname>] [-arch <architecture>]... [-sdk [<sdkname>|<sdkpath>]] [-showBuildSettings] [-showdestinations] [<buildsetting>=<value>]... [<buildaction>]...
        xcodebuild -version [-sdk [<sdkfullpath>|<sdkname>] [-json] [<infoitem>] ]
        xcodebuild -list [[-project <projectname>]|[-workspace <workspacename>]] [-json]
        xcodebuild -exportArchive -archivePath <xcarchivepath> [-exportPath <destinationpath>] -exportOptionsPlist <plistpath>
@@ -124,7 +126,7 @@ def run(machine: Machine, arguments: Sequence[str], cwd: Path) -> Answer:
         if "exportArchive" in call.flags:
             return _export(machine, call, cwd)
         if "list" in call.flags:
-            return _list(_project(machine, call, cwd), as_json="json" in call.flags)
+            return _list(_opened(machine, call, cwd), as_json="json" in call.flags)
         if "showBuildSettings" in call.flags:
             return _show_settings(machine, call, cwd)
         return _act(machine, call, cwd)
@@ -132,12 +134,17 @@ def run(machine: Machine, arguments: Sequence[str], cwd: Path) -> Answer:
         return fault.code, "", f"{fault}\n"
 
 
+def _opened(machine: Machine, call: _Call, cwd: Path) -> Project | Workspace:
+    if "workspace" not in call.options:
+        return _project(machine, call, cwd)
+    if "project" in call.options:
+        raise BuildError("xcodebuild: error: You cannot specify both an Xcode project and a workspace.", 64)
+    from pipeline.simulator.machine.workspace import Workspace
+
+    return Workspace(cwd / call.options["workspace"], machine.project)
+
+
 def _project(machine: Machine, call: _Call, cwd: Path) -> Project:
-    if "workspace" in call.options:
-        path = cwd / call.options["workspace"]
-        if not path.exists():
-            raise BuildError(f"xcodebuild: error: '{path}' does not exist.", 66)
-        raise BuildError("xcodebuild: error: this machine is simulated and builds projects, not workspaces.", 70)
     name = call.options.get("project")
     if name is None:
         found = sorted(path for path in cwd.iterdir() if path.suffix == ".xcodeproj") if cwd.is_dir() else []
@@ -156,9 +163,14 @@ def _project(machine: Machine, call: _Call, cwd: Path) -> Project:
     return machine.project(cwd / name)
 
 
-def _list(project: Project, *, as_json: bool) -> Answer:
-    targets = [target.name for target in project.targets]
+def _list(project: Project | Workspace, *, as_json: bool) -> Answer:
     schemes = sorted(project.schemes)
+    listed = "    Schemes:\n" + "".join(f"        {name}\n" for name in schemes) + "\n"
+    if not isinstance(project, Project):
+        if as_json:
+            return 0, json.dumps({"workspace": {"name": project.name, "schemes": schemes}}, indent=2) + "\n", ""
+        return 0, f'Information about workspace "{project.name}":\n{listed}', ""
+    targets = [target.name for target in project.targets]
     if as_json:
         about = {
             "configurations": project.configurations,
@@ -171,21 +183,28 @@ def _list(project: Project, *, as_json: bool) -> Answer:
     text = f'Information about project "{project.name}":\n'
     text += "".join(f"    {title}:\n" + "".join(f"        {n}\n" for n in names) + "\n" for title, names in blocks)
     text += '    If no build configuration is specified and -scheme is not passed then "Release" is used.\n\n'
-    return 0, text + "    Schemes:\n" + "".join(f"        {name}\n" for name in schemes) + "\n", ""
+    return 0, text + listed, ""
 
 
-def _scheme(project: Project, call: _Call) -> tuple[str, Target, str]:
+def _scheme(opened: Project | Workspace, call: _Call) -> tuple[str, Target, str]:
     name = call.options.get("scheme")
+    kind = "project" if isinstance(opened, Project) else "workspace"
+    if name is None and kind == "workspace":
+        needed = "If you specify a workspace then you must also specify a scheme."
+        raise BuildError(f"xcodebuild: error: {needed}  Use -list to see the schemes in this workspace.", 65)
     if name is None:
         raise BuildError("xcodebuild: error: The project action requires specifying a scheme.", 65)
-    if name not in project.schemes:
+    if name not in opened.schemes:
         raise BuildError(
-            f'xcodebuild: error: The project named "{project.name}" does not contain a scheme named "{name}". The'
-            ' "-list" option can be used to find the names of the schemes in the project.',
+            f'xcodebuild: error: The {kind} named "{opened.name}" does not contain a scheme named "{name}". The'
+            f' "-list" option can be used to find the names of the schemes in the {kind}.',
             65,
         )
-    identifier, configuration = project.schemes[name]
-    target = next((target for target in project.targets if target.identifier == identifier), None)
+    if isinstance(opened, Project):
+        identifier, configuration = opened.schemes[name]
+        target = next((target for target in opened.targets if target.identifier == identifier), None)
+    else:
+        target, configuration = opened.schemes[name]
     if target is None:
         raise BuildError(f"xcodebuild: error: Scheme {name} is not currently configured for the archive action.", 66)
     return name, target, call.options.get("configuration", configuration)
@@ -217,11 +236,11 @@ def _sdk(target: Target, scheme: str, configuration: str, call: _Call) -> Sdk:
 
 
 def _show_settings(machine: Machine, call: _Call, cwd: Path) -> Answer:
-    project = _project(machine, call, cwd)
-    if "scheme" in call.options:
-        scheme, target, _ = _scheme(project, call)
+    if "scheme" in call.options or "workspace" in call.options:
+        scheme, target, _ = _scheme(_opened(machine, call, cwd), call)
         configuration = call.options.get("configuration", "Debug")
     else:
+        project = _project(machine, call, cwd)
         scheme = call.options.get("target", project.targets[0].name if project.targets else "")
         chosen = [target for target in project.targets if target.name == scheme]
         if not chosen:
@@ -245,27 +264,28 @@ def _settings(target: Target, sdk: Sdk, configuration: str, call: _Call, cwd: Pa
 
 
 def _act(machine: Machine, call: _Call, cwd: Path) -> Answer:
-    project = _project(machine, call, cwd)
+    opened = _opened(machine, call, cwd)
     wanted = [action for action in call.actions if action != "clean"]
     if wanted != ["archive"]:
         raise BuildError("xcodebuild: error: this machine is simulated and only archives.", 70)
-    scheme, target, configuration = _scheme(project, call)
+    scheme, target, configuration = _scheme(opened, call)
     sdk = _sdk(target, scheme, configuration, call)
     path = _archive_path(machine, call, cwd, scheme)
     heading = f"Command line invocation:\n    {machine.developer}/usr/bin/xcodebuild archive -scheme {scheme}\n\n"
     try:
         settings = _settings(target, sdk, configuration, call, cwd)
-        _write(path, _archived(machine, project, target, settings, scheme), replaced=".xcarchive")
+        _write(path, _archived(machine, target, settings, scheme), replaced=".xcarchive")
     except BuildError as fault:
-        failed = f"Building project {project.name} with scheme {scheme} and configuration {configuration}"
+        kind = "project" if isinstance(opened, Project) else "workspace"
+        failed = f"Building {kind} {opened.name} with scheme {scheme} and configuration {configuration}"
         trailer = f"** ARCHIVE FAILED **\n\n\nThe following build commands failed:\n\t{failed}\n(1 failure)\n"
         return fault.code, f"{heading}{fault}\n", trailer
     return 0, f"{heading}** ARCHIVE SUCCEEDED **\n", ""
 
 
-def _archived(machine: Machine, project: Project, target: Target, settings: Settings, scheme: str) -> dict[str, bytes]:
+def _archived(machine: Machine, target: Target, settings: Settings, scheme: str) -> dict[str, bytes]:
     if machine.scenario.archive_error:
-        raise BuildError(f"{project.folder}/{machine.scenario.archive_error}")
+        raise BuildError(f"{target.project.folder}/{machine.scenario.archive_error}")
     moment = machine.now()
     return archive.contents(archive.build(target, settings, machine.keychain, moment), scheme, moment)
 

@@ -227,7 +227,7 @@ def test_an_unsigned_archive_loses_its_entitlements(new_desk: NewDesk, tmp_path:
         ["xcodebuild", "build", "-project", str(PROJECT), "-scheme", "Isometry"],
         ["xcodebuild", "archive", "-project", str(PROJECT)],
         ["xcodebuild", "-exportArchive", "-archivePath", "x"],
-        ["xcodebuild", "archive", "-workspace", str(PROJECT / "project.xcworkspace"), "-scheme", "Isometry"],
+        ["xcodebuild", "archive", "-workspace", str(PROJECT / "none.xcworkspace"), "-scheme", "Isometry"],
         ["xcodebuild", "-showBuildSettings", "-project", str(PROJECT), "-target", "None"],
         ["xcrun", "altool", "--upload-app"],
         ["xcrun", "--find", "nothing"],

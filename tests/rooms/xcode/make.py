@@ -131,6 +131,14 @@ def scheme(target: str, project_file: str, configuration: str = "Release") -> st
     )
 
 
+def workspace(root: Path, name: str, *locations: str) -> Path:
+    """An .xcworkspace with file references."""
+    references = "".join(f'<FileRef location="{location}"></FileRef>\n' for location in locations)
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Workspace version="1.0">\n{references}</Workspace>\n'
+    write(root, {f"{name}.xcworkspace/contents.xcworkspacedata": body})
+    return root / f"{name}.xcworkspace"
+
+
 def png(width: int, height: int, pixel: bytes, *, palette: bool = False) -> bytes:
     """A PNG in which all pixels are alike: 3 bytes for RGB, 4 for RGBA; with `palette` one that has a tRNS chunk."""
     colour = {1: 3, 3: 2, 4: 6}[len(pixel)]

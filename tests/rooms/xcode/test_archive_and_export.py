@@ -6,6 +6,7 @@ import itertools
 import plistlib
 import stat
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,12 @@ def whole(options: dict[str, str]) -> None:
     (archive / "Info.plist").write_bytes(b"x")
 
 
-def archived(tmp_path: Path, tool: Xcodebuild, declared: Declaration | None = None) -> Any:
+def archived(
+    tmp_path: Path, tool: Xcodebuild, declared: Declaration | None = None, action: ArchiveApp = ARCHIVE
+) -> Any:
     products = Products(tmp_path / "run", Source.SIMULATED)
     progress = ToldProgress(lambda *_: None)
-    return archive_app(ARCHIVE, tool, LiveFiles(tmp_path), products, declared or Declaration(), progress)
+    return archive_app(action, tool, LiveFiles(tmp_path), products, declared or Declaration(), progress)
 
 
 def test_a_whole_archive_takes_its_name(tmp_path: Path) -> None:
@@ -65,6 +68,13 @@ def test_a_whole_archive_takes_its_name(tmp_path: Path) -> None:
     )
     assert "DEVELOPMENT_TEAM=ABCDE12345" in tool.argv
     assert [found.name for found in path.parent.iterdir()] == ["App.xcarchive"]
+
+
+def test_a_workspace_is_opened_instead_of_the_project(tmp_path: Path) -> None:
+    tool = Xcodebuild(whole)
+    archived(tmp_path, tool, action=replace(ARCHIVE, workspace="App.xcworkspace"))
+    assert tool.argv[:6] == ("xcodebuild", "archive", "-workspace", "App.xcworkspace", "-scheme", "App")
+    assert "-project" not in tool.argv
 
 
 def test_an_older_archive_stays_when_the_new_one_fails(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipeline.apple.bundle.facts import BuiltApp, Export, ExportedApp
 from pipeline.apple.xcode.facts import TargetInfo
-from pipeline.model import Declaration, Finding, Reading, check, error, unseen
+from pipeline.model import Declaration, Finding, Reading, check, error, note, unseen
 
 EXPORT_AGAIN = "export again from an archive of this checkout"
 _SHOWN = 5
@@ -55,13 +55,21 @@ def differing_identifier(app: BuiltApp, project: TargetInfo, declared: Declarati
 
 
 def differing_versions(app: BuiltApp, project: TargetInfo, declared: Declaration, remedy: str) -> Iterator[Finding]:
-    """Compare version and build with what is declared, else with what the project decides."""
+    """Compare version and build with what is declared, else with what the project decides.
+
+    What a build script stamps is compared with nothing.
+    """
     for what, key, found, said, apple in (
         ("version", "CFBundleShortVersionString", app.version, declared.version, "ITMS-90057"),
         ("build", "CFBundleVersion", app.build, declared.build, "ITMS-90056"),
     ):
         wanted = said or project.text(key)
-        if not found:
+        if key in project.stamped:
+            # A simulated build runs no scripts, so that a difference says nothing of the real one.
+            if found != wanted:
+                text = f"the {what} is {found or 'missing'}, and a build script writes it: it was compared with nothing"
+                yield note(text, subject=app.place, at=project.place(key))
+        elif not found:
             yield error(f"{key} is missing", subject=app.place, remedy=f"set {key} and {remedy}", apple=apple)
         elif not wanted:
             yield unseen(f"neither config nor the project tells a {what} to compare with", subject=app.place)

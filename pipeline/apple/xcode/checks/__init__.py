@@ -44,6 +44,7 @@ from pipeline.apple.xcode.checks.sources import (
     bitcode_is_not_enabled,
     deployment_target_is_recent,
     named_files_exist,
+    pods_are_installed,
     project_files_can_be_read,
     scheme_is_shared,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "mac_category_is_set",
     "minimum_mac_version_exists",
     "named_files_exist",
+    "pods_are_installed",
     "privacy_manifest_is_a_member",
     "privacy_manifest_is_valid",
     "project_files_can_be_read",

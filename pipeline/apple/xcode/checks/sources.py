@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from pipeline.apple.xcode.facts import ProjectProblems, TargetSettings
+from pipeline.apple.xcode.facts import Problem, ProjectProblems, TargetSettings
 from pipeline.model import Finding, Lane, Location, Platform, check, error, note, warning
 
 OLDEST_IOS = (15, 0)
+INSTALL = "run `pod install` before archiving: it writes the pods, and the workspace that is archived"
 
 
 @check("PROJ060", "files that settings name are there")
@@ -60,18 +61,38 @@ def deployment_target_is_recent(settings: TargetSettings, lane: Lane) -> Iterato
 def base_configurations_are_there(problems: ProjectProblems) -> Iterator[Finding]:
     for problem in problems.problems:
         if problem.kind == "missing-base":
+            made = "make the file (a template, the build machine's secrets), or remove the reference"
             yield warning(
                 f"{problem.text}: its settings were not looked at",
                 subject="xcconfig",
                 at=problem.location,
-                remedy="make the file (pod install, a template, the build machine's secrets), or remove the reference",
+                remedy=INSTALL if _is_of_pods(problem) else made,
             )
+
+
+@check("PROJ066", "the pods are installed")
+def pods_are_installed(problems: ProjectProblems) -> Iterator[Finding]:
+    """A configuration file of the pods that is missing has the same cause, and PROJ063 tells it."""
+    if any(_is_of_pods(problem) for problem in problems.problems if problem.kind == "missing-base"):
+        return
+    for problem in problems.problems:
+        if problem.kind == "missing-pods":
+            yield warning(
+                f"{problem.text}: the archive will fail without it",
+                subject="CocoaPods",
+                at=problem.location,
+                remedy=INSTALL,
+            )
+
+
+def _is_of_pods(problem: Problem) -> bool:
+    return "Pods" in problem.missing.split("/")
 
 
 @check("PROJ064", "the project's files can be read")
 def project_files_can_be_read(problems: ProjectProblems) -> Iterator[Finding]:
     for problem in problems.problems:
-        if problem.kind == "missing-base":
+        if problem.kind in ("missing-base", "missing-pods"):
             continue
         broken = problem.kind == "unreadable" or "merge conflict" in problem.text
         say = error if broken else warning
