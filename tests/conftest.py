@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# On a runner the same examples every time: what fails there must fail again at the desk. At a desk, new ones each time.
+settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")), database=None)
+settings.load_profile("house")
 
 ROOT = Path(__file__).resolve().parent.parent
 
