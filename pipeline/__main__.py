@@ -1,12 +1,12 @@
 """The console command: `release-pipeline`, or `python -m pipeline`."""
 
-from __future__ import annotations
-
+# Nothing else is imported before the handlers stand: a Ctrl-C in an import would show a traceback.
 import os
 import signal
 import sys
 
-from pipeline.model.errors import EXIT_INTERRUPTED
+# EXIT_INTERRUPTED of pipeline.model.errors, whose package is already too much to import here.
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def _leave(_number: int, _frame: object) -> None:
     for which the next import waits for ever.
     """
     os.write(2, b"\ninterrupted\n")
-    os._exit(EXIT_INTERRUPTED)
+    os._exit(_INTERRUPTED)
 
 
 def _collect_less_garbage() -> None:

@@ -48,7 +48,7 @@ def _missing(world: World) -> Callable[[Run], str]:
 
         again = _again(asdict(world.wishes), run)
         cured = run.exit_code == 0 and not any(finding.blocks for finding in run.findings)
-        if world.rehearsed:
+        if run.theatre != "live":
             clean, noun = "nothing is wrong with the app", "to mend"
             advice = f"`invoke doctor{again}` asks this machine, and Apple where there are credentials"
         else:
@@ -75,7 +75,6 @@ def _this_machine() -> Iterator[str]:
 
 
 def _walk(world: World, options: Options, *, resumed: bool, told: Callable[[Run], str] | None = None) -> int:
-    from pipeline.engine.approval import plan_told
     from pipeline.engine.walk import walk
     from pipeline.stages import table as stages_of
 
@@ -92,8 +91,7 @@ def _walk(world: World, options: Options, *, resumed: bool, told: Callable[[Run]
         live = stack.enter_context(_watched(options))
         stack.enter_context(_stoppable(world, live))
         run = walk(world.cast(stages, live.on_entry if live else None, resumed=resumed))
-    if world.rehearsed and run.plan.promises:
-        world.folder.keep("plan.json", plan_told(run.plan))
+    world.keep_plan(run)
     _report(run, options, wanted, told)
     return run.exit_code or 0
 
@@ -385,7 +383,7 @@ def runs_list(folders: Sequence[RunFolder], where: Path, *, json: bool) -> int:
     return 0
 
 
-def approve(folder: RunFolder, by: str, *, yes: bool) -> int:
+def approve(folder: RunFolder, by: str, digest: str = "", *, yes: bool) -> int:
     """Show a run's plan and record that a person approves it."""
     import json
     from datetime import UTC, datetime
@@ -403,6 +401,12 @@ def approve(folder: RunFolder, by: str, *, yes: bool) -> int:
         ) from fault
     except ValueError as fault:
         raise UsageFault(f"{path} is not JSON", why=str(fault), remedy="make a new one with `invoke plan`") from fault
+    if digest and not (len(digest) >= SHORTEST_DIGEST and plan.digest.startswith(digest.lower())):
+        raise Refused(
+            f"the plan of run {folder.id} is not the one you name",
+            why=f"its digest is {plan.digest[:12]}, yours begins with {shown(digest)[:64]}",
+            remedy=f"read it with `invoke runs.show --run {folder.id}`; name at least {SHORTEST_DIGEST} letters",
+        )
     by = by or os.environ.get("GITHUB_ACTOR", "") or _git_user()
     _print_plan(plan)
     if not plan.complete:
@@ -421,6 +425,9 @@ def approve(folder: RunFolder, by: str, *, yes: bool) -> int:
     except (OSError, PipelineError):
         print(f"next: `invoke release --app … --approved {folder.id}`")
     return 0
+
+
+SHORTEST_DIGEST = 8
 
 
 def _print_plan(plan: Plan) -> None:

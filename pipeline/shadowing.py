@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, field
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pipeline.model import AppleFailure
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 MOST = "200"
 """The largest page that App Store Connect gives; further pages are followed."""
 
-TOO_MANY, SERVER_FAULT = 429, 500
+REDIRECTION, REFUSAL, TOO_MANY, SERVER_FAULT = 300, 400, 429, 500
+
+ACCOUNT_SECONDS = 60.0
+"""The longest time for reading the whole account; single requests have their own limits."""
+
+NONSENSE = HOPELESS | {"REDIRECTED", "NOT_A_SCHEMA"}
+"""Answers that are not Apple's: nothing can be concluded from them, also not that a container is refused."""
 
 KEPT = "account.json"
 """The name of the document that keeps the copy with its run, so that a resumed run starts from the same."""
@@ -76,7 +83,7 @@ def read_account(http: Http, subject: Subject) -> Account:
 
     Raises:
         OutOfReach: a service did not answer, or was not able to.
-        AppleFailure: App Store Connect refused; for instance, it does not take the key.
+        AppleFailure: App Store Connect refused; for instance, it does not take the key. Or an answer is not Apple's.
         PipelineError: the key cannot be used.
     """
     from pipeline.apple.connect.client import Connect
@@ -108,18 +115,35 @@ class _Attentive:
     def __init__(self, http: Http) -> None:
         self.source: Source = http.source
         self._http = http
+        self._until = monotonic() + ACCOUNT_SECONDS
 
     def send(self, request: Request) -> Response:
+        if monotonic() > self._until:
+            raise OutOfReach(
+                f"the account could not be read within {ACCOUNT_SECONDS:g} s",
+                why="each answer took long",
+                code="DEADLINE",
+            )
         try:
             response = self._http.send(request)
         except AppleFailure as fault:
             if fault.code in HOPELESS:
                 raise
             raise OutOfReach(fault.what, why=fault.why, remedy=fault.remedy, code=fault.code) from fault
+        if REDIRECTION <= response.status < REFUSAL:
+            raise AppleFailure(
+                f"something between you and Apple redirects GET {_told(request)}",
+                why=f"status {response.status}: Apple's services redirect nobody",
+                remedy="look for a proxy or a network that wants a sign-in first, then run again",
+                code="REDIRECTED",
+            )
         if response.status == TOO_MANY or response.status >= SERVER_FAULT:
-            path = request.url.partition("?")[0].removeprefix("https://")
-            raise OutOfReach(f"{path} answered with status {response.status}", code=str(response.status))
+            raise OutOfReach(f"{_told(request)} answered with status {response.status}", code=str(response.status))
         return response
+
+
+def _told(request: Request) -> str:
+    return request.url.partition("?")[0].removeprefix("https://")
 
 
 def _app(connect: Connect, bundle_id: str) -> Iterator[ResourceObject]:
@@ -235,9 +259,24 @@ def _schemas(http: Http, subject: Subject) -> Iterator[tuple[str, tuple[str, str
 
     for container in subject.containers if subject.team_id else ():
         try:
-            texts = [exported(http, subject.team_id, container, name) for name in ("DEVELOPMENT", "PRODUCTION")]
+            development = _schema(container, exported(http, subject.team_id, container, "DEVELOPMENT"))
+            production = _schema(container, exported(http, subject.team_id, container, "PRODUCTION"))
         except OutOfReach:
             raise
-        except AppleFailure:
+        except AppleFailure as fault:
+            if fault.code in NONSENSE:
+                raise
             continue
-        yield container, (texts[0], texts[1])
+        yield container, (development, production)
+
+
+def _schema(container: str, text: str) -> str:
+    """The text, if it is a schema: CloudKit begins each with these words, and somebody else's page has none of them."""
+    if "DEFINE SCHEMA" in text.upper():
+        return text
+    raise AppleFailure(
+        f"CloudKit's answer about {container} is no schema",
+        why="it does not say DEFINE SCHEMA",
+        remedy="check for a proxy that answers in Apple's place, then run again",
+        code="NOT_A_SCHEMA",
+    )

@@ -370,10 +370,15 @@ def _artifact(told: str, path: Path, *, folder: bool) -> None:
     import stat
 
     try:
-        found = stat.S_ISDIR(path.stat().st_mode)
+        mode = path.stat().st_mode
     except (OSError, ValueError) as fault:
         why = (fault.strerror if isinstance(fault, OSError) else None) or str(fault)
         raise UsageFault(f"{told}: it cannot be opened", why=why, remedy="check the path") from fault
+    found = stat.S_ISDIR(mode)
+    if not found and not stat.S_ISREG(mode):
+        raise UsageFault(
+            f"{told}: this is not a file", why="it is a pipe, a socket or a device", remedy="give a file that stays"
+        )
     if found is not folder:
         raise UsageFault(
             f"{told}: this is {'a folder' if found else 'a file'}",

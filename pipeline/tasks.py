@@ -59,6 +59,7 @@ OPTIONS = {
     "verbose": Option("log requests and tools to log.jsonl in the run's folder; live runs always do", default=False),
     "quiet": Option("print no progress, only the report", default=False),
     "run": Option("a run: its name, its beginning or its end [the newest]"),
+    "digest": Option("approve only the plan whose digest begins so: the one that was read elsewhere"),
     "by": Option("who approves [$GITHUB_ACTOR, else git's user.name]"),
     "yes": Option("approve without asking", default=False),
     "force": Option("write over what is there", default=False),
@@ -299,7 +300,7 @@ def plan(options: Options) -> int:
     return play.table(_world(options, "release", dry_run=True), options)
 
 
-@verb("run", "runs", "by", "yes")
+@verb("run", "runs", "by", "digest", "yes")
 def approve(options: Options) -> int:
     """Approve a plan: a live release performs nothing else.
 
@@ -308,7 +309,7 @@ def approve(options: Options) -> int:
     """
     from pipeline import play
 
-    return play.approve(_folder(options, _has_plan), options["by"], yes=options["yes"])
+    return play.approve(_folder(options, _has_plan), options["by"], options["digest"], yes=options["yes"])
 
 
 @verb("run", "runs", "report", "json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, field, replace
@@ -10,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import __version__
+from pipeline import __version__, regular
 from pipeline.model import Declaration, Lane, Location, Refused, Source, UsageFault
 from pipeline.ports.clock import BriskClock, Clock, LiveClock
 from pipeline.ports.files import Files
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.engine.walk import Cast
     from pipeline.engine.wiring import Registry
     from pipeline.model import Stage
-    from pipeline.model.run import Entry
+    from pipeline.model.run import Entry, Run
     from pipeline.ports.live_http import LiveHttp
     from pipeline.shadowing import Account
     from pipeline.simulator.apple import SimulatedApple
@@ -44,6 +45,9 @@ CONNECT, CLOUDKIT = "api.appstoreconnect.apple.com", "api.icloud.apple.com"
 MANAGEMENT_TOKEN = "x-apple-cloudkit-management-token"  # noqa: S105 - the name of a header, not a token
 
 LIVE, REHEARSAL, SHADOW = "live", "rehearsal", "shadow"
+
+PRAISE = ("this release would go through", "this release would go through")
+LIVE_PRAISE = ("released", "everything went through, but not at Apple")
 
 CREDENTIALS = ("ASC_KEY_ID", "ASC_PRIVATE_KEY")
 """What a shadow rehearsal needs at least: a key that reads App Store Connect."""
@@ -91,7 +95,14 @@ class World:
         from pipeline.engine.walk import Cast, steps_told
 
         journal = Journal(self.folder.journal, redact=self.secrets.redact, listener=listener)
-        if resumed and self.folder.run().id:
+        before = self.folder.run() if resumed else None
+        if before and before.id:
+            if before.theatre != self.theatre:
+                raise Refused(
+                    f"run {self.folder.id} was played in the theatre {before.theatre!r}, not in {self.theatre!r}",
+                    why="its wishes were changed since, or a shadow lost its copy of the account",
+                    remedy="begin a new run",
+                )
             journal.append("resume")
         else:
             journal.append(
@@ -124,6 +135,7 @@ class World:
             stop=self.stop,
             # Lanes gain by waiting side by side; where nothing takes time, turns are faster and always the same.
             hands=1 if self.rehearsed else len(self.subject.lanes) + 1,
+            praise=PRAISE if self.rehearsed else LIVE_PRAISE,
         )
 
     def lease(self) -> Any:
@@ -133,7 +145,7 @@ class World:
         from pipeline.engine.leases import Leases
 
         stack = ExitStack()
-        owner = f"process {os.getpid()}"
+        owner = f"process {os.getpid()} of {socket.gethostname()}, {os.urandom(4).hex()}"
         stack.enter_context(Leases(self.folder.path / "leases", owner).hold(f"run {self.folder.id}"))
         if not self.rehearsed:
             stack.enter_context(
@@ -141,9 +153,16 @@ class World:
             )
         return stack
 
+    def keep_plan(self, run: Run) -> None:
+        """Keep what a rehearsal proposed, for somebody to approve; a live run proposes nothing to anybody."""
+        from pipeline.engine.approval import plan_told
+
+        if self.rehearsed and run.plan.promises:
+            self.folder.keep("plan.json", plan_told(run.plan))
+
     def _excerpt(self, place: Location) -> str:
         try:
-            text = self.subject.root.joinpath(place.path).read_text("utf-8", "replace")
+            text = regular.read(self.subject.root / place.path).decode("utf-8", "replace")
         except (OSError, ValueError):
             return ""
         lines = text.splitlines()

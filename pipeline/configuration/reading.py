@@ -17,6 +17,7 @@ from pipeline.configuration.settings import (
     Waiver,
 )
 from pipeline.model import Platform, Severity, UsageFault
+from pipeline.regular import opened
 
 if TYPE_CHECKING:
     from datetime import date
@@ -71,7 +72,7 @@ def read_settings(path: Path, rules: Callable[[], Collection[str]] | None = None
         ConfigurationFault: it is missing, unreadable, not YAML, or holds an unknown key or a value of the wrong kind.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             data = file.read(SIZE_LIMIT + 1)
     except (OSError, ValueError) as fault:
         absent = isinstance(fault, FileNotFoundError)

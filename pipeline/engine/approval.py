@@ -27,7 +27,7 @@ class Approval:
 
     def permits(self, stage: str, lane: str, action: Action) -> bool:
         """Whether this very action, on this stage and lane, was approved."""
-        return (stage, lane, action.promise) in self.promises
+        return any((stage, lane, promise) in self.promises for promise in (action.promise, *action.wider))
 
 
 def demand(approval: Approval | None, stage: str, lane: str, action: Action) -> None:
@@ -109,6 +109,7 @@ def approve(folder: Path, plan: Plan, by: str, at: datetime) -> Approval:
         )
     if not by.strip():
         raise UsageFault("an approval needs a name", remedy="say who approves with --by NAME")
+    _as_rehearsed(folder, plan)
     told = {"approval": 1, "digest": plan.digest, "by": by, "at": at.isoformat()}
     RunFolder(folder).keep("approval.json", told)
     return _joined(plan, told)
@@ -141,7 +142,25 @@ def approved(folder: Path) -> Approval:
             why=f"approved was {stated[:12] or 'nothing readable'}, the plan is {plan.digest[:12]}",
             remedy=f"read it anew, then `invoke approve --run {plan.run}`",
         )
+    if not plan.complete:
+        raise Refused(
+            f"the plan of run {plan.run} is not complete",
+            why="the rehearsal did not reach its end",
+            remedy="mend what blocks it, run `invoke plan` again, and approve that",
+        )
+    _as_rehearsed(folder, plan)
     return _joined(plan, told)
+
+
+def _as_rehearsed(folder: Path, plan: Plan) -> None:
+    """A plan is the journal of a rehearsal: where the journal lies beside it, both must say the same."""
+    rehearsed = RunFolder(folder)
+    if rehearsed.journal.is_file() and (said := rehearsed.run().plan.digest) != plan.digest:
+        raise UsageFault(
+            f"the plan of run {plan.run} is not what the run rehearsed",
+            why=f"the journal tells of {said[:12]}, the plan is {plan.digest[:12]}",
+            remedy="make a new one with `invoke plan`",
+        )
 
 
 def _joined(plan: Plan, told: Mapping[str, Any]) -> Approval:

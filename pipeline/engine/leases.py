@@ -18,6 +18,9 @@ from pipeline.values import dataclass
 if TYPE_CHECKING:
     from pathlib import Path
 
+HORIZON = 24 * 3600.0
+"""Seconds into the future that no clock of a colleague's machine is wrong by."""
+
 TERM = 60.0
 """Seconds until a lease that nobody renews runs out."""
 
@@ -136,7 +139,9 @@ class Leases:
             and all(isinstance(held.get(name), str) for name in texts)
             and all(isinstance(held.get(name), int | float) for name in numbers)
         )
-        return held if whole else None
+        # An hour that cannot be, or an expiry far beyond our term, was not written by us.
+        sound = whole and 0 <= held["taken"] <= time.time() + HORIZON and held["expires"] <= time.time() + HORIZON
+        return held if sound else None
 
     def _write(self, subject: str, epoch: int, expires: float | None = None) -> None:
         now = time.time()

@@ -76,7 +76,7 @@ class Hands:
         if self._rights.approval_needed:
             demand(self._rights.approval, stage, lane_name, action)
         before = self._done.get(action.key)
-        if before is not None and action.risk is Risk.IRREVERSIBLE:
+        if before is not None and action.risk is Risk.IRREVERSIBLE and before.source is self._source(action, lane):
             # It was done and cannot be done twice: Apple's side may only be slow to show it. The proofs will wait.
             return Receipt(action.key, Outcome.ALREADY, before.source or Source.UNKNOWN, before.result)
         with self._rights.leases.hold(action.subject) as lease:
@@ -84,7 +84,17 @@ class Hands:
             self._journal.append("intent", step=step, action=action.key)
             receipt = self._do(step, lane, action, clock)
             self._journal.append("receipt", step=step, **receipt_told(receipt))
+            # Somebody who took the lease meanwhile may be changing the same thing: no further action without a look.
+            self._rights.leases.confirm(lease)
         return receipt
+
+    def _source(self, action: Action, lane: Lane | None) -> Source:
+        """What a receipt of this action would rest on: a simulated one never stands for a live one."""
+        performer = self._registry.performers.get(type(action))
+        if performer is None:
+            return Source.UNKNOWN
+        _, source, _ = self._observer.arguments(performer.needs, lane)
+        return source
 
     def ports_of(self, action: Action) -> tuple[type, ...]:
         """The types that its performer asks for: what it may have changed."""

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline import regular
 from pipeline.engine.journal import read
 from pipeline.model import UsageFault
 from pipeline.model.run import Run, replay
@@ -56,7 +57,7 @@ class RunFolder:
             UsageFault: the folder is not a run's.
         """
         try:
-            told = json.loads((self.path / "wishes.json").read_text(encoding="utf-8"))
+            told = json.loads(regular.read(self.path / "wishes.json"))
         except (OSError, ValueError) as fault:
             raise UsageFault(
                 f"{self.path} is not the folder of a run", why=str(fault), remedy="`invoke runs.list` shows the runs"
@@ -77,7 +78,7 @@ class RunFolder:
     def kept(self, name: str) -> dict[str, Any] | None:
         """What `keep` has written under that name, or None."""
         try:
-            told = json.loads((self.path / name).read_text(encoding="utf-8"))
+            told = json.loads(regular.read(self.path / name))
         except (OSError, ValueError):
             return None
         return told if isinstance(told, dict) else None

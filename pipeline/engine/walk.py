@@ -42,6 +42,7 @@ from pipeline.model.errors import (
     EXIT_INTERRUPTED,
     EXIT_REFUSED,
 )
+from pipeline.model.findings import alike
 from pipeline.model.run import Run, State, ended, finding_told, replay
 from pipeline.values import dataclass
 
@@ -70,6 +71,7 @@ class Cast:
         excerpt: the text of a place, for showing the offending line.
         stop: set when the person asked to stop.
         hands: how many steps may be played at the same time.
+        praise: the verdict when all went well and nothing, or something, that was done was simulated.
     """
 
     stages: Sequence[Stage]
@@ -84,6 +86,7 @@ class Cast:
     excerpt: Callable[[Location], str]
     stop: threading.Event
     hands: int = 4
+    praise: tuple[str, str] = ("released", "this release would go through")
 
 
 @dataclass
@@ -287,7 +290,9 @@ class _Walk:
             self.observer.forget(node.lane, self.hands.ports_of(wanted))
             if receipt.outcome is not Outcome.UNCERTAIN:
                 break
-            still = self._still_wanted(node, wanted)
+            seen, still = self._look_again(node, wanted)
+            if not seen:
+                break  # Still uncertain: nothing is begun again that could not be looked for. A resume looks first.
             if still is None:
                 receipt = Receipt(action.key, Outcome.DONE, receipt.source, {"settled": "seen at Apple"})
                 self.journal.append("receipt", step=node.name, **receipt_told(receipt))
@@ -295,12 +300,12 @@ class _Walk:
             wanted = still
         return receipt
 
-    def _still_wanted(self, node: _Node, action: Action) -> Action | None:
-        """After an uncertain outcome: what a plan made from fresh facts says about the same promise."""
+    def _look_again(self, node: _Node, action: Action) -> tuple[bool, Action | None]:
+        """After an uncertain outcome: whether the facts could be seen, and what a plan from them says of it."""
         arguments, _, missing = self.observer.arguments(needs_of(node.stage.plan), node.lane)
         if missing is not None:
-            return action
-        return next((each for each in node.stage.plan(**arguments) if each.promise == action.promise), None)
+            return False, None
+        return True, next((each for each in node.stage.plan(**arguments) if each.promise == action.promise), None)
 
     def _prove(self, node: _Node) -> tuple[State, list[str], float]:
         if not node.stage.proofs:
@@ -417,16 +422,14 @@ class _Walk:
         if out_of_reach and not any(f.source is not Source.UNKNOWN for f in blocking):
             return EXIT_APPLE, f"Apple's side failed: {out_of_reach}"
         if blocking:
-            count = len({(f.rule, f.summary, str(f.location)) for f in blocking})
+            count = len({alike(finding) for finding in blocking})
             return EXIT_BLOCKED, f"blocked by {count} {'finding' if count == 1 else 'findings'}"
         if not run.judgements:
             return EXIT_BLOCKED, "nothing was judged, so nothing passed"
         if not any(step.actions for step in run.steps):
             return EXIT_CLEAN, "nothing stands in the way"
-        if run.theatre != "live":
-            return EXIT_CLEAN, "this release would go through"
         simulated = any(action.source is Source.SIMULATED for step in run.steps for action in step.actions)
-        return EXIT_CLEAN, "everything went through, but not at Apple" if simulated else "released"
+        return EXIT_CLEAN, self.cast.praise[simulated]
 
 
 def _judged(node: _Node, verdict: Verdict, findings: Iterable[Finding], *, proof: bool = False) -> dict[str, Any]:

@@ -75,6 +75,11 @@ class Action:
         return digest([type(self).__name__, {f.name: getattr(self, f.name) for f in fields(self)}])
 
     @property
+    def wider(self) -> tuple[str, ...]:
+        """Promises of actions that say less, and so permit this one too: the same, whatever the artifact."""
+        return ()
+
+    @property
     def promise(self) -> str:
         """Digest of the fields that are not late: an approval is compared with it."""
         held = {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata.get("late")}
@@ -117,5 +122,6 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """What a person approves: changes with any promise, not with the run or the hour."""
-        return digest([self.app, sorted((p.stage, p.lane, p.promise) for p in self.promises)])
+        """What a person approves: changes with anything that a person reads of it, not with the run or the hour."""
+        lines = sorted((p.stage, p.lane, p.promise, p.describe, str(p.risk)) for p in self.promises)
+        return digest([self.app, self.complete, lines])

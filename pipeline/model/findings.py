@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 
 from pipeline.model.readings import Source
@@ -71,6 +72,11 @@ class Finding:
     def blocks(self) -> bool:
         """Whether a live run must stop here."""
         return not self.waived and self.severity in (Severity.ERROR, Severity.UNKNOWN)
+
+
+def alike(finding: Finding) -> Finding:
+    """The finding without the step it was found in: what is the same on two lanes counts, and is told, once."""
+    return replace(finding, stage="", lane="")
 
 
 def error(

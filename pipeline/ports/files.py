@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.model import Source, UsageFault
+from pipeline.regular import opened
 
 SKIPPED = frozenset(
     {
@@ -94,7 +95,7 @@ class LiveFiles:
     def read(self, path: str | Path, limit: int = READ_LIMIT) -> bytes:
         full = self.root / path
         try:
-            with full.open("rb") as file:
+            with opened(full) as file:
                 data = file.read(limit + 1)
         except FileNotFoundError:
             raise

@@ -27,7 +27,7 @@ class Request:
     """One HTTP request. The port adds authorisation for the hosts it knows; callers never hold a token.
 
     `repeatable` says that sending it twice does no harm: None means by method (GET and HEAD are, others are not).
-    `timeout` is in seconds, for connecting and for each read.
+    `timeout` is in seconds: for connecting, and for the whole answer once the request is sent.
     """
 
     method: str

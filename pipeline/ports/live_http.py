@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Authorizer = Callable[[], Mapping[str, str]]
 
 ANSWER_SECONDS = 60.0
-"""The longest wait for any piece of an answer; a request may ask for less."""
+"""The longest wait for an answer, from the last byte sent to its last byte; a request may ask for less."""
 
 CONNECT_SECONDS = 20.0
 """The longest wait for a connection, and for each block of a body to be taken by the other side."""
@@ -241,13 +241,14 @@ class LiveHttp:
                 from http.cookiejar import DefaultCookiePolicy
 
                 from requests import Session
-                from requests.adapters import HTTPAdapter
+
+                from pipeline.ports.connections import PunctualAdapter
 
                 session = Session()
                 # Without cookies nothing in the session changes between requests, so threads can share it.
                 session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-                session.mount("https://", HTTPAdapter(pool_maxsize=POOL))
-                session.mount("http://", HTTPAdapter(pool_maxsize=POOL))
+                session.mount("https://", PunctualAdapter(pool_maxsize=POOL))
+                session.mount("http://", PunctualAdapter(pool_maxsize=POOL))
                 session.headers.update({"user-agent": "apple-release-pipeline", "accept": "application/json, */*"})
                 self._session = session
             return self._session
@@ -308,6 +309,8 @@ def _bounded(blocks: Iterator[bytes], request: Request) -> Iterator[bytes]:
         if length > ANSWER_LIMIT:
             raise AppleFailure(
                 f"{_told(request)} answered with more than {ANSWER_LIMIT:,} bytes",
+                why="nothing that is asked for here is that long",
+                remedy="check for a proxy that answers in Apple's place, then run again",
                 ambiguous=not request.may_repeat,
                 code="ANSWER_TOO_LONG",
             )
@@ -338,11 +341,14 @@ def _failure(fault: Exception, request: Request) -> AppleFailure:
     elif any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
         code, why = "UNTRUSTED", "the certificate of the other side is not trusted"
         remedy = "check the machine's clock, and whether a proxy of your network signs connections itself"
+    elif any(isinstance(cause, lower.DecodeError) for cause in chain):
+        code, why = "GARBLED", "the answer is packed in a way that cannot be unpacked"
+        remedy = "check for a proxy that answers in Apple's place, then run again"
     elif never_sent and not timed_out:
         code, why = "UNREACHABLE", "no connection came about"
         remedy = "check the network, the name service and HTTPS_PROXY"
     elif timed_out:
-        code, why = "TIMEOUT", f"no answer within {min(request.timeout, ANSWER_SECONDS):g} s"
+        code, why = "TIMEOUT", f"no whole answer within {min(request.timeout, ANSWER_SECONDS):g} s"
         remedy = "check the network, then run again: what was done already is not done twice"
     else:
         code, why = "CONNECTION_LOST", "the connection broke before the answer was complete"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
 RECONSIDERED = TRANSIENT | {401}
-HOPELESS = frozenset({"UNTRUSTED", "MALFORMED"})
+HOPELESS = frozenset({"UNTRUSTED", "MALFORMED", "GARBLED", "ANSWER_TOO_LONG"})
 """Failures that another try does not mend; see `live_http`."""
 ATTEMPTS = 7
 SIGNATURES = 3

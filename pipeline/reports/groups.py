@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline.model.findings import Finding, Severity
+from pipeline.model.findings import Finding, Severity, alike
 from pipeline.reports import words
 from pipeline.values import dataclass
 
@@ -30,7 +29,7 @@ def grouped(run: Run) -> tuple[Group, ...]:
     """All findings of a run, worst first, identical ones put together."""
     places: dict[Finding, dict[tuple[str, str], None]] = {}
     for finding in run.findings:
-        places.setdefault(replace(finding, stage="", lane=""), {})[(finding.stage, finding.lane)] = None
+        places.setdefault(alike(finding), {})[(finding.stage, finding.lane)] = None
     return tuple(Group(finding, tuple(found)) for finding, found in places.items())
 
 

@@ -42,7 +42,9 @@ APPROVE = "invoke approve --run {run}"
 
 _THEATRES = {
     "live": "Live: Apple, Xcode, files, git and clock were real; actions took effect.",
-    "rehearsal": "Rehearsal: Apple and Xcode were simulated; the app's files, git and clock were real.",
+    "rehearsal": (
+        "Rehearsal: Apple and Xcode were simulated, and waiting took no time; the app's files and git were real."
+    ),
     "shadow": "Shadow: Apple was read with real credentials, then simulated like Xcode; nothing was changed.",
 }
 

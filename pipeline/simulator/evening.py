@@ -7,6 +7,7 @@ from enum import EnumType
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline import regular
 from pipeline.simulator import faults
 from pipeline.simulator.faults import ScenarioFault
 
@@ -53,7 +54,7 @@ def _mapping(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+        told = yaml.safe_load(regular.read(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as fault:
         raise ScenarioFault(f"{path} cannot be read as YAML: {fault}") from fault
     if not isinstance(told, dict):

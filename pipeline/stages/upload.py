@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import PurePath
 
-from pipeline.apple.bundle.facts import ExportedApp
+from pipeline.apple.bundle.facts import Export, ExportedApp
 from pipeline.apple.connect import checks
 from pipeline.apple.connect.actions import DiscardUpload, UploadBuild
 from pipeline.apple.connect.facts import AppRecord, BuildUploads, ReleaseTarget
@@ -13,7 +13,7 @@ from pipeline.model import Action, Lane, Stage
 
 
 def plan(
-    lane: Lane, app: ExportedApp, target: ReleaseTarget, record: AppRecord, uploads: BuildUploads
+    lane: Lane, app: ExportedApp, export: Export, target: ReleaseTarget, record: AppRecord, uploads: BuildUploads
 ) -> Iterator[Action]:
     if uploads.accepted(target.version, target.build):
         return
@@ -21,7 +21,8 @@ def plan(
     name = PurePath(app.path).name
     for upload in uploads.leftovers(target.version, target.build, name, app.size):
         yield DiscardUpload(*of, upload.begun, upload.id, upload.misfit(name, app.size, uploads.seen))
-    yield UploadBuild(*of, record.id, app.path, app.sha256, app.size)
+    artifact = app.sha256 if export.given else ""
+    yield UploadBuild(*of, record.id, app.path, app.sha256, app.size, artifact)
 
 
 UPLOAD = Stage(

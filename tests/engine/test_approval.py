@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.approval import approve, approved, plan_from, plan_told
+from pipeline.engine.journal import Journal
 from pipeline.model import Plan, Promise, Refused, Risk, UsageFault
 
 PLAN = Plan("r1", "toy", "rehearsal", (Promise("fill", "left", "pour", Risk.GUARDED, "p1"),), complete=True)
@@ -77,3 +78,38 @@ def test_nonsense_is_told(tmp_path: Path, text: str) -> None:
 def test_the_digest_depends_on_promises_and_not_on_the_run() -> None:
     assert replace(PLAN, run="r2", theatre="shadow").digest == PLAN.digest
     assert replace(PLAN, promises=()).digest != PLAN.digest
+
+
+def test_what_a_person_reads_is_bound_by_the_digest(tmp_path: Path) -> None:
+    approve(kept(tmp_path), PLAN, "Ann", NOW)
+    for change in ({"describe": "look, and change nothing"}, {"risk": "REVERSIBLE"}):
+        told = plan_told(PLAN)
+        told["promises"][0].update(change)
+        (tmp_path / "plan.json").write_text(json.dumps(told))
+        with pytest.raises(UsageFault, match="digest"):
+            approved(tmp_path)
+    told = plan_told(PLAN) | {"complete": False}
+    (tmp_path / "plan.json").write_text(json.dumps(told))
+    with pytest.raises(UsageFault, match="digest"):
+        approved(tmp_path)
+
+
+def test_an_incomplete_plan_is_never_approved_even_with_an_approval_beside_it(tmp_path: Path) -> None:
+    half = replace(PLAN, complete=False)
+    kept(tmp_path, half)
+    (tmp_path / "approval.json").write_text(json.dumps({"digest": half.digest, "by": "Ann", "at": ""}))
+    with pytest.raises(Refused, match="not complete"):
+        approved(tmp_path)
+
+
+def test_a_plan_that_its_run_did_not_rehearse_is_refused(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append("run", run="r1", app="toy", theatre="rehearsal", steps=[{"stage": "fill", "lane": "left"}])
+    action = {"key": "k", "promise": "p1", "describe": "pour", "risk": "GUARDED"}
+    journal.append("plan", step="fill/left", actions=[action])
+    journal.append("done", exit_code=0, verdict="", digest=PLAN.digest, complete=True)
+    journal.close()
+    approve(kept(tmp_path), PLAN, "Ann", NOW)
+    other = replace(PLAN, promises=(replace(PLAN.promises[0], describe="pour nothing"),))
+    with pytest.raises(UsageFault, match="not what the run rehearsed"):
+        approve(kept(tmp_path, other), other, "Ann", NOW)

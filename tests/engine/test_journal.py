@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.engine import journal as journal_module
 from pipeline.engine.journal import Journal, JournalBroken, read
 from pipeline.model import UsageFault
 from pipeline.ports.secrets import EnvironmentSecrets
@@ -131,3 +132,17 @@ def test_an_unwritable_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageFault) as told:
         Journal(tmp_path / "file" / "journal.jsonl")
     assert "--runs" in told.value.remedy
+
+
+def test_intents_and_receipts_are_on_disk_before_the_walk_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    real = journal_module.os.fsync
+    monkeypatch.setattr(journal_module.os, "fsync", lambda file: (synced.append(file), real(file)))
+    journal = Journal(tmp_path / "journal.jsonl")
+    for count, kind in enumerate(("run", "resume", "intent", "receipt", "done"), 1):
+        journal.append(kind)
+        assert len(synced) == count, f"{kind} was not synced"
+    journal.append("reading")
+    assert len(synced) == 5, "what can be seen again need not be synced"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.approval import Approval
-from pipeline.engine.leases import Leases
+from pipeline.engine.leases import Lease, Leases
 from pipeline.engine.perform import Rights
 from pipeline.engine.walk import walk
 from pipeline.engine.wiring import needs_of, registry_of, verify_wiring
@@ -277,3 +278,74 @@ def test_what_cannot_be_seen_is_said_once_a_lane(tmp_path: Path) -> None:
     assert fill.state is State.BLOCKED
     assert fill.because == ("level could not be observed: no answer",)
     assert jug.poured == ["right"]
+
+
+def test_what_cannot_be_looked_for_is_not_begun_again(tmp_path: Path) -> None:
+    """The answer is lost, and then Apple cannot be seen: one pour, an uncertain end, and a resume that looks first."""
+    jug = toy.Jug()
+    jug.lost = {"left", "right"}
+
+    class Blind(dict[str, int]):
+        def __setitem__(self, lane: str, pints: int) -> None:
+            super().__setitem__(lane, pints)
+            jug.broken[lane] = AppleFailure("no answer")
+
+    jug.level = Blind()
+    run = walk(toy.cast(tmp_path, jug))
+    assert sorted(jug.poured) == ["left", "right"]
+    assert run.exit_code == 4
+    fill = next(step for step in run.steps if step.name == "fill/left")
+    assert (fill.state, fill.actions[0].outcome) == (State.FAILED, "UNCERTAIN")
+    jug.broken.clear()
+    assert walk(toy.cast(tmp_path, jug, resume=True)).exit_code == 0
+    assert sorted(jug.poured) == ["left", "right"]
+
+
+def test_a_receipt_of_another_source_is_no_receipt(tmp_path: Path) -> None:
+    jug = toy.Jug()
+    walk(toy.cast(tmp_path, jug))
+    jug.level = {}
+    jug.source = Source.LIVE  # type: ignore[misc]
+    run = walk(toy.cast(tmp_path, jug, resume=True))
+    assert sorted(jug.poured) == ["left", "left", "right", "right"]
+    assert run.exit_code == 0
+
+
+class Usurped(Leases):
+    """Leases that somebody else takes over while, or before, they are used."""
+
+    def __init__(self, folder: Path, when: int) -> None:
+        super().__init__(folder, "me")
+        self.folder, self.when, self.asked = folder, when, 0
+
+    def confirm(self, lease: Lease) -> None:
+        self.asked += 1
+        if self.asked == self.when:
+            for path in self.folder.glob("*.json"):
+                told = json.loads(path.read_text())
+                path.write_text(json.dumps({**told, "owner": "somebody else", "epoch": told["epoch"] + 1}))
+        super().confirm(lease)
+
+
+@pytest.mark.parametrize(("when", "poured"), [(1, []), (2, ["left"])])
+def test_a_lost_lease_stops_the_walk(tmp_path: Path, when: int, poured: list[str]) -> None:
+    jug = toy.Jug()
+    rights = Rights(Usurped(tmp_path / "leases", when))
+    run = walk(toy.cast(tmp_path, jug, lanes=toy.LANES[:1], rights=rights))
+    assert jug.poured == poured
+    assert run.exit_code == 3
+    assert "lost" in run.verdict
+
+
+def test_a_wider_approval_permits_and_a_narrower_one_does_not() -> None:
+    narrow = toy.Pour("left", 3)
+
+    class Poured(toy.Pour):
+        @property
+        def wider(self) -> tuple[str, ...]:
+            return (narrow.promise,)
+
+    approval = Approval("d", "Ann", "", frozenset({("fill", "left", narrow.promise)}))
+    assert approval.permits("fill", "left", Poured("left", 4))
+    assert not approval.permits("fill", "left", toy.Pour("left", 4))
+    assert not approval.permits("fill", "right", narrow)

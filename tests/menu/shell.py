@@ -25,7 +25,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def command(*arguments: str | bytes) -> list[str | bytes]:
-    return [sys.executable, "-m", "pipeline", *arguments]
+    return [sys.executable, "-P", "-m", "pipeline", *arguments]
 
 
 def run(line: list[str | bytes], **options: object) -> Told:

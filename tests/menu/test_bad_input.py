@@ -116,6 +116,14 @@ def nested_project(here: Path) -> tuple[str, ...]:
     return ("project.pbxproj",)
 
 
+def piped_project(here: Path) -> tuple[str, ...]:
+    project(here, b"")
+    path = here / "App" / "Isometry.xcodeproj" / "project.pbxproj"
+    path.unlink()
+    os.mkfifo(path)
+    return ("project.pbxproj", "cannot be read")
+
+
 @pytest.mark.parametrize(
     "made",
     [
@@ -130,6 +138,7 @@ def nested_project(here: Path) -> tuple[str, ...]:
         binary_project,
         empty_project,
         nested_project,
+        piped_project,
     ],
     ids=lambda made: made.__name__,
 )
@@ -289,6 +298,45 @@ def test_a_configuration_that_is_a_folder_or_missing_or_a_loop(here: Path) -> No
     (here / "loop").symlink_to("loop")
     for name in ("folder", "nowhere.yaml", "loop", "x" * 3000):
         refused(rehearse(here, "--config", name), 2, "cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [("--config", "pipe.yaml"), ("--scenario", "./pipe.yaml"), ("--ipa", "pipe.ipa"), ("--pkg", "pipe.pkg")],
+)
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(here: Path, app: Path, option: str, name: str) -> None:
+    os.mkfifo(here / name)
+    refused(rehearse(here, *(() if option == "--config" else ("--app", str(app))), option, name), 2, "a pipe")
+
+
+PIPED = (
+    "iOS/Info.plist",
+    "iOS/Isometry.entitlements",
+    "Isometry.xcodeproj/project.xcworkspace/contents.xcworkspacedata",
+    "Isometry.xcodeproj/xcshareddata/xcschemes/Isometry.xcscheme",
+    "Configurations/Base.xcconfig",
+    "Shared/PrivacyInfo.xcprivacy",
+    "Shared/Assets.xcassets/AppIcon.appiconset/Contents.json",
+    "Schema/isometry.ckdb",
+)
+
+
+@pytest.mark.parametrize("name", PIPED)
+def test_a_pipe_in_the_app_is_not_waited_for(here: Path, name: str) -> None:
+    path = sample_at(here / "App") / name
+    path.unlink()
+    os.mkfifo(path)
+    told = rehearse(here, "--app", "App")
+    assert "Traceback" not in told.out + told.err
+    assert told.code in (0, 1), told.err
+
+
+def test_a_run_whose_wishes_are_a_pipe_is_no_run(here: Path, app: Path) -> None:
+    assert rehearse(here, "--app", str(app)).code == 0
+    (folder,) = runs_in(here / ".runs")
+    (folder.path / "wishes.json").unlink()
+    os.mkfifo(folder.path / "wishes.json")
+    refused(menu("resume", "--run", folder.id, cwd=here), 2, "is not the folder of a run")
 
 
 def test_the_nearest_app(here: Path) -> None:
@@ -814,6 +862,24 @@ def stopped(here: Path, signal: int, after: float, *arguments: str) -> tuple[int
         process.send_signal(signal)
         out, err = process.communicate(timeout=60)
     return process.returncode, (out + err).decode("utf-8", "replace")
+
+
+AT_THE_FIRST_IMPORT = """
+import os, runpy, sys
+class Finger:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("pipeline.") and name != "pipeline.__main__":
+            os.kill(os.getpid(), int(number))
+number = sys.argv.pop(1)
+sys.meta_path.insert(0, Finger())
+runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("signal", [2, 15], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_before_anything_of_ours_is_imported(here: Path, signal: int) -> None:
+    told = run([sys.executable, "-c", AT_THE_FIRST_IMPORT, str(signal), "--list"], cwd=here)
+    assert (told.code, told.out, told.err) == (130, "", "\ninterrupted\n")
 
 
 MOMENTS = [0.0, 0.02, 0.05, 0.08, 0.1, 0.13, 0.16, 0.19, 0.22, 0.25, 0.3, 0.35, 0.4, 0.5]

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -151,6 +152,82 @@ def test_a_connection_lost_after_sending_is_ambiguous(apple: LittleApple, do: st
     with pytest.raises(AppleFailure) as raised:
         live(apple).send(Request("POST", f"https://{API}/v1/buildUploads", body=b"{}", timeout=0.2))
     assert (raised.value.code, raised.value.ambiguous) == (code, True)
+
+
+@contextlib.contextmanager
+def trickling(*parts: bytes) -> Iterator[str]:
+    """The address of a server that says the first part at once, then the second over and over, and never goes quiet."""
+    first, drop = parts
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def speak() -> None:
+            connection, _ = server.accept()
+            with contextlib.suppress(OSError), connection:
+                connection.recv(65536)
+                connection.sendall(first)
+                for _ in range(100):
+                    connection.sendall(drop)
+                    if over.wait(0.03):
+                        return
+
+        thread = threading.Thread(target=speak)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            over.set()
+            thread.join()
+
+
+LINE = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (b"HTTP/1.1 200 ", b"x"),
+        (LINE + b"X-Long: ", b"x"),
+        (LINE + b"Content-Length: 1000\r\n\r\n", b"x"),
+        (LINE + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (LINE + b"\r\n", b"x"),
+    ],
+    ids=["status", "headers", "length", "chunks", "to-the-end"],
+)
+def test_an_answer_that_trickles_has_a_limit_as_a_whole(parts: tuple[bytes, bytes]) -> None:
+    """Each byte comes soon after the one before; only all of them together take too long."""
+    with trickling(*parts) as url, pytest.raises(AppleFailure) as raised:
+        LiveHttp({API: dict}, {API: url}).send(get(timeout=0.5))
+    assert (raised.value.code, raised.value.ambiguous) == ("TIMEOUT", True)
+
+
+def test_a_trickle_through_a_proxy_has_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with trickling(b"HTTP/1.1 200 ", b"x") as url:
+        monkeypatch.setenv("HTTPS_PROXY", url)
+        monkeypatch.setenv("https_proxy", url)
+        with pytest.raises(AppleFailure) as raised:
+            LiveHttp({}).send(Request("GET", "https://example.com/", timeout=0.5))
+    assert raised.value.code in ("TIMEOUT", "UNREACHABLE")
+
+
+def test_a_used_connection_has_its_whole_time_again(apple: LittleApple) -> None:
+    http = live(apple)
+    taken = []
+    for _ in range(3):
+        http.send(get(timeout=5))
+        pools = http._opened().get_adapter(apple.url).poolmanager.pools
+        (pool,) = (pools[key] for key in pools.keys())  # noqa: SIM118 - it is no mapping
+        (connection,) = (each for each in pool.pool.queue if each)
+        taken.append(connection.sock.gettimeout())
+    assert connection.response_class is not HTTPResponse
+    assert pool.num_connections == 1
+
+
+def test_an_answer_that_cannot_be_unpacked_is_garbled(apple: LittleApple) -> None:
+    apple.faults.append(Fault("GET", "200", headers={"Content-Encoding": "gzip"}, body=b"no gzip at all"))
+    with pytest.raises(AppleFailure) as raised:
+        live(apple).send(get())
+    assert raised.value.code == "GARBLED"
 
 
 def test_a_body_that_breaks_off_is_ambiguous(apple: LittleApple) -> None:

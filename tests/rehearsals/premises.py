@@ -133,7 +133,7 @@ class Premises:
         dropped = ("GITHUB_", "ASC_", "CI", "PIPELINE_", "CLOUDKIT_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
         return subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *self.arguments(verb, *more)],
+            [sys.executable, "-P", "-m", "pipeline", *self.arguments(verb, *more)],
             cwd=self.folder,
             env={**kept, **self.env, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
             stdin=subprocess.DEVNULL,

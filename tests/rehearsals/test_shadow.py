@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 from collections.abc import Callable
@@ -272,6 +273,83 @@ def test_a_key_that_is_none_stops_it(premises: Making) -> None:
     assert "nonsense" not in told.out + told.err
 
 
+class Answering:
+    """Says the same to every request whose path begins so; the others are played as ever."""
+
+    def __init__(self, here: Premises, beginning: str, said: tuple[int, dict[str, str], bytes]) -> None:
+        self.asked = 0
+        self._handle = here.server.apple.handle
+        self._beginning, self._said = beginning, said
+        here.server.apple.handle = self  # type: ignore[assignment, method-assign]
+
+    def __call__(self, method: str, url: str, *rest: Any, **named: Any) -> Any:
+        if not f"/{url.split('/', 3)[3]}".startswith(self._beginning):
+            return self._handle(method, url, *rest, **named)
+        self.asked += 1
+        return self._said
+
+
+BOMB = gzip.compress(b" " * 3_000_000)
+JSON = {"content-type": "application/json"}
+HTML = b"<html><body>Welcome to the hotel. Sign in.</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "said"),
+    [
+        ("/v1/apps", (200, JSON, b"{}")),
+        ("/v1/apps", (200, JSON, b"")),
+        ("/v1/apps", (204, {}, b"")),
+        ("/v1/apps", (200, JSON, b'{"data": null}')),
+        ("/v1/apps", (200, JSON, b'{"data": {"type": "apps", "id": "1"}}')),
+        ("/v1/apps", (200, JSON, b'{"data": [1, 2]}')),
+        ("/v1/apps", (200, JSON, b'{"data": [{"type": "apps", "id": 5}]}')),
+        ("/v1/builds", (200, JSON, b'{"data": [], "included": "x"}')),
+        ("/v1/builds", (200, JSON, b"{}")),
+        ("/v1/apps", (200, JSON, b"[]")),
+        ("/v1/apps", (200, {}, HTML)),
+        ("/v1/apps", (200, JSON, b" " * 3_000_000)),
+        ("/v1/apps", (200, {**JSON, "content-encoding": "gzip"}, BOMB)),
+        ("/v1/apps", (200, {**JSON, "content-encoding": "gzip"}, b"{}")),
+        ("/v1/database", (200, {}, HTML)),
+        ("/v1/database", (200, {}, b"\xff\xfe")),
+        ("/v1/database", (200, JSON, b"{}")),
+        ("/v1/database", (200, {}, b" " * 3_000_000)),
+        ("/v1/database", (200, {"content-encoding": "gzip"}, b"{}")),
+    ],
+)
+def test_nonsense_stops_it(
+    premises: Making, monkeypatch: pytest.MonkeyPatch, beginning: str, *, said: tuple[int, dict[str, str], bytes]
+) -> None:
+    """Who answers nonsense is not out of reach: something else answers in Apple's place."""
+    monkeypatch.setattr("pipeline.ports.live_http.ANSWER_LIMIT", 2_000_000)
+    here = premises()
+    answering = Answering(here, beginning, said)
+    with pytest.raises(AppleFailure) as raised:
+        dry(here)
+    assert raised.value.exit_code == 4
+    assert raised.value.why
+    assert "proxy" in raised.value.remedy or "cktool" in raised.value.remedy
+    assert answering.asked == 1, "another try would bring the same"
+    assert not list(here.runs.glob("*/*"))
+
+
+@pytest.mark.parametrize("beginning", ["/v1/apps", "/v1/database"])
+def test_a_redirect_is_told_as_what_it_is(premises: Making, beginning: str) -> None:
+    here = premises()
+    Answering(here, beginning, (302, {"location": "https://portal.example.com/"}, b""))
+    with pytest.raises(AppleFailure, match="something between you and Apple redirects") as raised:
+        dry(here)
+    assert "proxy" in raised.value.remedy
+
+
+def test_an_account_that_takes_too_long_is_out_of_reach(premises: Making, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.shadowing.ACCOUNT_SECONDS", 0.0)
+    run, _ = dry(premises())
+    assert run.theatre == "rehearsal"
+    assert "could not be read within" in run.note
+
+
 @pytest.mark.parametrize("deed", sorted({*DEEDS} - {"401", "403", "404", "reset-after", "hang"}))
 def test_out_of_reach_is_a_rehearsal_that_says_so(premises: Making, deed: str) -> None:
     here = premises(faults=[{"on": "GET /v1/apps", "do": deed, "times": 1000}])
@@ -298,7 +376,7 @@ def test_silence_is_a_rehearsal_that_says_so(premises: Making, monkeypatch: pyte
     monkeypatch.setattr("pipeline.ports.live_http.ANSWER_SECONDS", 0.3)
     run, _ = dry(premises(faults=[{"on": "GET /v1/*", "do": "hang", "times": 1000}]))
     assert run.theatre == "rehearsal"
-    assert "no answer within" in run.note
+    assert "no whole answer within" in run.note
 
 
 def test_a_fault_that_passes_is_waited_out(premises: Making, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def menu(*arguments: str, cwd: Path | None = None, env: dict[str, str] | None = 
         name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "ASC_", "CI", "PIPELINE_"))
     }
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
+        [sys.executable, "-P", "-m", "pipeline", *arguments],
         cwd=cwd or ROOT,
         env={**kept, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
         input=stdin,

@@ -158,7 +158,7 @@ def test_platforms_may_be_told_by_apples_names() -> None:
         ("Rehearsal: all of it.", "Rehearsal: all of it.", ""),
         (
             "with --ipa",
-            "Rehearsal: Apple and Xcode were simulated; the app's files, git and clock were real.",
+            "Rehearsal: Apple and Xcode were simulated, and waiting took no time; the app's files and git were real.",
             "with --ipa",
         ),
     ],

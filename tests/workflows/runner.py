@@ -7,6 +7,18 @@ import shutil
 import sys
 from pathlib import Path
 
+BAITS = ("pipeline/__init__", "pipeline/__main__", "queue", "invoke", "signal", "compileall", "venv", "pip")
+
+
+def baited(folder: Path) -> Path:
+    """Fill the folder of an app with modules named as ours; the file that exists once one of them was imported."""
+    caught = folder.parent / "caught"
+    for name in BAITS:
+        path = folder / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"import sys\nopen({str(caught)!r}, 'a').write(__file__)\nsys.exit(77)\n", encoding="utf-8")
+    return caught
+
 
 def made_environment(root: Path, folder: Path) -> dict[str, str]:
     """Variables for a process that sees no credentials and no home; everything it writes goes below the folder."""

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from pipeline.model import UsageFault
-from tests.workflows.runner import made_environment
+from tests.workflows.runner import baited, made_environment
 
 
 @pytest.fixture(scope="session")
@@ -120,6 +120,15 @@ def test_a_mistake_is_told_with_its_exit_code(root: Path, runner: dict[str, str]
     code, told, printed = perform(root, runner, task="")
     assert (code, told) == (2, {})
     assert "name one with the input `task`" in printed
+
+
+def test_nothing_is_imported_from_the_checkout_of_an_app(root: Path, runner: dict[str, str], tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    caught = baited(app)
+    code, told, printed = perform(root, {**runner, "HOME": str(app), "PYTHONPATH": str(app)}, task="plan")
+    assert not caught.exists(), caught.read_text(encoding="utf-8")
+    assert (code, told["exit-code"]) == (0, "0"), printed
+    assert told["verdict"]
 
 
 def test_a_cancelled_step_passes_the_signal_on(root: Path, runner: dict[str, str]) -> None:

@@ -13,7 +13,13 @@ from tests.workflows.folder import read
 from tests.workflows.house_rules import complaints
 
 BIN = Path(sys.executable).parent
-SCRIPTS = ("actions/pipeline/step", "actions/keychain/keychain")
+SCRIPTS = (
+    "actions/pipeline/step",
+    "actions/keychain/keychain",
+    "../scripts/run",
+    "../scripts/test",
+    "../scripts/bench",
+)
 
 
 @pytest.fixture(scope="session")

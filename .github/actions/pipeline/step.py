@@ -61,7 +61,8 @@ def _only(path: Path, suffix: str) -> Path | None:
 
 def perform(arguments: list[str]) -> int:
     """Run the menu; a signal is passed on, so that a cancelled job stops at a safe place and keeps its journal."""
-    menu = subprocess.Popen([sys.executable, "-m", "pipeline", *arguments])
+    # -P: the current folder is the checkout of an app, and nothing is imported from there.
+    menu = subprocess.Popen([sys.executable, "-P", "-m", "pipeline", *arguments])
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda given, _frame: menu.send_signal(given))
     code = menu.wait()

@@ -103,6 +103,7 @@ def exported(http: Http, team_id: str, container: str, environment: str) -> str:
             f"CloudKit's {environment.lower()} schema of {container} is not text",
             why="the answer is not UTF-8",
             remedy="try again; if it stays so, compare with `xcrun cktool export-schema`",
+            code="NOT_A_SCHEMA",
         ) from None
 
 

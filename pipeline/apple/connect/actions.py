@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from pipeline.model import Action, Platform, Risk, late
@@ -45,7 +46,8 @@ class DiscardUpload(Action):
 class UploadBuild(Action):
     """Put an exported build on App Store Connect. A build number can be used once, so it cannot be undone.
 
-    `path` is the .ipa or .pkg, `sha256` lower-case hex, `size` in bytes; `app_id` is App Store Connect's.
+    `path` is the .ipa or .pkg, `sha256` lower-case hex, `size` in bytes; `app_id` is App Store Connect's. `artifact` is
+    the sha256 once more where the artifact was given by a person: who approves that plan approves this very file.
     """
 
     risk: ClassVar[Risk] = Risk.IRREVERSIBLE
@@ -58,6 +60,11 @@ class UploadBuild(Action):
     path: str = late()
     sha256: str = late()
     size: int = late(0)
+    artifact: str = ""
+
+    @property
+    def wider(self) -> tuple[str, ...]:
+        return (replace(self, artifact="").promise,) if self.artifact else ()
 
     @property
     def subject(self) -> str:

@@ -103,6 +103,8 @@ _REMEDIES_BY_STATUS = {
 
 def remedy_for(status: int, errors: tuple[ApiError, ...]) -> str:
     """The next thing to do about an answer."""
+    if 300 <= status < 400:
+        return "look for a proxy or a network that wants a sign-in first: Apple's API redirects nobody; then run again"
     for beginning, remedy in _REMEDIES:
         if any(error.code.startswith(beginning) for error in errors):
             return remedy
@@ -132,7 +134,7 @@ class Connect:
 
     def pages(self, path: str, **query: str) -> Iterator[Mapping[str, Any]]:
         """The documents of a list, page by page, as `links.next` tells. No link is followed twice or off the host."""
-        document = self.get(path, **query)
+        document = _listing(path, self.get(path, **query))
         seen: set[str] = set()
         yield document
         while following := _following(document):
@@ -144,7 +146,7 @@ class Connect:
                     code="PAGING",
                 )
             seen.add(following)
-            document = self._ask("GET", following)
+            document = _listing(path, self._ask("GET", following))
             yield document
 
     def list(self, path: str, **query: str) -> tuple[tuple[Resource, ...], tuple[Resource, ...]]:
@@ -190,6 +192,8 @@ def fault_of(request: Request, response: Response) -> ConnectFault:
     what = f"App Store Connect refused {request.method} {urlsplit(request.url).path}"
     if response.status >= 500:
         what = f"App Store Connect failed at {request.method} {urlsplit(request.url).path}"
+    if 300 <= response.status < 400:
+        what = f"something between you and Apple redirects {request.method} {urlsplit(request.url).path}"
     unknown_effect = response.status >= 500 and request.method not in ("GET", "HEAD")
     return ConnectFault(what, response.status, errors_of(response), ambiguous=unknown_effect)
 
@@ -253,6 +257,20 @@ def _plain_text(body: bytes) -> str:
             break
         told = longer
     return told
+
+
+def _listing(path: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The document, if it is a list of resources. Nothing is no empty list: it would say that nobody has a build."""
+    data, included = document.get("data"), document.get("included", [])
+    listed = [*data, *included] if isinstance(data, list) and isinstance(included, list) else [None]
+    if all(isinstance(each, Mapping) and text_of(each, "type") and text_of(each, "id") for each in listed):
+        return document
+    raise AppleFailure(
+        f"App Store Connect's answer to GET {path} is no list",
+        why="it holds no resources under `data`, or something else among them",
+        remedy="check for a proxy that answers in Apple's place, then run again",
+        code="NOT_A_DOCUMENT",
+    )
 
 
 def _document(request: Request, response: Response) -> Mapping[str, Any]:

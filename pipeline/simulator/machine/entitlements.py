@@ -8,6 +8,7 @@ from __future__ import annotations
 import plistlib
 from typing import TYPE_CHECKING, Any
 
+from pipeline import regular
 from pipeline.simulator.machine.project import BuildError, Sdk, Settings, Target
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def read_plist(path: Path, target: Target, macros: str | None = None) -> dict[st
         BuildError: it is missing or is no dictionary, in Xcode's words.
     """
     try:
-        data = path.read_bytes()
+        data = regular.read(path)
         values = plistlib.loads(data if macros is None else _without_conditions(data, macros))
     except FileNotFoundError:
         raise BuildError(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from openstep_parser import OpenStepDecoder
 
+from pipeline import regular
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
@@ -286,7 +287,7 @@ def _xcconfig(path: Path, settings: Settings, opened: list[Path] | None = None) 
         return
     opened.append(path)
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = regular.read(path).decode("utf-8", "replace")
     except OSError:
         return
     for line in _whole_lines(text):
@@ -444,7 +445,7 @@ class Project:
         try:
             if file.stat().st_size > SIZE_LIMIT:
                 raise BuildError(self._unreadable("The file is too large."), 74)
-            text = file.read_text(encoding="utf-8", errors="replace")
+            text = regular.read(file).decode("utf-8", "replace")
         except OSError:
             if not self.path.exists():
                 raise BuildError(f"xcodebuild: error: '{self.path}' does not exist.", 66) from None
@@ -612,7 +613,7 @@ def scheme_of(path: Path) -> tuple[list[tuple[str, str]], str]:
     Each target is told by its identifier and by the path of its project, relative to the folder that holds the
     project or workspace of the scheme.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = regular.read(path).decode("utf-8", "replace")
     archived: list[tuple[str, str]] = []
     for entry in re.findall(r"<BuildActionEntry\b(.*?)</BuildActionEntry>", text, re.DOTALL):
         reference = re.search(r'BlueprintIdentifier\s*=\s*"([^"]*)"', entry)

@@ -15,6 +15,7 @@ from functools import lru_cache
 from struct import pack
 from typing import TYPE_CHECKING
 
+from pipeline import regular
 from pipeline.simulator.machine.project import BuildError, Settings, Target
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def app_icon(target: Target, settings: Settings) -> tuple[str, bytes]:
 
 def _largest(folder: Path, platform: str) -> bytes:
     try:
-        images = json.loads((folder / "Contents.json").read_bytes()).get("images", [])
+        images = json.loads(regular.read(folder / "Contents.json")).get("images", [])
     except (OSError, ValueError, AttributeError):
         return b""
     for image in images if isinstance(images, list) else []:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.regular import opened
 from pipeline.simulator.machine.project import APPLICATION, BuildError, Project, Target, scheme_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Workspace:
         if not path.exists():
             raise BuildError(f"xcodebuild: error: '{path}' does not exist.", 66)
         try:
-            with (path / "contents.xcworkspacedata").open("rb") as file:
+            with opened(path / "contents.xcworkspacedata") as file:
                 text = file.read(SIZE_LIMIT + 1).decode("utf-8")
         except (OSError, UnicodeDecodeError):
             raise self._none() from None

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.apple.bundle.facts import ExportedApp
+from pipeline.apple.bundle.facts import Export, ExportedApp
 from pipeline.apple.connect import gateway
 from pipeline.apple.connect.actions import DiscardUpload, UploadBuild
 from pipeline.apple.connect.facts import AppRecord, BuildUpload, BuildUploads, UploadedFile
+from pipeline.engine.approval import Approval
 from pipeline.model import AppleFailure, Platform, Reading, Risk
 from pipeline.stages.upload import plan
 from tests.rooms.connect.little_apple import Fault
@@ -50,7 +51,9 @@ def test_what_keeps_a_file_from_an_upload(upload: BuildUpload, why: str) -> None
 
 
 def planned(*uploads: BuildUpload) -> list[str]:
-    return [action.describe() for action in plan(LANE, APP, TARGET, RECORD, BuildUploads("app1", uploads, NOW))]
+    return [
+        action.describe() for action in plan(LANE, APP, Export(), TARGET, RECORD, BuildUploads("app1", uploads, NOW))
+    ]
 
 
 SENT = "upload build 2.5.0 (250) for iOS"
@@ -155,3 +158,22 @@ def test_what_apple_keeps_is_told_with_a_remedy(apple: LittleApple, stack: Stack
     assert advice in raised.value.remedy
     assert "raise the build number" in raised.value.remedy
     assert not raised.value.ambiguous
+
+
+def test_who_approves_a_given_artifact_approves_this_very_file() -> None:
+    def proposed(export: Export, sha256: str) -> UploadBuild:
+        app = replace(APP, sha256=sha256)
+        return next(
+            a for a in plan(LANE, app, export, TARGET, RECORD, BuildUploads("app1")) if isinstance(a, UploadBuild)
+        )
+
+    made, other = proposed(Export(), "a" * 64), proposed(Export(), "b" * 64)
+    given, swapped = proposed(Export(given=True), "a" * 64), proposed(Export(given=True), "b" * 64)
+    assert made.promise == other.promise, "a build that is made later has no digest yet"
+    assert given.promise != swapped.promise
+    approved_made = Approval("d", "Ann", "", frozenset({("upload", "ios", made.promise)}))
+    assert approved_made.permits("upload", "ios", given)
+    approved_given = Approval("d", "Ann", "", frozenset({("upload", "ios", given.promise)}))
+    assert approved_given.permits("upload", "ios", given)
+    assert not approved_given.permits("upload", "ios", swapped)
+    assert not approved_given.permits("upload", "ios", made)

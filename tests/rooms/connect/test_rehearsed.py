@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.apple.bundle.facts import Export
 from pipeline.apple.connect import checks, proofs
 from pipeline.apple.connect.actions import DiscardUpload, UploadBuild
 from pipeline.model import AppleFailure, Reading
@@ -134,7 +135,7 @@ def test_addresses_that_expired_are_asked_for_anew(tmp_path: Path) -> None:
     again = Rehearsal.of(tmp_path)
     again.clock.sleep(8 * 86_400)
     (stale,) = again.uploads.items
-    planned = list(plan(LANE, again.exported, TARGET, again.record, again.uploads))
+    planned = list(plan(LANE, again.exported, Export(), TARGET, again.record, again.uploads))
     assert [type(action) for action in planned] == [DiscardUpload, UploadBuild]
     assert f"addresses expired on {again.clock.now() - timedelta(days=1):%Y-%m-%d}" in planned[0].describe()
     again.upload()

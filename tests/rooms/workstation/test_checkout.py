@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.model import Reading, Source
-from pipeline.ports.git import LiveGit
+from pipeline.ports.git import LiveGit, _filters
 from pipeline.ports.tools import Completed
 from pipeline.workstation import gateway
 from pipeline.workstation.facts import Checkout
@@ -197,3 +197,98 @@ def test_three_processes_are_enough(repository: Repository, tmp_path: Path) -> N
     gateway.checkout(git)
     gateway.checkout(nowhere)
     assert (git.asked, nowhere.asked) == (3, 1)
+
+
+# What a folder's own configuration may not do -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hostile(repository: Repository, tmp_path: Path) -> tuple[Repository, str, Path]:
+    """A repository with a changed file, a program, and the file that it leaves behind where it is run."""
+    repository.write("app/kept.swift", "x")
+    repository.commit()
+    marker, program = tmp_path / "ran", tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch '{marker}'\ncat\n")
+    program.chmod(0o755)
+    return repository, str(program), marker
+
+
+def test_no_monitor_of_the_repository_is_run(hostile: tuple[Repository, str, Path]) -> None:
+    repository, program, marker = hostile
+    repository.git("config", "core.fsmonitor", program)
+    assert gateway.checkout(LiveGit(repository.root))
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", ["mine", "a=b", "two words", "lfs"])
+@pytest.mark.parametrize("kind", ["clean", "process"])
+@pytest.mark.parametrize("place", ["config", "included", "worktree"])
+def test_no_filter_of_the_repository_is_run(
+    hostile: tuple[Repository, str, Path], name: str, kind: str, place: str
+) -> None:
+    repository, program, marker = hostile
+    file = repository.root / ".git" / {"config": "config", "included": "more", "worktree": "config.worktree"}[place]
+    if place == "included":
+        repository.git("config", "include.path", "more")
+    if place == "worktree":
+        repository.git("config", "extensions.worktreeConfig", "true")
+    repository.git("config", "--file", str(file), f"filter.{name}.{kind}", program)
+    repository.git("config", "--file", str(file), f"filter.{name}.required", "true")
+    (repository.root / ".git" / "info" / "attributes").write_text(f'"*.swift" "filter={name}"\n*.swift filter={name}\n')
+    (repository.root / "app" / "kept.swift").write_text("y")
+    found = gateway.checkout(LiveGit(repository.root))
+    assert isinstance(found, Checkout)
+    assert found.changed == ("app/kept.swift",)
+    assert not marker.exists()
+
+
+def test_no_filter_of_a_submodule_is_run(hostile: tuple[Repository, str, Path]) -> None:
+    repository, program, marker = hostile
+    nested = Repository(repository.root / "library")
+    nested.write("a.swift", "x")
+    nested.commit()
+    repository.commit()
+    nested.git("config", "filter.mine.clean", program)
+    nested.git("config", "core.fsmonitor", program)
+    (nested.root / ".git" / "info" / "attributes").write_text("*.swift filter=mine\n")
+    (nested.root / "a.swift").write_text("y")
+    found = gateway.checkout(LiveGit(repository.root))
+    assert isinstance(found, Checkout)
+    assert found.changed == ("library",)
+    assert not marker.exists()
+
+
+def test_git_lfs_called_as_usual_stays(repository: Repository) -> None:
+    repository.write("a", "x")
+    for key, value in {"clean": "git-lfs clean -- %f", "process": "git-lfs filter-process"}.items():
+        repository.git("config", f"filter.lfs.{key}", value)
+    assert list(_filters(repository.root)) == []
+    repository.git("config", "lfs.extension.mine.clean", "program")
+    assert list(_filters(repository.root)) == ["lfs"]
+
+
+def test_a_filter_of_the_person_stays(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "person").write_text('[filter "mine"]\n\tclean = tr y x\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "person"))
+    repository.write("a.swift", "x")
+    repository.commit()
+    (repository.root / ".git" / "info" / "attributes").write_text("*.swift filter=mine\n")
+    (repository.root / "a.swift").write_text("y")
+    found = gateway.checkout(LiveGit(repository.root))
+    assert isinstance(found, Checkout)
+    assert found.changed == ()
+
+
+def test_nothing_is_fetched_for_a_partial_clone(hostile: tuple[Repository, str, Path]) -> None:
+    repository, program, marker = hostile
+    git = ("config", "--local")
+    repository.git(*git, "core.repositoryFormatVersion", "1")
+    repository.git(*git, "extensions.partialClone", "origin")
+    repository.git(*git, "remote.origin.url", str(repository.root))
+    repository.git(*git, "remote.origin.promisor", "true")
+    repository.git(*git, "remote.origin.uploadpack", program)
+    repository.git(*git, "protocol.file.allow", "always")
+    tree = repository.git("rev-parse", "HEAD^{tree}").strip()
+    (repository.root / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    gateway.checkout(LiveGit(repository.root))
+    assert not marker.exists()
