@@ -331,12 +331,10 @@ def test_a_pipe_in_the_app_is_not_waited_for(here: Path, name: str) -> None:
     assert told.code in (0, 1), told.err
 
 
-def test_a_run_whose_wishes_are_a_pipe_is_no_run(here: Path, app: Path) -> None:
-    assert rehearse(here, "--app", str(app)).code == 0
-    (folder,) = runs_in(here / ".runs")
-    (folder.path / "wishes.json").unlink()
-    os.mkfifo(folder.path / "wishes.json")
-    refused(menu("resume", "--run", folder.id, cwd=here), 2, "is not the folder of a run")
+def test_a_folder_whose_wishes_are_a_pipe_is_no_run(here: Path) -> None:
+    os.mkfifo(here / "wishes.json")
+    with pytest.raises(UsageFault, match="is not the folder of a run"):
+        RunFolder(here).wishes()
 
 
 def test_the_nearest_app(here: Path) -> None:

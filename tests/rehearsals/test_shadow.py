@@ -280,7 +280,7 @@ class Answering:
         self.asked = 0
         self._handle = here.server.apple.handle
         self._beginning, self._said = beginning, said
-        here.server.apple.handle = self  # type: ignore[assignment, method-assign]
+        here.server.apple.handle = self  # type: ignore[method-assign]
 
     def __call__(self, method: str, url: str, *rest: Any, **named: Any) -> Any:
         if not f"/{url.split('/', 3)[3]}".startswith(self._beginning):
