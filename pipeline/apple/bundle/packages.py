@@ -132,17 +132,6 @@ class Xar:
             return blocks
         raise Unsupported(f"{member.path} is packed as {member.encoding}")
 
-    def small(self, member: _Member, limit: int) -> bytes:
-        """A member of at most `limit` bytes."""
-        if member.size > limit:
-            raise Excessive(f"{member.path} is larger than {limit:,} bytes")
-        found = b""
-        for block in self.raw_blocks(member):
-            found += block
-            if len(found) > limit:
-                raise Excessive(f"{member.path} is larger than {limit:,} bytes")
-        return found
-
     def signature(self) -> InstallerSignature | None:
         """Who signed the table of contents; None when nobody did.
 

@@ -33,7 +33,7 @@ def held(root: Path, **options: object) -> dict[str, str]:
     [
         ('<FileRef location="group:App.xcodeproj"/>', ["ios/App.xcodeproj"]),
         ('<FileRef location="container:../App.xcodeproj"/>', ["App.xcodeproj"]),
-        ('<FileRef location="absolute:/root/of/app/x/App.xcodeproj"/>', ["x/App.xcodeproj"]),
+        ('<FileRef location="absolute:/checkout/of/app/x/App.xcodeproj"/>', ["x/App.xcodeproj"]),
         ('<FileRef location="absolute:/elsewhere/App.xcodeproj"/>', ["../../../elsewhere/App.xcodeproj"]),
         (
             (
@@ -57,7 +57,7 @@ def held(root: Path, **options: object) -> dict[str, str]:
 )
 def test_references(body: str, projects: list[str]) -> None:
     data = f'<?xml version="1.0" encoding="UTF-8"?><Workspace version="1.0">{body}</Workspace>'.encode()
-    assert list(parse(data, "ios/App.xcworkspace", "/root/of/app").projects) == projects
+    assert list(parse(data, "ios/App.xcworkspace", "/checkout/of/app").projects) == projects
 
 
 def test_at_the_root() -> None:
