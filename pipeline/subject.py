@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from pipeline.ports.files import Files, LiveFiles
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
+    from pipeline.apple.signing.facts import SigningPolicy
     from pipeline.apple.xcode.facts import TargetSettings
     from pipeline.apple.xcode.observation import Sight
     from pipeline.configuration.settings import AppSettings, Settings
@@ -42,6 +44,11 @@ class Wishes:
     approved: str = ""
     until: str = ""
     verbose: bool = False
+    file: tuple[str, ...] = ()
+    vault: str = ""
+    within: str = ""
+    kind: tuple[str, ...] = ()
+    revoke: bool = False
 
     @classmethod
     def told(cls, told: Mapping[str, Any]) -> Wishes:
@@ -68,6 +75,9 @@ class Wishes:
             raise _changed_by_hand(f"there is no theatre {wished['theatre']!r:.60}")
         return cls(**wished)
 
+
+APPLESS = frozenset({"holdings", "install", "uninstall", "sync"})
+"""Tables about signing material alone: they need no app."""
 
 THEATRES = ("live", "rehearsal", "shadow")
 """What a run that has begun was played in."""
@@ -119,6 +129,37 @@ class Subject:
                     remedy="give it with --ipa or --pkg; `release --dry-run --archive PATH` judges what is exported",
                 )
         return cls(_anchored(wishes, settings, app, root), settings, app, root, files, lanes, given)
+
+    @classmethod
+    def without_app(cls, wishes: Wishes) -> Subject:
+        """Signing material alone: no project is read, and there is no lane."""
+        from pipeline.configuration.settings import AppSettings
+
+        here = Path.cwd()
+        settings = _settings(wishes.config, here)
+        nobody = AppSettings(name="signing", path=str(here))
+        anchored = replace(_anchored(wishes, settings, nobody, here), app="")
+        return cls(anchored, settings, nobody, here, LiveFiles(here), (), {})
+
+    @cached_property
+    def signing_policy(self) -> SigningPolicy:
+        """What `config/` and the options decide about signing."""
+        from pipeline.apple.signing.facts import SigningPolicy
+
+        told, wishes = self.settings.signing, self.wishes
+        return SigningPolicy(
+            expires_within=timedelta(days=_days(wishes.within) if wishes.within else told.expires_within),
+            recipients=tuple(told.recipients.items()),
+            kinds=wishes.kind,
+            renew=wishes.table == "renew",
+            revoke=wishes.revoke,
+            by=os.environ.get("GITHUB_ACTOR", ""),
+        )
+
+    @property
+    def vault(self) -> str:
+        """Where the vault is: `--vault`, else as `config/` says; empty for none."""
+        return self.wishes.vault or self.settings.signing.vault
 
     def wished(self, **changes: Any) -> Subject:
         """The same with other wishes."""
@@ -405,7 +446,21 @@ def _anchored(wishes: Wishes, settings: Settings, app: AppSettings, root: Path) 
         pkg=_absolute(wishes.pkg),
         archive=archives,
         scenario=_absolute(wishes.scenario) if os.sep in wishes.scenario else wishes.scenario,
+        file=tuple(_absolute(path) for path in wishes.file),
+        vault=_vault(wishes.vault),
     )
+
+
+def _vault(told: str) -> str:
+    from pipeline.configuration.reading import is_address
+
+    return told if not told or is_address(told) else _absolute(told)
+
+
+def _days(told: str) -> int:
+    if not (told.isascii() and told.isdigit() and 0 < int(told) < 10_000):
+        raise UsageFault(f"--within {told!r} is no number of days", remedy="write a whole number, such as 30")
+    return int(told)
 
 
 def _absolute(path: str) -> str:

@@ -58,6 +58,15 @@ OPTIONS = {
     "json": Option("print the JSON report instead of the one for people", default=False),
     "verbose": Option("log requests and tools to log.jsonl in the run's folder; live runs always do", default=False),
     "quiet": Option("print no progress, only the report", default=False),
+    "file": Option(
+        "a file or folder with certificates, keys, profiles or signed code, judged instead of this machine's keychain"
+        " (repeatable)",
+        default=(),
+    ),
+    "vault": Option("the team's encrypted store: a folder, or the address of a git repository [signing.vault]"),
+    "within": Option("days before its end from which something counts as expiring [signing.expires_within, else 30]"),
+    "kind": Option("kind of certificate to make, such as DISTRIBUTION (repeatable) [what the lanes need]", default=()),
+    "revoke": Option("revoke at Apple what was replaced", default=False),
     "run": Option("a run: its name, its beginning or its end [the newest]"),
     "digest": Option("approve only the plan whose digest begins so: the one that was read elsewhere"),
     "by": Option("who approves [$GITHUB_ACTOR, else git's user.name]"),

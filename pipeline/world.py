@@ -16,12 +16,15 @@ from pipeline.model import Declaration, Lane, Location, Refused, Source, UsageFa
 from pipeline.ports.clock import BriskClock, Clock, LiveClock
 from pipeline.ports.files import Files
 from pipeline.ports.git import Git, LiveGit
+from pipeline.ports.given import GivenFiles
+from pipeline.ports.home import FolderHome, Home
 from pipeline.ports.http import Http
 from pipeline.ports.products import Products
 from pipeline.ports.progress import Progress, ToldProgress
 from pipeline.ports.secrets import EnvironmentSecrets, NoSecrets, Secrets
 from pipeline.ports.tools import LiveTools, PlayedTools, Tools
-from pipeline.subject import SAMPLE, Subject, Wishes
+from pipeline.ports.vault import NoVault, Vault
+from pipeline.subject import APPLESS, SAMPLE, Subject, Wishes
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
@@ -38,7 +41,19 @@ if TYPE_CHECKING:
     from pipeline.simulator.faults import AppAccount, Scenario
     from pipeline.simulator.machine.scenario import Scenario as MachineScenario
 
-PORTS: tuple[type, ...] = (Http, Tools, Files, Git, Clock, Secrets, Products, Progress)
+PORTS: tuple[type, ...] = (
+    Http,
+    Tools,
+    Files,
+    Git,
+    Clock,
+    Secrets,
+    Products,
+    Progress,
+    Home,
+    GivenFiles,
+    Vault,
+)
 EXCERPT_LIMIT = 240
 
 CONNECT, CLOUDKIT = "api.appstoreconnect.apple.com", "api.icloud.apple.com"
@@ -52,7 +67,7 @@ LIVE_PRAISE = ("released", "everything went through, but not at Apple")
 CREDENTIALS = ("ASC_KEY_ID", "ASC_PRIVATE_KEY")
 """What a shadow rehearsal needs at least: a key that reads App Store Connect."""
 
-ASKING = frozenset({"release", "doctor", "schema", "upload", "beta"})
+ASKING = frozenset({"release", "doctor", "schema", "upload", "beta", "holdings", "create", "renew"})
 """The tables that ask Apple's services something; there is no shadow of the others."""
 
 SHADOW_SECONDS = 10
@@ -191,9 +206,10 @@ def registry() -> Registry:
 
 def given_facts() -> tuple[type, ...]:
     """The facts that a world supplies without a probe."""
+    from pipeline.apple.signing.facts import SigningPolicy
     from pipeline.apple.signing.trust import Anchors
 
-    return (Declaration, Anchors)
+    return (Declaration, Anchors, SigningPolicy)
 
 
 # Opening a world ----------------------------------------------------------------------------------------------------
@@ -216,10 +232,10 @@ def open_world(wishes: Wishes, *, dry_run: bool, runs: Path, folder: RunFolder |
     """
     from pipeline.engine.runs import begin
 
-    subject = Subject.of(wishes)
     shown = wishes.table in ASKING and _credentials()
     theatre = wishes.theatre or (LIVE if not dry_run else SHADOW if shown else REHEARSAL)
-    subject = subject.wished(theatre=theatre)
+    bare = theatre == LIVE and wishes.table in APPLESS and not wishes.app
+    subject = (Subject.without_app if bare else Subject.of)(replace(wishes, theatre=theatre))
     opened = folder or begin(runs, subject.app.name, datetime.now(UTC), asdict(subject.wishes))
     try:
         return {LIVE: live, REHEARSAL: rehearsal, SHADOW: shadow}[theatre](_Ground(subject, runs, opened))
@@ -253,12 +269,16 @@ class _Ground:
         secrets: Secrets,
         anchors: Callable[[], Anchors],
         stop: threading.Event,
+        home: Home,
+        vault: Vault,
         scenario: str = "",
     ) -> World:
+        from pipeline.apple.signing.facts import SigningPolicy
         from pipeline.apple.signing.trust import Anchors
         from pipeline.ports.retries import RequestBudget, RetryingHttp
 
         subject, git, progress = self.subject, LiveGit(self.subject.root), ToldProgress()
+        given = GivenFiles(subject.wishes.file)
         traced: Callable[[Http], Http] = _as_it_is
         if theatre == LIVE or subject.wishes.verbose:
             tools, traced = self._traced(tools, secrets)
@@ -269,7 +289,13 @@ class _Ground:
         for lane in (None, *subject.lanes):
             name = lane.name if lane else ""
             clocks[name] = clock()
-            givens[name] = _Givens({Declaration: subject.declaration(lane), Anchors: anchors})
+            givens[name] = _Givens(
+                {
+                    Declaration: subject.declaration(lane),
+                    Anchors: anchors,
+                    SigningPolicy: lambda: subject.signing_policy,
+                }
+            )
             own: dict[type, Any] = {
                 Http: RetryingHttp(traced(carrier(clocks[name])), clocks[name], budget),
                 Tools: tools,
@@ -278,6 +304,9 @@ class _Ground:
                 Clock: clocks[name],
                 Secrets: secrets,
                 Progress: progress,
+                Home: home,
+                GivenFiles: given,
+                Vault: vault,
             }
             if lane:
                 own[Products] = Products(self.folder.path / "lanes" / name, tools.source, subject.given[name])
@@ -307,7 +336,7 @@ def live(ground: _Ground) -> World:
     """Real ports with credentials: what is done here is done at Apple."""
     from pipeline.apple.signing.trust import APPLE_ROOTS
 
-    if ground.subject.root == SAMPLE:
+    if ground.subject.root == SAMPLE and ground.subject.wishes.table not in APPLESS:
         raise Refused(
             "the sample app is not released",
             why="it exists for rehearsals; its bundle identifier belongs to somebody",
@@ -324,6 +353,8 @@ def live(ground: _Ground) -> World:
         secrets=secrets,
         anchors=lambda: APPLE_ROOTS,
         stop=stop,
+        home=FolderHome(Path(os.path.expanduser("~"))),  # noqa: PTH111 - Path.home() fails without a home
+        vault=NoVault(),
     )
 
 
@@ -444,6 +475,8 @@ def _rehearsed(
         secrets=NoSecrets(),
         anchors=cache(lambda: APPLE_ROOTS.including("the rehearsal's own root", machine.authority.root)),
         stop=threading.Event(),
+        home=FolderHome(machine.home, Source.SIMULATED),
+        vault=NoVault(),
         scenario=services.name,
     )
 

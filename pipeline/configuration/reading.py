@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from pipeline.configuration.settings import (
     PolicySettings,
     ServiceSettings,
     Settings,
+    SigningSettings,
     Waiver,
 )
 from pipeline.model import Platform, Severity, UsageFault
@@ -93,7 +95,24 @@ def read_settings(path: Path, rules: Callable[[], Collection[str]] | None = None
     folder = path.resolve().parent
     base = folder.parent if folder.name == "config" else folder
     apps = {name: _rooted(replace(app, name=name), base) for name, app in told.get("apps", {}).items()}
-    return Settings(str(path), apps, told.get("policy", PolicySettings()), told.get("services", ServiceSettings()))
+    signing = told.get("signing", SigningSettings())
+    return Settings(
+        str(path),
+        apps,
+        told.get("policy", PolicySettings()),
+        told.get("services", ServiceSettings()),
+        replace(signing, vault=_vault_at(base, signing.vault)),
+    )
+
+
+def _vault_at(base: Path, told: str) -> str:
+    """A folder's path is relative to the one that holds config/; the address of a repository stays as it is."""
+    return told if not told or is_address(told) else _at(base, told)
+
+
+def is_address(told: str) -> bool:
+    """Whether a vault's place is the address of a repository, as git writes them, and no path."""
+    return "://" in told or re.match(r"[\w.-]+@[\w.-]+:", told) is not None
 
 
 def _rooted(app: AppSettings, base: Path) -> AppSettings:
@@ -254,6 +273,27 @@ def _day(place: _Place, node: Any) -> date:
         raise place.fault(f"{text!r} is not a day", remedy="write it as 2026-12-31") from None
 
 
+def _days(place: _Place, node: Any) -> int:
+    text = _text(place, node)
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
+        raise place.fault(f"{text!r} is no number of days", remedy="write a whole number, such as 30")
+    return int(text)
+
+
+def _recipient(place: _Place, node: Any) -> str:
+    text = _text(place, node)
+    if text.upper().startswith("AGE-SECRET-KEY-"):
+        # The key itself is not repeated: errors are logged.
+        raise place.fault(
+            "this is a private key",
+            why="a recipient is named by the public key; this file is read by everybody",
+            remedy="write the public key (age1…) and make a new pair: this one has been written down",
+        )
+    if not re.fullmatch(r"age1[02-9ac-hj-np-z]{20,4000}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]{20,4000}( .*)?", text):
+        raise place.fault("this is no public key of age", remedy="write age1… or an ssh-ed25519 or ssh-rsa public key")
+    return text
+
+
 def _address(place: _Place, node: Any) -> str:
     from urllib.parse import urlsplit
 
@@ -341,5 +381,6 @@ _POLICY: Mapping[str, Reader] = {
 _FILE: Mapping[str, Reader] = {
     "apps": _named(_made(AppSettings, _APP)),
     "policy": _made(PolicySettings, _POLICY),
+    "signing": _made(SigningSettings, {"expires_within": _days, "vault": _text, "recipients": _named(_recipient)}),
     "services": _made(ServiceSettings, {"connect": _address, "cloudkit": _address}),
 }

@@ -70,6 +70,18 @@ class ServiceSettings:
 
 
 @dataclass(frozen=True)
+class SigningSettings:
+    """How signing material is kept: `recipients` are age public keys by name, `expires_within` is in days.
+
+    `vault` is a folder (absolute) or the address of a git repository; empty for none.
+    """
+
+    expires_within: int = 30
+    vault: str = ""
+    recipients: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Settings:
     """A whole configuration file; `path` is empty when there is none."""
 
@@ -77,3 +89,4 @@ class Settings:
     apps: Mapping[str, AppSettings] = field(default_factory=dict)
     policy: PolicySettings = PolicySettings()
     services: ServiceSettings = ServiceSettings()
+    signing: SigningSettings = SigningSettings()

@@ -8,6 +8,7 @@ from pipeline.model.errors import (
     Refused,
     UsageFault,
 )
+from pipeline.model.exhibits import Cell, Column, Exhibit, Tone
 from pipeline.model.findings import Finding, Location, Severity, error, note, unseen, warning
 from pipeline.model.lanes import Declaration, Lane, Platform
 from pipeline.model.marks import CheckMark, check, performer, probe
@@ -17,8 +18,11 @@ from pipeline.model.stages import Scope, Stage, nothing
 __all__ = [
     "Action",
     "AppleFailure",
+    "Cell",
     "CheckMark",
+    "Column",
     "Declaration",
+    "Exhibit",
     "Finding",
     "Interrupted",
     "Lane",
@@ -36,6 +40,7 @@ __all__ = [
     "Severity",
     "Source",
     "Stage",
+    "Tone",
     "UsageFault",
     "check",
     "digest",

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from pipeline.model.actions import Action
+from pipeline.model.exhibits import Exhibit
 from pipeline.values import dataclass
 
 
@@ -31,6 +32,7 @@ class Stage:
     `checks` may name modules, which stand for all their @check functions in order of definition. `proofs` are checks
     on facts observed afresh after the actions, repeated until they hold or `patience` is used up. `needless` is asked
     first: the text it returns says why there is nothing to judge or to do here; an empty text means that there is.
+    `exhibits` are pure functions `(facts…) -> Exhibit` whose tables the reports show beside the findings.
     """
 
     name: str
@@ -42,3 +44,4 @@ class Stage:
     patience: timedelta = timedelta(0)
     title: str = ""
     needless: Callable[..., str] | None = None
+    exhibits: tuple[Callable[..., Exhibit], ...] = ()

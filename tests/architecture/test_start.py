@@ -60,7 +60,10 @@ def test_the_menu_imports_invoke_and_little_else() -> None:
         "pipeline.values",
         "pipeline.tasks",
         "pipeline.model",
-        *(f"pipeline.model.{m}" for m in ("actions", "errors", "findings", "lanes", "marks", "readings", "stages")),
+        *(
+            f"pipeline.model.{m}"
+            for m in ("actions", "errors", "exhibits", "findings", "lanes", "marks", "readings", "stages")
+        ),
     }
 
 

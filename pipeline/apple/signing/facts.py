@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.apple.signing.certificates import NEVER, Certificate
@@ -13,7 +13,28 @@ from pipeline.apple.signing.trust import Anchors
 from pipeline.model import Location, Platform
 from pipeline.values import dataclass
 
-__all__ = ["Anchors", "Identities", "Identity", "InstalledProfiles", "ProfileProblem", "SigningNeed"]
+__all__ = ["Anchors", "Identities", "Identity", "InstalledProfiles", "ProfileProblem", "SigningNeed", "SigningPolicy"]
+
+
+@dataclass(frozen=True)
+class SigningPolicy:
+    """What was decided about signing, in `config/` and with options.
+
+    Attributes:
+        expires_within: how long before its end a certificate or profile counts as expiring.
+        recipients: who can open the vault: names and age public keys. Empty when nothing was decided.
+        kinds: kinds of certificate that were asked for (CertificateKind); empty: what the lanes need.
+        renew: whether what expires soon is replaced too, not only what is missing.
+        revoke: whether what was replaced is revoked at Apple.
+        by: who does it, for the vault's ledger; empty: whoever git says.
+    """
+
+    expires_within: timedelta = timedelta(days=30)
+    recipients: tuple[tuple[str, str], ...] = ()
+    kinds: tuple[str, ...] = ()
+    renew: bool = False
+    revoke: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True)
