@@ -31,6 +31,17 @@ ACCOUNT_SECONDS = 60.0
 NONSENSE = HOPELESS | {"REDIRECTED", "NOT_A_SCHEMA"}
 """Answers that are not Apple's: nothing can be concluded from them, also not that a container is refused."""
 
+PORTAL = ("bundleIds", "bundleIdCapabilities", "certificates", "profiles", "devices")
+"""What the developer portal holds of a team."""
+
+PORTAL_TABLES = frozenset({"create", "renew", "holdings"})
+"""The tables that look at the developer portal, and at nothing else of Apple's."""
+
+MOST_PAGES = 50
+"""Of one list of the portal: ten thousand certificates or profiles."""
+
+FORBIDDEN = 403
+
 KEPT = "account.json"
 """The name of the document that keeps the copy with its run, so that a resumed run starts from the same."""
 
@@ -49,11 +60,15 @@ class Account:
         resources: App Store Connect's resource objects; a release looks at no others.
         schemas: the texts of development and production, by container; one that CloudKit did not show is not here.
         unasked: why no schema was asked for; empty when all were.
+        portal: whether this is the developer portal's side of the account.
+        forbidden: what of it the API key may not see, and Apple's words for that.
     """
 
     resources: tuple[ResourceObject, ...] = ()
     schemas: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     unasked: str = ""
+    portal: bool = False
+    forbidden: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def note(self) -> str:
@@ -71,11 +86,12 @@ class Account:
     def of(cls, told: Mapping[str, Any]) -> Account:
         """The inverse of `told`."""
         schemas = {name: (texts[0], texts[1]) for name, texts in told["schemas"].items()}
-        return cls(tuple(told["resources"]), schemas, told["unasked"])
+        portal, forbidden = bool(told.get("portal")), dict(told.get("forbidden") or {})
+        return cls(tuple(told["resources"]), schemas, told["unasked"], portal, forbidden)
 
 
 def read_account(http: Http, subject: Subject) -> Account:
-    """The app records, groups, builds, uploads, versions and schemas that a release looks at.
+    """The app records, groups, builds, uploads, versions and schemas that a release looks at; or the team's portal.
 
     Args:
         http: the live services; only GET requests are sent.
@@ -91,6 +107,8 @@ def read_account(http: Http, subject: Subject) -> Account:
 
     attentive = _Attentive(http)
     connect = Connect(attentive)
+    if subject.wishes.table in PORTAL_TABLES:
+        return _portal(connect)
     bundle_ids = dict.fromkeys(subject.bundle_ids.values())
     resources = tuple(one for bundle_id in bundle_ids for one in _app(connect, bundle_id))
     try:
@@ -102,6 +120,12 @@ def read_account(http: Http, subject: Subject) -> Account:
 
 def furnish(apple: SimulatedApple, account: Account, subject: Subject) -> None:
     """Put the copy in the place of what the simulator assumes. Doing it twice changes nothing."""
+    if account.portal:
+        apple.forget_portal(PORTAL)
+        for kind, why in account.forbidden.items():
+            apple.forbid(kind, why)
+        apple.plant(account.resources)
+        return
     for bundle_id in dict.fromkeys(subject.bundle_ids.values()):
         apple.forget_app(bundle_id)
     apple.plant(account.resources)
@@ -211,11 +235,64 @@ def _builds_and_groups(connect: Connect, app_id: str, owner: ResourceObject) -> 
         yield _linked(group, {**owner, "builds": {"data": held}})
 
 
-def _read(connect: Connect, path: str, query: Mapping[str, str]) -> tuple[list[ResourceObject], list[ResourceObject]]:
+def _portal(connect: Connect) -> Account:
+    """App IDs with their capabilities, certificates, profiles and devices; what is forbidden is told as that."""
+    from pipeline.apple.connect.client import ConnectFault
+
+    forbidden: dict[str, str] = {}
+    resources: list[ResourceObject] = []
+    for kind, listed in (
+        ("bundleIds", _app_ids),
+        ("certificates", _certificates),
+        ("profiles", _profiles),
+        ("devices", _devices),
+    ):
+        try:
+            resources += listed(connect)
+        except ConnectFault as fault:
+            if fault.status != FORBIDDEN:
+                raise
+            forbidden[kind] = next((error.detail for error in fault.errors if error.detail), fault.why)
+    return Account(tuple(resources), portal=True, forbidden=forbidden)
+
+
+def _app_ids(connect: Connect) -> Iterator[ResourceObject]:
+    query = {"include": "bundleIdCapabilities", "limit[bundleIdCapabilities]": "50", "limit": MOST}
+    app_ids, included = _read(connect, "/v1/bundleIds", query, MOST_PAGES)
+    owners = {each: app_id["id"] for app_id in app_ids for each in _many(app_id, "bundleIdCapabilities")}
+    yield from app_ids
+    for capability in included:
+        if capability["type"] == "bundleIdCapabilities" and capability["id"] in owners:
+            yield _linked(capability, {"bundleId": {"data": {"type": "bundleIds", "id": owners[capability["id"]]}}})
+
+
+def _certificates(connect: Connect) -> Iterator[ResourceObject]:
+    yield from _read(connect, "/v1/certificates", {"limit": MOST}, MOST_PAGES)[0]
+
+
+def _profiles(connect: Connect) -> Iterator[ResourceObject]:
+    query = {"include": "bundleId,certificates", "limit[certificates]": "50", "limit": MOST}
+    for profile in _read(connect, "/v1/profiles", query, MOST_PAGES)[0]:
+        held = [{"type": "certificates", "id": each} for each in _identifiers(profile, "certificates")]
+        yield _linked(profile, {"certificates": {"data": held}, "devices": {"data": []}})
+
+
+def _devices(connect: Connect) -> Iterator[ResourceObject]:
+    """Without what tells whose device it is: nobody needs that in a rehearsal."""
+    for device in _read(connect, "/v1/devices", {"limit": MOST}, MOST_PAGES)[0]:
+        shown = {name: device["attributes"].get(name) for name in ("platform", "deviceClass", "status", "model")}
+        yield {**device, "attributes": {**shown, "name": device["id"], "udid": device["id"]}}
+
+
+def _read(
+    connect: Connect, path: str, query: Mapping[str, str], most: int | None = None
+) -> tuple[list[ResourceObject], list[ResourceObject]]:
     """All resource objects of a list, and all that were included with them; what is none is left out."""
     found: list[ResourceObject] = []
     included: list[ResourceObject] = []
-    for page in connect.pages(path, **query):
+    for number, page in enumerate(connect.pages(path, **query), 1):
+        if most is not None and number > most:
+            raise OutOfReach(f"the list {path} has more than {most} pages", code="TOO_LONG")
         found += _objects(page.get("data"))
         included += _objects(page.get("included"))
     return found, included

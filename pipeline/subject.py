@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -13,88 +13,17 @@ from typing import TYPE_CHECKING, Any
 from pipeline.model import Declaration, Lane, Platform, UsageFault
 from pipeline.ports.files import Files, LiveFiles
 from pipeline.values import dataclass
+from pipeline.wishes import Wishes
 
 if TYPE_CHECKING:
     from pipeline.apple.signing.facts import SigningPolicy
     from pipeline.apple.xcode.facts import TargetSettings
-    from pipeline.apple.xcode.observation import Sight
     from pipeline.configuration.settings import AppSettings, Settings
 
 SAMPLE = Path(__file__).parent / "simulator" / "sample"
 
 SHOWN = 200
 """How many characters of a path an error shows."""
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a person asked for, as plain values: kept with the run, so that a resume asks for the same."""
-
-    app: str = ""
-    config: str = ""
-    theatre: str = ""
-    table: str = "release"
-    lanes: tuple[str, ...] = ()
-    project: str = ""
-    configuration: str = ""
-    ipa: str = ""
-    pkg: str = ""
-    archive: tuple[str, ...] = ()
-    scenario: str = ""
-    approved: str = ""
-    until: str = ""
-    verbose: bool = False
-    file: tuple[str, ...] = ()
-    vault: str = ""
-    within: str = ""
-    kind: tuple[str, ...] = ()
-    revoke: bool = False
-
-    @classmethod
-    def told(cls, told: Mapping[str, Any]) -> Wishes:
-        """The inverse of `asdict`; keys of a newer version are passed over.
-
-        Raises:
-            UsageFault: a wish is not what it should be: the file was changed by hand.
-        """
-        plain = cls()
-        wished: dict[str, Any] = {}
-        for name in cls.__dataclass_fields__:
-            value, usual = told.get(name, ""), getattr(plain, name)
-            if isinstance(usual, tuple):
-                value = tuple(value) if isinstance(value, (list, tuple)) else value
-                fits = not value or (isinstance(value, tuple) and all(isinstance(each, str) for each in value))
-            else:
-                fits = name not in told or isinstance(value, type(usual))
-            if not fits:
-                raise _changed_by_hand(f"{name} is {value!r:.60}")
-            wished[name] = value or usual
-        if wished["table"] not in _tables():
-            raise _changed_by_hand(f"there is no table {wished['table']!r:.60}")
-        if wished["theatre"] not in THEATRES:
-            raise _changed_by_hand(f"there is no theatre {wished['theatre']!r:.60}")
-        return cls(**wished)
-
-
-APPLESS = frozenset({"holdings", "install", "uninstall", "sync"})
-"""Tables about signing material alone: they need no app."""
-
-THEATRES = ("live", "rehearsal", "shadow")
-"""What a run that has begun was played in."""
-
-
-def _tables() -> Collection[str]:
-    from pipeline.stages import TABLES
-
-    return TABLES
-
-
-def _changed_by_hand(why: str) -> UsageFault:
-    return UsageFault(
-        "what was asked of this run is not readable",
-        why=f"in its wishes.json {why}",
-        remedy="restore that file from a copy, or start a new run",
-    )
 
 
 @dataclass(frozen=True)
@@ -260,7 +189,9 @@ def find_app(wishes: Wishes) -> tuple[Settings, AppSettings, Path]:
     settings = _settings(wishes.config, Path.cwd())
     name = wishes.app
     if not name and not settings.apps:
-        return _app_at(SAMPLE, settings)
+        own, app, root = _app_at(SAMPLE, settings)
+        # The sample stands in for the app, not for what a team has decided about signing material.
+        return (replace(own, signing=settings.signing) if settings.path else own), app, root
     if not name:
         if len(settings.apps) > 1:
             raise UsageFault(
@@ -270,15 +201,15 @@ def find_app(wishes: Wishes) -> tuple[Settings, AppSettings, Path]:
         name = next(iter(settings.apps))
     if name in settings.apps:
         app = settings.apps[name]
-        return settings, app, _folder(Path(app.path), f"{settings.path} names it as the path of {name}")
-    path = _path(name)
+        return settings, app, folder_of(Path(app.path), f"{settings.path} names it as the path of {name}")
+    path = path_of(name)
     if os.sep not in name and settings.apps and not os.path.lexists(path):
         raise UsageFault(
             f"there is no app {name!r}",
             why=f"neither a folder nor an app of {settings.path}",
             remedy=nearest(name, settings.apps),
         )
-    root = _folder(path, "--app names it")
+    root = folder_of(path, "--app names it")
     known = next((each for each in settings.apps.values() if Path(each.path) == root), None)
     return (settings, known, root) if known else _app_at(root, settings)
 
@@ -298,7 +229,7 @@ def _settings(option: str, folder: Path) -> Settings:
 
     chosen = option or os.environ.get("PIPELINE_CONFIG", "")
     if chosen:
-        path = _path(chosen)
+        path = path_of(chosen)
     else:
         path = folder / "config" / "pipeline.yaml"
         if not path.is_file():
@@ -312,18 +243,19 @@ def known_rules() -> frozenset[str]:
     """The rules that a policy may name."""
     from pipeline.engine.judge import UNSEEN
     from pipeline.engine.wiring import checks_of, mark_of
-    from pipeline.stages import TABLES
+    from pipeline.stages import every_table
 
-    checks = (check for stage in TABLES["release"] for check in (*checks_of(stage), *stage.proofs))
+    stages = {stage.name: stage for table in every_table().values() for stage in table}
+    checks = (check for stage in stages.values() for check in (*checks_of(stage), *stage.proofs))
     return frozenset({UNSEEN, *(mark_of(check).rule for check in checks)})
 
 
-def _path(told: str) -> Path:
+def path_of(told: str) -> Path:
     """The path that a person wrote. A tilde before a name that nobody here has, or behind ./, is a plain character."""
     return Path(os.path.expanduser(told))  # noqa: PTH111 - Path knows neither of the two
 
 
-def _folder(path: Path, because: str) -> Path:
+def folder_of(path: Path, because: str) -> Path:
     import stat
 
     try:
@@ -387,7 +319,7 @@ def _artifacts_fit(wishes: Wishes, lanes: Sequence[Lane]) -> None:
     for told, option, mac in ((wishes.ipa, "--ipa", False), (wishes.pkg, "--pkg", True)):
         if not told:
             continue
-        _artifact(f"{option} {told}", _path(told), folder=False)
+        _artifact(f"{option} {told}", path_of(told), folder=False)
         if not any((lane.platform is Platform.MAC_OS) is mac for lane in lanes):
             raise UsageFault(
                 f"{option} {told}: no lane takes it",
@@ -396,13 +328,13 @@ def _artifacts_fit(wishes: Wishes, lanes: Sequence[Lane]) -> None:
             )
     for told in wishes.archive:
         lane, _, path = told.rpartition("=")
-        _artifact(f"--archive {told}", _path(path), folder=True)
+        _artifact(f"--archive {told}", path_of(path), folder=True)
         if lane and lane not in names.split(", "):
             raise UsageFault(f"--archive {told}: there is no lane {lane}", remedy=f"write one of {names} before the =")
-        if not lane and not any((each.platform is Platform.MAC_OS) is _is_mac(_path(path)) for each in lanes):
+        if not lane and not any((each.platform is Platform.MAC_OS) is _is_mac(path_of(path)) for each in lanes):
             raise UsageFault(
                 f"--archive {told}: no lane takes it",
-                why=f"it holds {'a Mac app' if _is_mac(_path(path)) else 'no Mac app'}; the lanes are {names}",
+                why=f"it holds {'a Mac app' if _is_mac(path_of(path)) else 'no Mac app'}; the lanes are {names}",
                 remedy="name the lane that it is for: --archive LANE=PATH",
             )
 
@@ -433,7 +365,13 @@ def _artifact(told: str, path: Path, *, folder: bool) -> None:
 
 
 def _anchored(wishes: Wishes, settings: Settings, app: AppSettings, root: Path) -> Wishes:
-    """The wishes with absolute paths, so that a run can be resumed from any folder."""
+    """The wishes with absolute paths, so that a run can be resumed from any folder.
+
+    Raises:
+        UsageFault: what is written there cannot be meant.
+    """
+    if wishes.within:
+        _days(wishes.within)
     named = app.name if app.name in settings.apps else str(root)
     archives = tuple(
         f"{name}{mark}{_absolute(path)}" for name, mark, path in (a.rpartition("=") for a in wishes.archive)
@@ -446,9 +384,17 @@ def _anchored(wishes: Wishes, settings: Settings, app: AppSettings, root: Path) 
         pkg=_absolute(wishes.pkg),
         archive=archives,
         scenario=_absolute(wishes.scenario) if os.sep in wishes.scenario else wishes.scenario,
-        file=tuple(_absolute(path) for path in wishes.file),
+        file=tuple(_named(path) for path in wishes.file),
         vault=_vault(wishes.vault),
     )
+
+
+def _named(told: str) -> str:
+    """What `--file` names; it must be there, while what it holds is judged."""
+    path = _absolute(told)
+    if not os.path.lexists(path):
+        raise UsageFault(f"--file {told}: there is no such file", remedy="check the path")
+    return path
 
 
 def _vault(told: str) -> str:
@@ -458,24 +404,24 @@ def _vault(told: str) -> str:
 
 
 def _days(told: str) -> int:
-    if not (told.isascii() and told.isdigit() and 0 < int(told) < 10_000):
+    if not (told.isascii() and told.isdigit() and len(told) < 5 and int(told)):
         raise UsageFault(f"--within {told!r} is no number of days", remedy="write a whole number, such as 30")
     return int(told)
 
 
 def _absolute(path: str) -> str:
-    return str(_path(path).absolute()) if path else ""
+    return str(path_of(path).absolute()) if path else ""
 
 
 def _given(wishes: Wishes, lane: Lane) -> dict[str, Path]:
     given: dict[str, Path] = {}
     if wishes.ipa and lane.platform is not Platform.MAC_OS:
-        given["export"] = _path(wishes.ipa).absolute()
+        given["export"] = path_of(wishes.ipa).absolute()
     if wishes.pkg and lane.platform is Platform.MAC_OS:
-        given["export"] = _path(wishes.pkg).absolute()
+        given["export"] = path_of(wishes.pkg).absolute()
     for told in wishes.archive:
         name, _, path = told.rpartition("=")
-        archive = _path(path).absolute()
+        archive = path_of(path).absolute()
         if name == lane.name or (not name and _is_mac(archive) is (lane.platform is Platform.MAC_OS)):
             given["archive"] = archive
     return given
@@ -483,70 +429,3 @@ def _given(wishes: Wishes, lane: Lane) -> dict[str, Path]:
 
 def _is_mac(archive: Path) -> bool:
     return any(archive.glob("Products/Applications/*.app/Contents"))
-
-
-def surveyed(wishes: Wishes, target: Path) -> tuple[str, dict[str, object], dict[str, dict[str, str]]]:
-    """What an app's project says, as the fields of a configuration at `target`: name, app, lanes.
-
-    Without an app, the current folder is taken. What the project contradicts itself about is left out.
-    """
-    from pipeline.apple.xcode.discovery import WORKSPACES, discover
-    from pipeline.apple.xcode.observation import UNREADABLE, Sight, target_entitlements, target_settings
-
-    root = _folder(_path(wishes.app or "."), "--app names it" if wishes.app else "it is the current folder")
-    files = LiveFiles(root)
-    base = target.absolute().parent.parent if target.absolute().parent.name == "config" else target.absolute().parent
-    lanes: dict[str, dict[str, str]] = {}
-    bundles: dict[str, str] = {}
-    teams: list[str] = []
-    containers: list[str] = []
-    for lane in discover(files).lanes:
-        lanes[lane.name] = {
-            "project": lane.project,
-            "workspace": lane.workspace,
-            "target": lane.target,
-            "scheme": lane.scheme,
-            "configuration": lane.configuration,
-        }
-        sight = Sight(WORKSPACES.of(files), lane)
-        bundles[lane.name] = _bundle_id(sight)
-        try:
-            settings, asked = target_settings(sight), target_entitlements(sight)
-        except UNREADABLE:
-            continue
-        teams.append(settings.team_id.text)
-        containers.extend(asked.containers if asked.cloudkit else ())
-    shared = len(set(bundles.values())) == 1
-    for name, bundle_id in () if shared else bundles.items():
-        lanes[name]["bundle_id"] = bundle_id
-    schemas = [path for path in files.tree() if path.endswith(".ckdb")]
-    app: dict[str, object] = {
-        "path": _relative(root, base),
-        "bundle_id": next(iter(bundles.values())) if shared else "",
-        "team_id": next(filter(None, teams), ""),
-        "containers": list(dict.fromkeys(containers)),
-        "schema": _relative(root / schemas[0], base) if len(schemas) == 1 else "",
-    }
-    return _plain(root.name), app, lanes
-
-
-def _bundle_id(sight: Sight) -> str:
-    """The lane's bundle identifier; empty where settings and Info.plist do not agree on one."""
-    from pipeline.apple.xcode.observation import UNREADABLE, target_info, target_settings
-
-    try:
-        said = {target_settings(sight).bundle_id.text, target_info(sight).text("CFBundleIdentifier")} - {""}
-    except UNREADABLE:
-        return ""
-    return said.pop() if len(said) == 1 else ""
-
-
-def _relative(path: Path, base: Path) -> str:
-    told = os.path.relpath(path, base)
-    # A tilde in front would be the home of somebody.
-    return f"./{told}" if told.startswith("~") else told
-
-
-def _plain(name: str) -> str:
-    """A folder's name as the name of an app: what cannot be seen is left out."""
-    return "".join(each for each in name if each.isprintable()).strip() or "app"

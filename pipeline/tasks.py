@@ -71,6 +71,7 @@ OPTIONS = {
     "digest": Option("approve only the plan whose digest begins so: the one that was read elsewhere"),
     "by": Option("who approves [$GITHUB_ACTOR, else git's user.name]"),
     "yes": Option("approve without asking", default=False),
+    "out": Option("file for the private key [~/.config/pipeline/vault.key]"),
     "force": Option("write over what is there", default=False),
     "host": Option("address to listen on", default="127.0.0.1"),
     "port": Option("port to listen on; 0 takes a free one", default="8787"),
@@ -156,12 +157,20 @@ def _guarded(function: Callable[[Options], int | None], options: Options) -> int
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has seen enough; Python must not complain about it at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _hush()
         return 0
     except OSError as fault:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _hush()  # the full disk is told below; Python would tell it again, and end with a code of its own
         return _complain(_refused_here(fault)) if fault.errno in MACHINE or not _somewhere() else _confess(fault)
     except Exception as fault:  # noqa: BLE001 - the last door: our mistakes are kept in a file, not thrown at a person
         return _confess(fault)
+
+
+def _hush() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 MACHINE = frozenset(
@@ -246,7 +255,7 @@ def _confess(fault: Exception) -> int:
 
 
 def _world(options: Options, table: str, *, dry_run: bool) -> World:
-    from pipeline.subject import Wishes
+    from pipeline.wishes import Wishes
     from pipeline.world import open_world, runs_folder
 
     wished = {name: value for name, value in options.items() if name in Wishes.__dataclass_fields__}
@@ -272,8 +281,10 @@ def _has_plan(folder: RunFolder) -> bool:
     return (folder.path / "plan.json").is_file()
 
 
-def _is_release(folder: RunFolder) -> bool:
-    return (folder.kept("wishes.json") or {}).get("table") == "release"
+def _changes(folder: RunFolder) -> bool:
+    from pipeline.records import changes
+
+    return changes(folder)
 
 
 # Releases ------------------------------------------------------------------------------------------------------------
@@ -316,9 +327,9 @@ def approve(options: Options) -> int:
     approve                         the newest plan, after showing it
     approve --run 3f2a --by Ann     a run by the end of its name
     """
-    from pipeline import play
+    from pipeline import records
 
-    return play.approve(_folder(options, _has_plan), options["by"], options["digest"], yes=options["yes"])
+    return records.approve(_folder(options, _has_plan), options["by"], options["digest"], yes=options["yes"])
 
 
 @verb("run", "runs", "report", "json")
@@ -328,9 +339,9 @@ def status(options: Options) -> int:
     status                      the newest run
     status --run 3f2a --json
     """
-    from pipeline import play
+    from pipeline import records
 
-    return play.status(_folder(options), options)
+    return records.status(_folder(options), options)
 
 
 @verb("run", "runs", *REPORTS)
@@ -339,13 +350,13 @@ def resume(options: Options) -> int:
 
     The world is looked at again; what is done already is not done twice.
 
-      resume                  the newest release
+      resume                  the newest run that changes something
       resume --run 3f2a       a run by the end of its name
     """
     from pipeline import play
     from pipeline.world import reopen, runs_folder
 
-    return play.resume(reopen(_folder(options, _is_release), runs_folder(options["runs"])), options)
+    return play.resume(reopen(_folder(options, _changes), runs_folder(options["runs"])), options)
 
 
 @verb("app", "config", "force")
@@ -354,10 +365,10 @@ def init(options: Options) -> int:
 
     init --app ~/src/MyApp
     """
-    from pipeline import play
-    from pipeline.subject import Wishes
+    from pipeline import survey
+    from pipeline.wishes import Wishes
 
-    return play.init(Wishes(app=options["app"]), options["config"], force=options["force"])
+    return survey.init(Wishes(app=options["app"]), options["config"], force=options["force"])
 
 
 @verb("dry_run", *APP, *LANES, *ARTIFACTS, "scenario", *REPORTS)
@@ -407,12 +418,12 @@ def simulator(options: Options) -> int:
 @verb("runs", "json")
 def runs_list(options: Options) -> int:
     """List the runs, newest first."""
-    from pipeline import play
+    from pipeline import records
     from pipeline.engine.runs import runs_in
     from pipeline.world import runs_folder
 
     where = runs_folder(options["runs"])
-    return play.runs_list(runs_in(where), where, json=options["json"])
+    return records.runs_list(runs_in(where), where, json=options["json"])
 
 
 @verb("run", "runs", *REPORTS)
@@ -422,20 +433,119 @@ def runs_show(options: Options) -> int:
     runs.show                                the newest run
     runs.show --run 3f2a --report html=run.html
     """
-    from pipeline import play
+    from pipeline import records
 
-    return play.show(_folder(options), options)
+    return records.show(_folder(options), options)
 
 
 # Rooms ---------------------------------------------------------------------------------------------------------------
 
 
-@verb("dry_run", *APP, *LANES, "scenario", *REPORTS)
+@verb("dry_run", "file", "within", *APP, *LANES, "scenario", *REPORTS)
 def certs_check(options: Options) -> int:
-    """Can this machine sign the app for the App Store?"""
+    """Can the app be signed for the App Store?
+
+    It judges this Mac's keychain and profiles, on a runner without them the
+    signing secrets of the environment, or the files that are given.
+
+      certs.check --app ~/src/MyApp
+      certs.check --app ~/src/MyApp --file ~/Downloads/signing    on any machine
+    """
     from pipeline import play
 
     return play.table(_world(options, "certs", dry_run=options["dry_run"]), options)
+
+
+@verb("dry_run", "file", "vault", "within", *APP, "scenario", *REPORTS)
+def certs_table(options: Options) -> int:
+    """Every certificate and profile, and the days left.
+
+    It looks into the keychain, both profile folders, --file, the environment's
+    secrets, the vault and App Store Connect, as far as they are there, and
+    changes nothing. It ends with 1 when something in use is about to expire.
+
+      certs.table                               what this machine has
+      certs.table --file ~/certs --within 60    a folder of files, on any machine
+      certs.table --json                        for a script, nightly
+    """
+    from pipeline import play
+
+    return play.table(_world(options, "holdings", dry_run=options["dry_run"]), options)
+
+
+@verb("dry_run", "file", "vault", *APP, "scenario", "verbose", *REPORTS)
+def certs_install(options: Options) -> int:
+    """Install identities and profiles on this Mac.
+
+    Identities go into a keychain of their own. The material comes from --file, else from the environment
+    (SIGNING_CERTIFICATES, SIGNING_CERTIFICATES_PASSWORD, SIGNING_PROFILES), else
+    from the vault. `certs.uninstall` takes everything away again.
+
+      certs.install --dry-run            rehearse it, on any machine
+      certs.install                      a step of a job on a Mac
+      certs.install --file dist.p12      a file; its password in the environment
+    """
+    from pipeline import play
+
+    return play.table(_world(options, "install", dry_run=options["dry_run"]), options)
+
+
+@verb("dry_run", *APP, "scenario", "verbose", *REPORTS)
+def certs_uninstall(options: Options) -> int:
+    """Take away what `certs.install` installed.
+
+    The keychain search list is left without our keychains, as it was before.
+
+      certs.uninstall      a step that always runs, also after a failure
+    """
+    from pipeline import play
+
+    return play.table(_world(options, "uninstall", dry_run=options["dry_run"]), options)
+
+
+@verb("dry_run", "kind", "vault", "approved", *APP, *LANES, "scenario", "verbose", *REPORTS)
+def certs_create(options: Options) -> int:
+    """Make the certificates and profiles that an app lacks.
+
+    Keys are made here and kept in the vault, encrypted; certificates and
+    profiles are made through App Store Connect. Nothing is made twice.
+
+      certs.create --dry-run --app myapp        what would be made
+      certs.create --app myapp --approved RUN   make it, exactly as approved
+    """
+    from pipeline import play
+
+    return play.table(_world(options, "create", dry_run=options["dry_run"]), options)
+
+
+@verb("dry_run", "kind", "within", "revoke", "vault", "approved", *APP, *LANES, "scenario", "verbose", *REPORTS)
+def certs_renew(options: Options) -> int:
+    """Replace the certificates and profiles that expire soon.
+
+    What was replaced is revoked only with --revoke.
+
+      certs.renew --dry-run --app myapp --within 60
+      certs.renew --app myapp --approved RUN
+    """
+    from pipeline import play
+
+    return play.table(_world(options, "renew", dry_run=options["dry_run"]), options)
+
+
+@verb("dry_run", "file", "vault", *APP, "scenario", "verbose", *REPORTS)
+def certs_sync(options: Options) -> int:
+    """Bring the team's vault up to date, and show what it holds.
+
+    Files that are given are put into it, encrypted for the recipients that
+    `signing: {recipients: …}` names in config/; when those change, everything is
+    encrypted anew. Two people may do so at once.
+
+      certs.sync --vault ~/team-vault                what it holds, who wrote what
+      certs.sync --vault git@host:team/vault.git --file dist.p12
+    """
+    from pipeline import play
+
+    return play.table(_world(options, "sync", dry_run=options["dry_run"]), options)
 
 
 @verb("dry_run", *APP, *LANES, "scenario", *REPORTS)
@@ -481,11 +591,35 @@ def beta_check(options: Options) -> int:
     return play.table(_world(options, "beta", dry_run=options["dry_run"]), options)
 
 
+@verb("out", "force")
+def certs_key(options: Options) -> int:
+    """Make a key that opens the vault.
+
+    The private key goes into a file that only you can read; the public key is
+    shown, for `signing: {recipients: …}` in config/.
+
+      certs.key
+      certs.key --out runner.key     for a secret of the runner
+    """
+    from pipeline import keymaking
+
+    return keymaking.make(options["out"], force=options["force"])
+
+
 def _namespace() -> Collection:
     menu = Collection("pipeline", release, plan, approve, status, resume, init, doctor, simulator)
     for name, rooms in {
         "runs": {"list": runs_list, "show": runs_show},
-        "certs": {"check": certs_check},
+        "certs": {
+            "check": certs_check,
+            "table": certs_table,
+            "install": certs_install,
+            "uninstall": certs_uninstall,
+            "create": certs_create,
+            "renew": certs_renew,
+            "sync": certs_sync,
+            "key": certs_key,
+        },
         "schema": {"check": schema_check},
         "build": {"check": build_check, "validate": build_validate},
         "upload": {"check": upload_check},

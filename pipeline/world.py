@@ -17,15 +17,16 @@ from pipeline.ports.clock import BriskClock, Clock, LiveClock
 from pipeline.ports.files import Files
 from pipeline.ports.git import Git, LiveGit
 from pipeline.ports.given import GivenFiles
-from pipeline.ports.home import FolderHome, Home
+from pipeline.ports.home import READ_LIMIT, FolderHome, Home
 from pipeline.ports.http import Http
 from pipeline.ports.products import Products
 from pipeline.ports.progress import Progress, ToldProgress
-from pipeline.ports.secrets import EnvironmentSecrets, NoSecrets, Secrets
+from pipeline.ports.secrets import EnvironmentSecrets, RehearsedSecrets, Secrets
 from pipeline.ports.tools import LiveTools, PlayedTools, Tools
 from pipeline.ports.vault import NoVault, Vault
-from pipeline.subject import APPLESS, SAMPLE, Subject, Wishes
+from pipeline.subject import SAMPLE, Subject
 from pipeline.values import dataclass
+from pipeline.wishes import APPLESS, Wishes
 
 if TYPE_CHECKING:
     from pipeline.apple.signing.trust import Anchors
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from pipeline.shadowing import Account
     from pipeline.simulator.apple import SimulatedApple
     from pipeline.simulator.faults import AppAccount, Scenario
+    from pipeline.simulator.machine.mac import Machine
     from pipeline.simulator.machine.scenario import Scenario as MachineScenario
 
 PORTS: tuple[type, ...] = (
@@ -63,6 +65,9 @@ LIVE, REHEARSAL, SHADOW = "live", "rehearsal", "shadow"
 
 PRAISE = ("this release would go through", "this release would go through")
 LIVE_PRAISE = ("released", "everything went through, but not at Apple")
+OTHER_PRAISE = ("this would be done", "this would be done")
+OTHER_LIVE_PRAISE = ("done", "done, but not at Apple")
+"""The verdicts of a walk that ended well, for releases and for other tables: all real, or something simulated."""
 
 CREDENTIALS = ("ASC_KEY_ID", "ASC_PRIVATE_KEY")
 """What a shadow rehearsal needs at least: a key that reads App Store Connect."""
@@ -130,16 +135,18 @@ class World:
                 tool=__version__,
                 scenario=self.scenario,
                 note=self.note,
+                approval=self.approved_first,
                 lanes=[{**asdict(lane), "platform": lane.platform.label} for lane in self.subject.lanes],
                 steps=steps_told(stages, self.subject.lanes),
             )
-        needed = self.theatre == LIVE and self.subject.settings.policy.approval != "never"
+        asks = self.approved_first and self.subject.settings.policy.approval != "never"
+        needed = self.theatre == LIVE and asks
         approval = approved(_run_folder(self.runs, self.wishes.approved)) if self.wishes.approved else None
         leases = Leases((self.folder.path if self.rehearsed else self.runs) / "leases", self.folder.id)
         return Cast(
             stages=stages,
             lanes=self.subject.lanes,
-            registry=registry(),
+            registry=registry(self.wishes.table),
             ports=self.ports,
             givens=self.givens,
             clock=self.clock,
@@ -150,8 +157,18 @@ class World:
             stop=self.stop,
             # Lanes gain by waiting side by side; where nothing takes time, turns are faster and always the same.
             hands=1 if self.rehearsed else len(self.subject.lanes) + 1,
-            praise=PRAISE if self.rehearsed else LIVE_PRAISE,
+            praise=self._praise(),
         )
+
+    @property
+    def approved_first(self) -> bool:
+        """Whether a live run of this table needs an approved plan: one that changes something at Apple."""
+        return self.wishes.table not in APPLESS
+
+    def _praise(self) -> tuple[str, str]:
+        if self.wishes.table == "release":
+            return PRAISE if self.rehearsed else LIVE_PRAISE
+        return OTHER_PRAISE if self.rehearsed else OTHER_LIVE_PRAISE
 
     def lease(self) -> Any:
         """The right to be the one walk of this run (and, live, of this app), as a context manager."""
@@ -164,7 +181,9 @@ class World:
         stack.enter_context(Leases(self.folder.path / "leases", owner).hold(f"run {self.folder.id}"))
         if not self.rehearsed:
             stack.enter_context(
-                Leases(self.runs / "leases", f"{self.folder.id}").hold(f"the release of {self.subject.app.name}")
+                Leases(self.runs / "leases", f"{self.folder.id}").hold(
+                    f"the {self.wishes.table} of {self.subject.app.name}"
+                )
             )
         return stack
 
@@ -172,7 +191,7 @@ class World:
         """Keep what a rehearsal proposed, for somebody to approve; a live run proposes nothing to anybody."""
         from pipeline.engine.approval import plan_told
 
-        if self.rehearsed and run.plan.promises:
+        if self.rehearsed and run.approval and run.plan.promises:
             self.folder.keep("plan.json", plan_told(run.plan))
 
     def _excerpt(self, place: Location) -> str:
@@ -186,30 +205,37 @@ class World:
         return self.secrets.redact(lines[place.line - 1][:EXCERPT_LIMIT])
 
 
-def registry() -> Registry:
-    """All verbs that touch the outside."""
+ROOMS = (
+    "workstation",
+    "apple.signing",
+    "apple.xcode",
+    "apple.bundle",
+    "apple.cloudkit",
+    "apple.connect",
+    "apple.testflight",
+)
+MATERIAL_ROOMS = ("apple.keychain", "apple.portal", "vault", "inventory")
+"""Rooms that only the tables about signing material visit."""
+
+
+def registry(table: str = "") -> Registry:
+    """All verbs that touch the outside, or those that a table can ask for."""
     from importlib import import_module
 
     from pipeline.engine.wiring import registry_of
+    from pipeline.stages import MATERIAL
 
-    rooms = (
-        "workstation",
-        "apple.signing",
-        "apple.xcode",
-        "apple.bundle",
-        "apple.cloudkit",
-        "apple.connect",
-        "apple.testflight",
-    )
+    rooms = (*ROOMS, *MATERIAL_ROOMS) if not table or table in MATERIAL else ROOMS
     return registry_of([import_module(f"pipeline.{room}.gateway") for room in rooms])
 
 
 def given_facts() -> tuple[type, ...]:
     """The facts that a world supplies without a probe."""
+    from pipeline.apple.portal.facts import AppLanes
     from pipeline.apple.signing.facts import SigningPolicy
     from pipeline.apple.signing.trust import Anchors
 
-    return (Declaration, Anchors, SigningPolicy)
+    return (Declaration, Anchors, SigningPolicy, AppLanes)
 
 
 # Opening a world ----------------------------------------------------------------------------------------------------
@@ -294,6 +320,7 @@ class _Ground:
                     Declaration: subject.declaration(lane),
                     Anchors: anchors,
                     SigningPolicy: lambda: subject.signing_policy,
+                    **_of_all_lanes(subject),
                 }
             )
             own: dict[type, Any] = {
@@ -354,7 +381,7 @@ def live(ground: _Ground) -> World:
         anchors=lambda: APPLE_ROOTS,
         stop=stop,
         home=FolderHome(Path(os.path.expanduser("~"))),  # noqa: PTH111 - Path.home() fails without a home
-        vault=NoVault(),
+        vault=_live_vault(ground.subject, secrets),
     )
 
 
@@ -433,6 +460,7 @@ def _rehearsed(
 
     from pipeline.apple.signing.trust import APPLE_ROOTS
     from pipeline.ports.live_http import CarriedHttp
+    from pipeline.shadowing import PORTAL_TABLES
     from pipeline.simulator.apple import HOSTS, SimulatedApple
     from pipeline.simulator.machine.mac import Machine
 
@@ -445,11 +473,23 @@ def _rehearsed(
     @cache
     def apple() -> SimulatedApple:
         account = services.with_accounts(team, _apps(subject), containers)
-        played = SimulatedApple(ground.folder.path / "apple", account, now=lambda: datetime.now(UTC))
+        of_portal = subject.wishes.table in PORTAL_TABLES
+        issuer = _issuer(machine) if of_portal else None
+        played = SimulatedApple(ground.folder.path / "apple", account, now=lambda: datetime.now(UTC), issuer=issuer)
         if not played.effects():
-            furnish(played)
+            if of_portal:
+                from pipeline.simulator.issuing import seeded
+
+                played.plant(seeded(account, machine.keychain.identities, machine.keychain.profiles))
+            furnish(played)  # a shadow puts the account's own in the place of all that
         return played
 
+    def simulated_secrets() -> Mapping[str, str]:
+        from pipeline.simulator.machine.secrets import signing_secrets
+
+        return signing_secrets(machine)
+
+    local = RehearsedSecrets(os.environ, simulated_secrets)
     opening = threading.Lock()
 
     def carrier(clock: Clock) -> Http:
@@ -472,13 +512,38 @@ def _rehearsed(
         carrier=carrier,
         tools=PlayedTools(machine.run, machine.find),
         clock=BriskClock,
-        secrets=NoSecrets(),
+        secrets=local,
         anchors=cache(lambda: APPLE_ROOTS.including("the rehearsal's own root", machine.authority.root)),
         stop=threading.Event(),
-        home=FolderHome(machine.home, Source.SIMULATED),
-        vault=NoVault(),
+        home=_FurnishedHome(machine),
+        vault=_rehearsed_vault(subject, local, ground.folder.path),
         scenario=services.name,
     )
+
+
+def _issuer(machine: Machine) -> Any:
+    from pipeline.simulator.issuing import AuthorityIssuer
+
+    return AuthorityIssuer(machine.authority)
+
+
+def _live_vault(subject: Subject, secrets: Secrets) -> Vault:
+    if not subject.vault:
+        return NoVault()
+    from pipeline.vault.opening import opened
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "pipeline" / "vaults"  # noqa: PTH111 - as above
+    return opened(subject.vault, lambda: secrets.get("SIGNING_VAULT_KEY"), cache=cache)
+
+
+def _rehearsed_vault(subject: Subject, secrets: Secrets, run: Path) -> Vault:
+    from pipeline.stages import MATERIAL
+
+    if subject.wishes.table not in MATERIAL:
+        return NoVault()
+    from pipeline.vault.opening import copied
+
+    return copied(subject.vault, lambda: secrets.get("SIGNING_VAULT_KEY"), run / "vault")
 
 
 def _apps(subject: Subject) -> list[AppAccount]:
@@ -544,6 +609,36 @@ def _run_folder(runs: Path, name: str) -> Path:
 
     path = Path(name).expanduser()
     return path if (path / "plan.json").is_file() else find(runs, name).path
+
+
+def _of_all_lanes(subject: Subject) -> dict[type, Any]:
+    """What only tables about signing material ask for: their rooms are not imported for a release."""
+    from pipeline.stages import MATERIAL
+
+    if subject.wishes.table not in MATERIAL:
+        return {}
+    from pipeline.apple.portal.facts import AppLanes
+
+    return {AppLanes: AppLanes(tuple((lane, subject.declaration(lane)) for lane in subject.lanes))}
+
+
+class _FurnishedHome(FolderHome):
+    """The home folder of a simulated Mac, which is furnished when somebody first looks into it."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine.home, Source.SIMULATED)
+        self._machine = machine
+
+    def find(self, folder: str, *patterns: str) -> tuple[str, ...]:
+        self._furnish()
+        return super().find(folder, *patterns)
+
+    def read(self, path: str, limit: int = READ_LIMIT) -> bytes:
+        self._furnish()
+        return super().read(path, limit)
+
+    def _furnish(self) -> None:
+        _ = self._machine.keychain
 
 
 class _Givens(dict[type, Any]):

@@ -32,7 +32,15 @@ from tests.workflows.folder import Document, Folder, read
 from tests.workflows.house_rules import tasks
 from tests.workflows.runner import made_environment
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/dependencies.md", "docs/limits.md", "docs/github.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/dependencies.md",
+    "docs/limits.md",
+    "docs/github.md",
+    "docs/signing.md",
+    "docs/vault.md",
+)
 PRINTED = re.compile(r"<!-- printed by: (.+?) -->\n```text\n(.*?)```", re.DOTALL)
 EXAMPLE = re.compile(r"<!-- example: (.+?) -->\n```yaml\n(.*?)```", re.DOTALL)
 CHANGING = (

@@ -95,6 +95,10 @@ class Journal:
         self._seq, self._prev = self._seq + 1, seal
         return line, entry
 
+    def redacted(self, text: str) -> str:
+        """The text as it may be written here: what is to be cut short has to lose its secrets before."""
+        return self._redact(text)
+
     def tell(self, kind: str, **fields: Any) -> None:
         """Tell listeners something that is not worth keeping, such as progress."""
         if self._listener:

@@ -16,6 +16,7 @@ from pipeline.model import (
     Receipt,
     Risk,
     Source,
+    UsageFault,
     weakest,
 )
 from pipeline.values import dataclass
@@ -128,7 +129,8 @@ class Hands:
         except Interrupted:
             raise
         except PipelineError as fault:
-            return Receipt(action.key, Outcome.FAILED, source, {}, advice(fault), began, clock.now())
+            told = {"usage": True} if isinstance(fault, UsageFault) else {}
+            return Receipt(action.key, Outcome.FAILED, source, told, advice(fault), began, clock.now())
         outcome = Outcome.ALREADY if result.get("already") else Outcome.DONE
         plain = {key: value for key, value in result.items() if key != "already"}
         return Receipt(action.key, outcome, source, plain, "", began, clock.now())

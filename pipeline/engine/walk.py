@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from pipeline.engine.exhibits import show
 from pipeline.engine.judge import UNSEEN, Policy, Verdict, judge
 from pipeline.engine.observe import Observer
 from pipeline.engine.perform import TRIES, Hands, Rights, advice, receipt_told
@@ -32,13 +33,13 @@ from pipeline.model import (
     Scope,
     Source,
     Stage,
+    UsageFault,
     nothing,
 )
 from pipeline.model.errors import (
     EXIT_APPLE,
     EXIT_BLOCKED,
     EXIT_CLEAN,
-    EXIT_INTERNAL,
     EXIT_INTERRUPTED,
     EXIT_REFUSED,
 )
@@ -227,6 +228,7 @@ class _Walk:
             return State.PASSED, [why], 0.0
         verdicts = judge(checks_of(node.stage), self.observer, node.stage.name, node.lane, self.cast.policy)
         blocked = self._tell_verdicts(node, verdicts)
+        self._tell_exhibits(node)
         actions, missing = self._plan(node)
         self._tell_readings(node)
         if missing and not blocked:
@@ -241,8 +243,12 @@ class _Walk:
         acted = self._act(node, actions)
         if not acted:
             node.undone = True
-            return State.FAILED, [], 0.0
-        return self._prove(node)
+        ended = self._prove(node) if acted else (State.FAILED, [], 0.0)
+        if actions and node.stage.exhibits:
+            # An action that failed may have taken effect in part.
+            self._tell_exhibits(node)
+            self._tell_readings(node)
+        return ended
 
     def _needless(self, node: _Node) -> str:
         if node.stage.needless is None:
@@ -276,7 +282,8 @@ class _Walk:
         for action in actions:
             receipt = self._settle(node, action, clock)
             if receipt.outcome in (Outcome.FAILED, Outcome.UNCERTAIN):
-                node.fault = AppleFailure(receipt.error)
+                kind = UsageFault if receipt.result.get("usage") else AppleFailure
+                node.fault = kind(receipt.error)
                 return False
         return True
 
@@ -359,6 +366,10 @@ class _Walk:
         told = {finding.summary for _, findings in placed for finding in findings}
         return {f.summary: f.summary in told for verdict in verdicts for f in verdict.findings if f.blocks}
 
+    def _tell_exhibits(self, node: _Node) -> None:
+        shown = show(node.stage.exhibits, self.observer, node.lane, self.journal.redacted)
+        self.journal.extend(("exhibit", {"step": node.name, **each.told()}) for each in shown)
+
     def _new(self, finding: Finding) -> bool:
         """What could not be seen is said once a lane, however many steps it blocks."""
         if finding.rule != UNSEEN:
@@ -377,7 +388,7 @@ class _Walk:
                 continue
             # A fact without words of its own would show a dump of its fields.
             worded = reading.value is not None and type(reading.value).__str__ is not _UNWORDED
-            shown = str(reading.value)[:SHOWN_LIMIT] if worded else ""
+            shown = self.journal.redacted(str(reading.value))[:SHOWN_LIMIT] if worded else ""
             told = (fact, where, f"{reading.source}{reading.why}{shown}")
             if told not in self.shown:
                 self.shown.add(told)
@@ -417,7 +428,7 @@ class _Walk:
         if failed:
             return EXIT_APPLE, f"Apple's side failed: {failed}"
         if faults:
-            return EXIT_INTERNAL, str(faults[0])
+            return faults[0].exit_code, str(faults[0])
         out_of_reach = next((f for f in self.observer.faults.values() if isinstance(f, AppleFailure)), None)
         if out_of_reach and not any(f.source is not Source.UNKNOWN for f in blocking):
             return EXIT_APPLE, f"Apple's side failed: {out_of_reach}"

@@ -7,7 +7,7 @@ from dataclasses import field
 from types import ModuleType
 from typing import Any
 
-from pipeline.model import Action, Lane, Reading, Scope, Stage
+from pipeline.model import Action, Exhibit, Lane, Reading, Scope, Stage
 from pipeline.model.marks import CheckMark
 from pipeline.values import dataclass
 
@@ -165,9 +165,19 @@ class _Inspector:
         for check in (*checks_of(stage), *stage.proofs):
             mark_of(check)
             self.needs(_named(check), needs_of(check), stage.scope)
-        for verb in (stage.plan, stage.needless):
+        for verb in (stage.plan, stage.needless, *stage.exhibits):
             if verb is not None:
                 self.needs(_named(verb), needs_of(verb), stage.scope)
+        self._exhibits(stage)
+
+    def _exhibits(self, stage: Stage) -> None:
+        names: set[str] = set()
+        for function in stage.exhibits:
+            if function.__annotations__.get("return") is not Exhibit:
+                self.wrong.append(f"{_named(function)} is named as an exhibit and does not say that it returns one")
+            if function.__name__ in names:
+                self.wrong.append(f"{stage.name} names two exhibits {function.__name__}: one would replace the other")
+            names.add(function.__name__)
 
     def needs(
         self, who: str, needs: Iterable[Need], scope: Scope, *, outside: bool = False, trail: tuple[type, ...] = ()

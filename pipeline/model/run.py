@@ -9,6 +9,8 @@ and consoles never read anything else. `replay` folds entries into a Run.
     step       {step, state: "BEGAN"}
     reading    {step, fact, source, why, shown}
     judgement  {step, rule, title, source, findings: [finding], why}
+    exhibit    {step, name, source, title, columns: [{title, right, wraps, spare}], note, empty, legend: [text],
+                rows: [[text or {text, tone, value}]]}     (takes the place of an earlier one of the same step and name)
     plan       {step, actions: [{key, promise, describe, risk}]}
     intent     {step, action}
     progress   {step, action, text, done, total, unit}        (told to listeners, not kept in the journal)
@@ -29,6 +31,7 @@ from enum import StrEnum
 from typing import Any
 
 from pipeline.model.actions import Outcome, Plan, Promise, Risk
+from pipeline.model.exhibits import Exhibit, exhibit_from
 from pipeline.model.findings import Finding, Location, Severity
 from pipeline.model.readings import Source
 from pipeline.values import dataclass
@@ -81,6 +84,21 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class ExhibitRecord:
+    """One table as it was shown. `name` is that of its function; `source` is the weakest among its facts.
+
+    UNKNOWN means that it could not be made: `exhibit.empty` says why. `past` means that something was begun in its step
+    since, so that it shows what was there before.
+    """
+
+    name: str
+    exhibit: Exhibit
+    source: Source
+    at: datetime | None = None
+    past: bool = False
+
+
+@dataclass(frozen=True)
 class ActionRecord:
     """One action: proposed, perhaps intended, perhaps with a receipt."""
 
@@ -117,6 +135,7 @@ class Step:
     actions: tuple[ActionRecord, ...] = ()
     proofs: tuple[Finding, ...] = ()
     attempts: int = 0
+    exhibits: tuple[ExhibitRecord, ...] = ()
 
     @property
     def name(self) -> str:
@@ -152,6 +171,8 @@ class Run:
     verdict: str = ""
     digest: str = ""
     complete: bool = False
+    approval: bool = True
+    """Whether its plan is for somebody to approve; what stays on this machine or in the team's vault needs nobody."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -209,6 +230,7 @@ def replay(entries: Iterable[Entry]) -> Run:
                 tool=entry.get("tool", ""),
                 scenario=entry.get("scenario", ""),
                 note=entry.get("note", ""),
+                approval=entry.get("approval") is not False,
                 lanes=tuple(entry.get("lanes", ())),
                 began=at,
             )
@@ -259,8 +281,11 @@ def _fold(step: Step, kind: str, entry: Entry, at: datetime | None) -> Step:  # 
                 told["key"], ActionRecord(told["key"], told["promise"], told["describe"], Risk(told["risk"]))
             )
         return replace(step, actions=tuple(known.values()))
+    if kind == "exhibit":
+        return _with_exhibit(step, entry, at)
     if kind == "intent":
-        return _with_action(step, entry["action"], intended=True, began=at)
+        before = tuple(replace(record, past=True) for record in step.exhibits)
+        return replace(_with_action(step, entry["action"], intended=True, began=at), exhibits=before)
     if kind == "progress":
         told = (entry.get("text", ""), entry.get("done", 0.0), entry.get("total", 0.0), entry.get("unit", ""))
         return _with_action(step, entry["action"], progress=told)
@@ -293,6 +318,13 @@ def _with_action(step: Step, key: str, **changes: Any) -> Step:
     return replace(
         step, actions=tuple(replace(action, **changes) if action.key == key else action for action in step.actions)
     )
+
+
+def _with_exhibit(step: Step, entry: Entry, at: datetime | None) -> Step:
+    exhibits = {record.name: record for record in step.exhibits}
+    name = entry["name"]
+    exhibits[name] = ExhibitRecord(name, exhibit_from(entry), Source(entry["source"]), at)
+    return replace(step, exhibits=tuple(exhibits.values()))
 
 
 def moment(text: object) -> datetime | None:

@@ -32,7 +32,8 @@ class Stage:
     `checks` may name modules, which stand for all their @check functions in order of definition. `proofs` are checks
     on facts observed afresh after the actions, repeated until they hold or `patience` is used up. `needless` is asked
     first: the text it returns says why there is nothing to judge or to do here; an empty text means that there is.
-    `exhibits` are pure functions `(facts…) -> Exhibit` whose tables the reports show beside the findings.
+    `exhibits` are pure functions `(facts…) -> Exhibit` whose tables the reports show beside the findings. They are
+    made after the checks, and again after the proofs of a step that acted; the function's name tells which is which.
     """
 
     name: str

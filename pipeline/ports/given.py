@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.model import Source, UsageFault
 from pipeline.ports.files import SKIPPED, Unreadable
@@ -56,14 +57,29 @@ class GivenFiles:
         Raises:
             Unreadable: it cannot be read, is no file, or is larger than `limit` bytes.
         """
-        try:
-            with opened(path) as file:
+        with self.opened(path) as file:
+            try:
                 data = file.read(limit + 1)
-        except OSError as fault:
-            raise Unreadable(f"{path} cannot be read", why=fault.strerror or str(fault)) from fault
+            except OSError as fault:
+                raise _unreadable(path, fault) from fault
         if len(data) > limit:
             raise Unreadable(f"{path} is larger than {limit:,} bytes")
         return data
+
+    def opened(self, path: Path) -> BinaryIO:
+        """The file, for reading parts of it, whatever its size.
+
+        Raises:
+            Unreadable: it cannot be opened, or is no file.
+        """
+        try:
+            return opened(path)
+        except OSError as fault:
+            raise _unreadable(path, fault) from fault
+
+
+def _unreadable(path: Path, fault: OSError) -> Unreadable:
+    return Unreadable(f"{path} cannot be read", why=fault.strerror or str(fault))
 
 
 def _below(top: Path) -> Iterator[Path]:

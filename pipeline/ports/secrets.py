@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -24,13 +25,20 @@ class Secrets(Protocol):
         ...
 
 
-CREDENTIALS = ("ASC_PRIVATE_KEY", "ASC_KEY_ID", "ASC_ISSUER_ID", "CLOUDKIT_MANAGEMENT_TOKEN")
+SIGNING = ("SIGNING_CERTIFICATES", "SIGNING_CERTIFICATES_PASSWORD", "SIGNING_PROFILES", "SIGNING_VAULT_KEY")
+"""Secrets that are used on this machine only; a rehearsal may look at them, since nothing leaves it."""
+
+CREDENTIALS = ("ASC_PRIVATE_KEY", "ASC_KEY_ID", "ASC_ISSUER_ID", "CLOUDKIT_MANAGEMENT_TOKEN", *SIGNING)
 """The names of all secrets that are asked for."""
+
+SHORTEST = 6
+"""Characters. A shorter secret stands in half of all words: it is kept out of texts by not being told at all."""
 
 _LOOKS_SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"
-    r"|\bgh[pousr]_[A-Za-z0-9]{20,}\b",
+    r"|\bgh[pousr]_[A-Za-z0-9]{20,}\b"
+    r"|AGE-SECRET-KEY-1[A-Z0-9]{20,}",
     re.DOTALL,
 )
 
@@ -38,7 +46,7 @@ _LOOKS_SECRET = re.compile(
 class EnvironmentSecrets:
     """Secrets from environment variables; NAME_FILE names a file that holds the secret of NAME."""
 
-    source = Source.LIVE
+    source: Source = Source.LIVE
     changed_by = "NOBODY"
 
     def __init__(self, environment: dict[str, str]) -> None:
@@ -54,7 +62,7 @@ class EnvironmentSecrets:
                     value = Path(path).read_text(encoding="utf-8").strip()
                 except (OSError, UnicodeDecodeError):
                     value = None
-        if value:
+        if value and len(value) >= SHORTEST:
             self._fetched.add(value)
         return value or None
 
@@ -84,8 +92,22 @@ def without_credentials(text: str, environment: dict[str, str]) -> str:
     return secrets.redact(text)
 
 
-class NoSecrets(EnvironmentSecrets):
-    """A theatre without credentials."""
+class RehearsedSecrets(EnvironmentSecrets):
+    """A theatre without Apple's credentials: the signing material of this environment, else what a simulated Mac has.
 
-    def __init__(self) -> None:
-        super().__init__({})
+    Args:
+        environment: of this process; only the signing secrets are looked at.
+        simulated: makes the secrets that stand in where the environment has no signing material.
+    """
+
+    def __init__(self, environment: Mapping[str, str], simulated: Callable[[], Mapping[str, str]]) -> None:
+        names = {*SIGNING, *(f"{name}_FILE" for name in SIGNING)}
+        own = {name: value for name, value in environment.items() if name in names and value}
+        super().__init__(own)
+        self._simulated = None if own else simulated
+        self.source = Source.LIVE if own else Source.SIMULATED
+
+    def get(self, name: str) -> str | None:
+        if self._simulated is not None and name in SIGNING:
+            self._environment, self._simulated = dict(self._simulated()), None
+        return super().get(name)

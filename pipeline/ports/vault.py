@@ -4,8 +4,8 @@ wrote what.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Callable, Mapping
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -35,6 +35,8 @@ class VaultEntry:
         sha256: of the stored bytes (the ciphertext of a sealed file), lower-case hex.
         size: of the stored bytes.
         told: public facts about it, so that the contents can be listed without a key: team, kind, expiry.
+        by: who put its content there, `at` when; encrypting it anew for other people is not putting.
+        leavers: names of those who could read this content once and are no recipients any more.
     """
 
     path: str
@@ -42,12 +44,15 @@ class VaultEntry:
     sha256: str = ""
     size: int = 0
     told: Mapping[str, str] = field(default_factory=dict)
+    by: str = ""
+    at: datetime = datetime.min.replace(tzinfo=UTC)
+    leavers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Deed:
-    """One line of the ledger: who changed what, when. `proved` is whether somebody who can open the vault wrote it;
-    None when that cannot be checked without a key.
+    """One line of the ledger: who changed what, when. `proved` is whether somebody who could open the vault wrote it;
+    None when that cannot be checked without a key. `resealed` are the files that were only encrypted anew.
     """
 
     number: int
@@ -58,6 +63,7 @@ class Deed:
     dropped: tuple[str, ...] = ()
     recipients: tuple[str, ...] = ()
     proved: bool | None = None
+    resealed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,11 @@ class VaultState:
         head: digest of the newest ledger line; empty for a vault that does not exist yet.
         openable: whether our own key opens it; `why` says why not.
         problems: what is wrong with it, each a sentence: a file that the ledger does not know or knows otherwise, a
-            ledger line that was changed or that nobody with a key wrote.
+            ledger line that was changed, a ledger older than what was seen here before. A line that nobody with a key
+            wrote is told by its deed.
+        own: our public key, where we have a key: what the team adds to its recipients.
+        looked: False where a vault is configured that was not looked at; `why` says why not.
+        stand_in: whether no vault is configured and this one was made up for a rehearsal.
     """
 
     place: str = ""
@@ -80,6 +90,9 @@ class VaultState:
     openable: bool = False
     why: str = ""
     problems: tuple[str, ...] = ()
+    own: str = ""
+    looked: bool = True
+    stand_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,12 +110,14 @@ class VaultChange:
 
     Attributes:
         base: the head on which it was planned.
+        by: who makes it; where it is empty, the vault says who runs this.
+        drop: paths that go; one that is not there is passed over.
         recipients: everybody who can open it from now on; None keeps them. A new set encrypts every file anew.
     """
 
-    base: str
-    what: str
-    by: str
+    base: str = ""
+    what: str = ""
+    by: str = ""
     put: Mapping[str, VaultFile] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
     recipients: tuple[Recipient, ...] | None = None
@@ -123,12 +138,48 @@ class Vault(Protocol):
         ...
 
     def read(self, path: str) -> bytes:
-        """The decrypted content of an entry. Raises UsageFault: no such entry, no key, or it was tampered with."""
+        """The decrypted content of an entry, as it was when the vault was looked at last.
+
+        Raises:
+            UsageFault: there is no such entry, no key, or it was tampered with.
+        """
         ...
 
     def publish(self, change: VaultChange) -> str:
-        """Make the change and return the new head. Raises Moved when the head is no longer `change.base`."""
+        """Make the change and return the new head; a change of nothing returns the head as it is.
+
+        Raises:
+            Moved: the head is no longer `change.base`.
+            UsageFault: it cannot be written: no key, a broken ledger, a path or a recipient that is none.
+            PipelineError: the repository is out of reach or refuses.
+        """
         ...
+
+
+TRIES = 8
+"""How often a change is planned anew because somebody else wrote to the vault meanwhile."""
+
+
+def changed(vault: Vault, wanted: Callable[[VaultState], VaultChange | None]) -> bool:
+    """Make the change that `wanted` asks for, seeing the vault as it is; planned anew when somebody else was faster.
+
+    False when it asks for none. `VaultChange.base` is filled in.
+
+    Raises:
+        Moved: others wrote again and again.
+        UsageFault, PipelineError: as `Vault.look` and `Vault.publish` do.
+    """
+    for left in reversed(range(TRIES)):
+        state = vault.look()
+        change = wanted(state)
+        if change is None:
+            return False
+        try:
+            return vault.publish(replace(change, base=state.head)) != state.head
+        except Moved:
+            if not left:
+                raise
+    return False
 
 
 class NoVault:

@@ -1,14 +1,17 @@
-"""Findings as a person wants to read them: what is the same on two lanes is said once."""
+"""Findings and tables as a person wants to read them: what is the same on two lanes is said once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pipeline.model.findings import Finding, Severity, alike
+from pipeline.model.readings import Source
 from pipeline.reports import words
+from pipeline.reports.text import shown
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
+    from pipeline.model.exhibits import Exhibit
     from pipeline.model.run import Run
 
 
@@ -52,3 +55,46 @@ def counted(run: Run) -> str:
     if "waived" in tally:
         told.append(f"{tally['waived']} waived")
     return ", ".join(told) or "no findings"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One exhibit and the lanes, "" for the whole app, that show the same."""
+
+    exhibit: Exhibit
+    source: Source
+    past: bool
+    lanes: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """The exhibit's own title."""
+        return shown(self.exhibit.title) or "an unnamed table"
+
+    def remark(self, run: Run) -> str:
+        """What must be said beside the title: the lanes, that it is simulated, or that it is no longer so."""
+        told = [", ".join(words.lane(run, lane) for lane in self.lanes if lane)]
+        told.append(words.SOURCE[self.source] if self.source is Source.SIMULATED else "")
+        told.append("as it was before the actions" if self.past else "")
+        return ", ".join(filter(None, told))
+
+    @property
+    def instead(self) -> str:
+        """What is said instead of the table; empty when there are rows."""
+        if self.exhibit.rows and self.exhibit.columns:
+            return ""
+        return shown(self.exhibit.empty) or "nothing to show"
+
+
+def tables(run: Run) -> tuple[Table, ...]:
+    """All exhibits of a run, in the order of its steps, identical ones put together."""
+    lanes: dict[tuple[Exhibit, Source, bool], dict[str, None]] = {}
+    for step in run.steps:
+        for record in step.exhibits:
+            lanes.setdefault((record.exhibit, record.source, record.past), {})[step.lane] = None
+    return tuple(Table(*key, tuple(found)) for key, found in lanes.items())
+
+
+def shows(run: Run) -> bool:
+    """Whether the run was made to show its tables: nothing in it wants to change anything, and each step has one."""
+    return bool(run.steps) and all(step.exhibits and not step.actions for step in run.steps)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from pipeline.model.readings import Source
 from pipeline.reports import picture, words
-from pipeline.reports.groups import Group, counted, grouped, where
+from pipeline.reports.groups import Group, Table, counted, grouped, shows, tables, where
 from pipeline.reports.text import clipped, encodable, markup, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pipeline.model.exhibits import Cell, Column
     from pipeline.model.run import ActionRecord, Run, Step
 
 _GLYPH = {
@@ -23,13 +24,16 @@ _GLYPH = {
     words.Tone.EMPTY: "?",
 }
 _LONGEST = 4000
+_WHOLE = 60
+"""Characters of a cell that is not broken over lines."""
 
 
 def render(run: Run) -> str:
     """The page. Its last visible line says how much was judged, and on what."""
     style, script = (Path(__file__).with_name(name).read_text("utf-8") for name in ("page.css", "page.js"))
+    above = [("stages", "Stages", _stages(run)), ("tables", "Tables", _tables(run))]
     sections = [
-        ("stages", "Stages", _stages(run)),
+        *(reversed(above) if shows(run) else above),
         ("findings", "Findings", _findings(run)),
         ("actions", "Actions", _actions(run)),
         ("timeline", "Timeline", _timeline(run)),
@@ -120,6 +124,42 @@ def _stages(run: Run) -> str:
 def _scroll(name: str, body: str) -> str:
     """What may be wider than a phone: it scrolls by itself, with the keyboard too."""
     return f'<div class="scroll" role="region" aria-label="{name}" tabindex="0">{body}</div>\n'
+
+
+def _tables(run: Run) -> str:
+    return "".join(_exhibit(run, table) for table in tables(run))
+
+
+def _exhibit(run: Run, table: Table) -> str:
+    exhibit = table.exhibit
+    remark = table.remark(run)
+    beside = f' <span class="meta">{_told(remark)}</span>' if remark else ""
+    parts = [f"<h3>{_told(table.title)}{beside}</h3>"]
+    if table.instead:
+        parts.append(f"<p>{_told(table.instead)}</p>")
+    else:
+        heads = "".join(f'<th scope="col"{_side(column)}>{_told(column.title)}</th>' for column in exhibit.columns)
+        rows = "".join(
+            f"<tr>{''.join(_cell(*each) for each in zip(exhibit.columns, row, strict=True))}</tr>\n"
+            for row in exhibit.rows
+        )
+        body = f"<table><thead><tr>{heads}</tr></thead><tbody>\n{rows}</tbody></table>"
+        parts.append(_scroll(_told(table.title), body))
+    if exhibit.note:
+        parts.append(f'<p class="meta">{_told(exhibit.note)}</p>')
+    if exhibit.legend:
+        parts.append(f'<ul class="legend">{"".join(f"<li>{_told(text)}</li>" for text in exhibit.legend)}</ul>')
+    return "".join(parts)
+
+
+def _side(column: Column) -> str:
+    return ' class="right"' if column.right else ""
+
+
+def _cell(column: Column, cell: Cell) -> str:
+    side = "right " if column.right else ""
+    width = "folds" if column.wraps or len(cell.text) > _WHOLE else "whole"
+    return f'<td class="{side}{width} tone-{cell.tone.lower()}">{_told(cell.text)}</td>'
 
 
 def _findings(run: Run) -> str:

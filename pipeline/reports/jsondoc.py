@@ -14,8 +14,9 @@ from pipeline.reports.text import encodable
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pipeline.model.exhibits import Cell, Exhibit
     from pipeline.model.findings import Finding
-    from pipeline.model.run import ActionRecord, Judgement, ReadingRecord, Run, Step
+    from pipeline.model.run import ActionRecord, ExhibitRecord, Judgement, ReadingRecord, Run, Step
 
 SCHEMA_VERSION = 1
 """Raised when a key changes its meaning or goes; new keys come without a raise."""
@@ -28,6 +29,13 @@ def render(run: Run) -> str:
 
     `findings` holds every finding of every lane, worst first, each with the same fourteen keys; `path` is relative to
     the app's root. `basis` comes last and says how much was judged, and on what.
+
+    `exhibits` holds the tables that the steps show. Each has `columns`, a list of {key, title} in the order in which
+    they are shown, and `rows`, a list of objects by those keys. A key is the title in lower case with underscores; the
+    later one of two that are the same ends with its number, and a column without a title is "column_1", counted from 1.
+    A value is what a program reads (a moment in ISO 8601, a number, true or false) where the table names one, else the
+    text. A table that could not be made has `source` UNKNOWN, no rows, and the reason in `empty`. `past` says that
+    something was begun in its step after it was made, so that it tells of the time before.
     """
     return json.dumps(_plain(_document(run)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -57,6 +65,7 @@ def _document(run: Run) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in run.findings],
         "steps": [_step(step) for step in run.steps],
         "actions": [_action(step, action) for step in run.steps for action in step.actions],
+        "exhibits": [_exhibit(step, record) for step in run.steps for record in step.exhibits],
         "plan": {
             "digest": words.digest(run),
             "complete": run.complete,
@@ -147,6 +156,40 @@ def _action(step: Step, action: ActionRecord) -> dict[str, Any]:
         "began": _moment(action.began),
         "ended": _moment(action.ended),
     }
+
+
+def _exhibit(step: Step, record: ExhibitRecord) -> dict[str, Any]:
+    exhibit = record.exhibit
+    keys = _keys(exhibit)
+    return {
+        "step": step.name,
+        "stage": step.stage,
+        "lane": step.lane,
+        "name": record.name,
+        "title": exhibit.title,
+        "source": record.source,
+        "at": _moment(record.at),
+        "past": record.past,
+        "columns": [{"key": key, "title": column.title} for key, column in zip(keys, exhibit.columns, strict=True)],
+        "rows": [dict(zip(keys, map(_value, row), strict=True)) for row in exhibit.rows],
+        "empty": exhibit.empty,
+        "note": exhibit.note,
+        "legend": exhibit.legend,
+    }
+
+
+def _keys(exhibit: Exhibit) -> list[str]:
+    keys: list[str] = []
+    for number, column in enumerate(exhibit.columns, start=1):
+        key = column.key or f"column_{number}"
+        while key in keys:
+            key += f"_{number}"
+        keys.append(key)
+    return keys
+
+
+def _value(cell: Cell) -> str | float | bool:
+    return cell.text if cell.value is None else cell.value
 
 
 def _reading(step: Step, told: ReadingRecord) -> dict[str, Any]:

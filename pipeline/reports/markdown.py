@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.model.run import State
 from pipeline.reports import words
 from pipeline.reports.checkout import in_repository
-from pipeline.reports.groups import Group, counted, grouped, where
+from pipeline.reports.groups import Group, Table, counted, grouped, shows, tables, where
 from pipeline.reports.text import clipped, encodable, markup, shown
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ _COLOUR = {
 _SPECIAL = frozenset("\\`*_{}[]<>#|~!$")
 _LONGEST = 2000
 _LARGEST_GRAPH = 80
+_MOST_ROWS = 500
+"""Rows of one table: the findings after it must have room as well."""
 
 
 def render(run: Run) -> str:
@@ -79,10 +81,14 @@ def _parts(run: Run) -> Iterator[str]:
             yield f"\n{name}{_told(told)}\n"
     if plan := words.plan(run):
         yield f"\n{_told(plan)}\n"
-    yield _stages(run)
+    if not shows(run):
+        yield _stages(run)
+    for table in tables(run):
+        yield from _shown(run, table)
     yield from _findings(run)
     yield _actions(run)
-    yield _graph(run)
+    if not shows(run):
+        yield _graph(run)
     yield from (_details(step) for step in run.steps)
 
 
@@ -99,6 +105,27 @@ def _stages(run: Run) -> str:
     return "\n### Stages\n\n" + _table(heads, rows)
 
 
+def _shown(run: Run, table: Table) -> Iterator[str]:
+    remark = table.remark(run)
+    yield f"\n### {_told(table.title)}{f' ({_told(remark)})' if remark else ''}\n\n"
+    exhibit = table.exhibit
+    if table.instead:
+        yield f"{_told(table.instead)}\n"
+    else:
+        sides = ["---:" if column.right else "---" for column in exhibit.columns]
+        yield _line([_told(column.title) for column in exhibit.columns]) + _line(sides)
+        for row in exhibit.rows[:_MOST_ROWS]:
+            yield _line([_told(cell.text) for cell in row])
+    if (left := len(exhibit.rows) - _MOST_ROWS) > 0:
+        yield f"\n_{left:,} more {'row is' if left == 1 else 'rows are'} in the JSON and HTML reports._\n"
+    for text in filter(None, (exhibit.note, " · ".join(exhibit.legend))):
+        yield f"\n{_told(text)}\n"
+
+
+def _line(told: list[str]) -> str:
+    return f"| {' | '.join(told)} |\n"
+
+
 def _state(step: Step | None) -> str:
     if step is None:
         return ""
@@ -109,8 +136,7 @@ def _state(step: Step | None) -> str:
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return "".join(_line(line) for line in (heads, ["---"] * len(heads), *rows))
 
 
 def _findings(run: Run) -> Iterator[str]:
@@ -122,7 +148,7 @@ def _findings(run: Run) -> Iterator[str]:
         finding = group.finding
         place = _place(run, finding.location) if finding.location else _told(finding.subject)
         row = [_LABEL[group.label], _told(finding.rule), _told(finding.summary), place, _told(where(run, group))]
-        yield f"| {' | '.join(row)} |\n"
+        yield _line(row)
     for group in groups:
         yield _explained(group)
 

@@ -16,7 +16,7 @@ from pipeline.model.findings import Severity
 from pipeline.model.readings import Source
 from pipeline.model.run import State
 from pipeline.reports import words
-from pipeline.reports.groups import Group, counted, grouped, where
+from pipeline.reports.groups import Group, counted, grouped, shows, tables, where
 from pipeline.reports.text import cells, clipped, encodable, padded, shown, wrapped
 from pipeline.values import dataclass
 
@@ -85,6 +85,8 @@ class Look:
     unicode: bool = True
     folded: bool = False
     """Whether summaries are broken at blanks: for eyes, and not where somebody may search the lines."""
+    across: int = 0
+    """Columns for tables where they have more than `width`, beyond which sentences are hard to read."""
 
     def paint(self, text: str, style: str) -> str:
         """The text in that style: names of _CODES with spaces between."""
@@ -113,7 +115,9 @@ def look(stream: TextIO, environment: Mapping[str, str] = os.environ) -> Look:
         colour = True
     if environment.get("NO_COLOR"):
         colour = False
-    return Look(colour, _columns(stream, environment, tty=tty), _speaks_unicode(stream), tty)
+    columns = _columns(stream, environment, tty=tty)
+    width = max(_NARROWEST, min(_WIDEST, columns))
+    return Look(colour, width, _speaks_unicode(stream), tty, columns if columns > width else 0)
 
 
 def _columns(stream: TextIO, environment: Mapping[str, str], *, tty: bool) -> int:
@@ -124,7 +128,7 @@ def _columns(stream: TextIO, environment: Mapping[str, str], *, tty: bool) -> in
             width = os.get_terminal_size(stream.fileno()).columns
         except (OSError, ValueError):
             width = 0
-    return max(_NARROWEST, min(_WIDEST, width or WIDTH))
+    return width or WIDTH
 
 
 def _speaks_unicode(stream: TextIO) -> bool:
@@ -134,10 +138,20 @@ def _speaks_unicode(stream: TextIO) -> bool:
 def render(run: Run, look: Look | None = None) -> str:
     """The final report; without a look, for a file: no colour, 80 columns, Unicode."""
     look = look or Look()
-    sections = [_header(run, look), _stages(run, look)]
+    sections = [_header(run, look), *_shown(run, look)]
     sections += [_finding(run, group, look) for group in grouped(run)]
     sections += [_actions(run, look), _end(run, look)]
     return look.sealed("\n\n".join("\n".join(section) for section in sections if section)) + "\n"
+
+
+def _shown(run: Run, look: Look) -> list[list[str]]:
+    """The stages and the tables. Who asked for a table wants that, and of the stages only what went wrong."""
+    if not (found := tables(run)):
+        return [_stages(run, look)]
+    from pipeline.reports.columns import drawn
+
+    drawings = [drawn(run, table, look) for table in found]
+    return [*drawings, _consequences(run, look)[1:]] if shows(run) else [_stages(run, look), *drawings]
 
 
 def _header(run: Run, look: Look) -> list[str]:

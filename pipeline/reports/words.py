@@ -193,7 +193,7 @@ def plan(run: Run) -> str:
         return ""
     named = digest(run)[:12]
     told = f"Plan {named}: {amount(len(promises), 'action')}"
-    if run.theatre == "live":
+    if run.theatre == "live" or not run.approval:
         return told
     return (
         f"{told}; approve with: {APPROVE.format(run=shown(run.id))}"

@@ -158,7 +158,7 @@ def _app(scenario: Scenario, app: AppAccount, now: float) -> Iterator[Record]:
 
 
 def _registration(scenario: Scenario, app: AppAccount) -> Iterator[Record]:
-    identifier = _short("bundleIds", app.bundle_id)
+    identifier = app_id(app.bundle_id)
     attributes = {
         "name": app.name or app.bundle_id,
         "platform": "UNIVERSAL",
@@ -172,6 +172,11 @@ def _registration(scenario: Scenario, app: AppAccount) -> Iterator[Record]:
             settings = [{"key": "ICLOUD_VERSION", "options": [{"key": "XCODE_6", "enabled": True}]}]
         values = {"capabilityType": capability, "settings": settings}
         yield Record("bundleIdCapabilities", f"{identifier}_{capability}", values, {"bundleId": identifier})
+
+
+def app_id(bundle_id: str) -> str:
+    """The id of a registered bundle identifier, by its content."""
+    return _short("bundleIds", bundle_id)
 
 
 def _store_version(app: str, version: StoreVersion, now: float) -> Record:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.simulator import accounts
 from pipeline.simulator.clockface import pacific
 from pipeline.simulator.cloudkit import management
-from pipeline.simulator.connect import parts, service
+from pipeline.simulator.connect import parts, portal, service
 from pipeline.simulator.connect.authorization import NOT_AUTHORIZED, RATE_LIMIT_EXCEEDED
 from pipeline.simulator.contract import Objection
 from pipeline.simulator.faults import Dropped, Fault, Scenario
@@ -115,8 +115,9 @@ class SimulatedApple:
                 return self._answer(request)
             if fault.do in ("reset", "hang"):
                 raise Dropped(applied=False, hung=fault.do == "hang")
-            if fault.do == "reset-after":
+            if fault.do.endswith("-after"):
                 self._answer(request)
+            if fault.do == "reset-after":
                 raise Dropped(applied=True)
             return self._failed(fault, request)
 
@@ -148,6 +149,19 @@ class SimulatedApple:
             records = list(accounts.planted(resources, self._now().timestamp()))
             if records:
                 self._state.change("", pacific(self._now().timestamp()), records)
+
+    def forbid(self, kind: str, why: str) -> None:
+        """Let the portal refuse the API key everything about one kind of resource, in these words: no effect."""
+        with self._lock:
+            record = Record(portal.FORBIDDEN, kind, {"detail": why})
+            self._state.change("", pacific(self.hour()), [record])
+
+    def forget_portal(self, kinds: Iterable[str]) -> None:
+        """Take all resources of these kinds out: no effect."""
+        with self._lock:
+            drops = [(kind, identifier) for kind in kinds for identifier in self._state.table(kind)]
+            if drops:
+                self._state.change("", pacific(self.hour()), (), drops)
 
     def forget_app(self, bundle_id: str) -> None:
         """Take the app records of exactly this bundle id out, with builds, groups, testers and uploads: no effect."""
@@ -216,7 +230,7 @@ class SimulatedApple:
         if fault.do in ("502", "503"):
             text = b"Could not process this request"
             return int(fault.do), {**extra, "content-type": "text/plain"}, text
-        objection = _STATUS[fault.do]
+        objection = _STATUS[fault.do.removesuffix("-after")]
         if request.host == management.HOST:
             answer = self._management.error(objection.status, objection.code, objection.detail, fault.retry_after)
         elif request.host == parts.HOST:

@@ -23,16 +23,22 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from pipeline.simulator import der
+from pipeline.simulator import der, twin
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    Subject = tuple[tuple[x509.ObjectIdentifier, str], ...]
+    Extensions = list[tuple[x509.ExtensionType, bool]]
+
 APPLE = "1.2.840.113635.100"
 _LONGEST_NAME = 64
 """X.520's upper bound for names (ub-common-name)."""
+_PERSON = "5SU48WRMGG"
 _CODE_SIGNING = ExtendedKeyUsageOID.CODE_SIGNING.dotted_string
 _SHA256 = der.sequence(der.oid("2.16.840.1.101.3.4.2.1"))
 _ECDSA_WITH_SHA256 = der.sequence(der.oid("1.2.840.10045.4.3.2"))
@@ -64,6 +70,11 @@ class _Shape:
     usage: str = _CODE_SIGNING
     issuer: str = "wwdr"
     personal: bool = False
+
+    @property
+    def marked(self) -> tuple[tuple[str, bool], ...]:
+        """Its markers as extensions: identifier, and whether it is critical."""
+        return tuple((f"{APPLE}.{marker}", True) for marker in self.markers)
 
 
 _SHAPES = {
@@ -195,7 +206,7 @@ class Authority:
         *,
         team_id: str,
         organization: str,
-        person_id: str = "5SU48WRMGG",
+        person_id: str = _PERSON,
         begins: timedelta = timedelta(hours=-1),
         ends: timedelta = timedelta(days=365),
         label: str = "",
@@ -212,27 +223,38 @@ class Authority:
             label: tells identities of one kind and team apart.
         """
         shape = _SHAPES[kind]
-        issuer = self._wwdr() if shape.issuer == "wwdr" else self._developer_id()
-        suffix = "DD5YMVP48D" if shape.personal else team_id
-        room = _LONGEST_NAME - len(f"{shape.prefix}:  ({suffix})")
-        common_name = f"{shape.prefix}: {_cut(organization, room)} ({suffix})"
-        subject = (
-            (NameOID.USER_ID, person_id if shape.personal else team_id),
-            (NameOID.COMMON_NAME, common_name),
-            (NameOID.ORGANIZATIONAL_UNIT_NAME, team_id),
-            (NameOID.ORGANIZATION_NAME, _cut(organization, _LONGEST_NAME)),
-            (NameOID.COUNTRY_NAME, "US"),
-        )
         return self._identity(
             f"{kind} {team_id} {label}",
-            subject,
-            issuer,
+            _subject(shape, team_id, organization, person_id),
+            self._issuer(shape),
             self.now + begins,
             self.now + ends,
-            markers=tuple((f"{APPLE}.{marker}", True) for marker in shape.markers),
+            markers=shape.marked,
             usage=shape.usage,
             kind=kind,
         )
+
+    def certify(
+        self,
+        public_key: rsa.RSAPublicKey,
+        kind: Kind,
+        *,
+        team_id: str,
+        organization: str,
+        begins: datetime,
+        ends: datetime,
+    ) -> x509.Certificate:
+        """A leaf for somebody else's key, as Apple issues one for a request: only the key is taken from it."""
+        shape = _SHAPES[kind]
+        subject = _subject(shape, team_id, organization, _PERSON)
+        leaf = x509.BasicConstraints(ca=False, path_length=None)
+        extensions = _extensions(leaf, shape.marked, shape.usage, developer=True)
+        issuer = self._issuer(shape)
+        return _certified(public_key, subject, (issuer, issuer.key), (begins, ends), extensions)
+
+    def issued(self) -> tuple[Identity, ...]:
+        """Every leaf that it has issued together with its key, whenever and wherever it is installed."""
+        return tuple(each for each in self._kept.values() if each.kind)
 
     def profile(
         self,
@@ -251,8 +273,7 @@ class Authority:
     ) -> Profile:
         """A provisioning profile: XML plist in CMS, in DER.
 
-        `platforms` as the plist spells them (iOS, OSX). `DER-Encoded-Profile`, the second copy that newer profiles
-        carry, is left out: no description of it is public.
+        `platforms` as the plist spells them (iOS, OSX).
         """
         created = (self.now + begins).replace(tzinfo=None)
         expires = (self.now + ends).replace(tzinfo=None)
@@ -274,14 +295,29 @@ class Authority:
             "UUID": str(uuid.uuid5(uuid.NAMESPACE_URL, seed)),
             "Version": 1,
         }
-        plist = plistlib.dumps(values, sort_keys=False)
-        signer = self._mac_profile_signer() if "OSX" in platforms else self._ios_profile_signer()
-        return Profile(values, signed_message(signer, plist, self.now + max(begins, timedelta(days=-400))))
+        return Profile(values, self.sealed(values, self.now + max(begins, timedelta(days=-400))))
+
+    def sealed(self, values: Mapping[str, Any], moment: datetime) -> bytes:
+        """The file of a profile with these values, signed at that moment by the signer of its platform.
+
+        Every profile goes through here, and each carries its second copy (DER-Encoded-Profile), as Apple's do.
+        """
+        copied = twin.encoded_profile(values, self._copy_signer(), moment)
+        plist = plistlib.dumps({**values, twin.KEY: copied}, sort_keys=False)
+        signer = self._mac_profile_signer() if "OSX" in values["Platform"] else self._ios_profile_signer()
+        return signed_message(signer, plist, moment)
 
     @property
     def root(self) -> bytes:
         """The root's certificate, DER: what a reader must trust for this authority's chains to hold."""
         return self._root().certificate
+
+    def _copy_signer(self) -> Identity:
+        issuer = self._ca("Apple System Integration CA 4", self._root(), (f"{APPLE}.6.2.17",))
+        return self._signer(twin.SIGNER, issuer, twin.SIGNER_MARKER)
+
+    def _issuer(self, shape: _Shape) -> Identity:
+        return self._wwdr() if shape.issuer == "wwdr" else self._developer_id()
 
     def _root(self) -> Identity:
         return self._ca("Rehearsal Root CA", None, ())
@@ -333,7 +369,7 @@ class Authority:
     def _identity(
         self,
         name: str,
-        subject: tuple[tuple[x509.ObjectIdentifier, str], ...],
+        subject: Subject,
         issuer: Identity | None,
         begins: datetime,
         ends: datetime,
@@ -347,37 +383,10 @@ class Authority:
         if name in self._kept:
             return self._kept[name]
         key = ec.generate_private_key(ec.SECP256R1())
-        owner = x509.Name([x509.NameAttribute(oid, value) for oid, value in subject])
-        parent = x509.load_der_x509_certificate(issuer.certificate) if issuer else None
-        signing_key = issuer.key if issuer else key
-        extensions: list[tuple[x509.ExtensionType, bool]] = [
-            (x509.BasicConstraints(ca=ca, path_length=path_length), True),
-            (x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), False),
-            (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
-            (_key_usage(ca=ca), True),
-        ]
-        if kind is not None:
-            policy = x509.PolicyInformation(x509.ObjectIdentifier(f"{APPLE}.5.1"), None)
-            extensions.append((x509.CertificatePolicies([policy]), False))
-        if usage:
-            extensions.append((x509.ExtendedKeyUsage([x509.ObjectIdentifier(usage)]), True))
-        extensions += [
-            (x509.UnrecognizedExtension(x509.ObjectIdentifier(marker), der.NULL), critical)
-            for marker, critical in markers
-        ]
-        serial = int.from_bytes(os.urandom(16), "big") >> 1
-        builder = (
-            x509.CertificateBuilder(extensions=[])
-            .subject_name(owner)
-            .issuer_name(parent.subject if parent else owner)
-            .public_key(key.public_key())
-            .serial_number(serial)
-            .not_valid_before(begins)
-            .not_valid_after(ends)
-        )
-        for extension, critical in extensions:
-            builder = builder.add_extension(extension, critical)
-        certificate = builder.sign(signing_key, hashes.SHA256())
+        constraints = x509.BasicConstraints(ca=ca, path_length=path_length)
+        extensions = _extensions(constraints, markers, usage, developer=kind is not None)
+        signing = (issuer, issuer.key if issuer else key)
+        certificate = _certified(key.public_key(), subject, signing, (begins, ends), extensions)
         common_name = next(value for oid, value in subject if oid == NameOID.COMMON_NAME)
         made = Identity(
             name=common_name,
@@ -386,7 +395,7 @@ class Authority:
             chain=(issuer.certificate, *issuer.chain) if issuer else (),
             kind=kind,
             team_id=next((v for oid, v in subject if oid == NameOID.ORGANIZATIONAL_UNIT_NAME), "") if kind else "",
-            serial=serial,
+            serial=certificate.serial_number,
             begins=begins,
             ends=ends,
             issuer_name=certificate.issuer.public_bytes(),
@@ -394,6 +403,58 @@ class Authority:
         self._kept[name] = made
         self._stale = True
         return made
+
+
+def _certified(
+    public_key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    subject: Subject,
+    issuer: tuple[Identity | None, ec.EllipticCurvePrivateKey],
+    validity: tuple[datetime, datetime],
+    extensions: Extensions,
+) -> x509.Certificate:
+    """A certificate, signed with the issuer's key; a root has no issuer but itself."""
+    owner = x509.Name([x509.NameAttribute(oid, value) for oid, value in subject])
+    parent, signing_key = issuer
+    builder = (
+        x509.CertificateBuilder(extensions=[])
+        .subject_name(owner)
+        .issuer_name(x509.load_der_x509_certificate(parent.certificate).subject if parent else owner)
+        .public_key(public_key)
+        .serial_number(int.from_bytes(os.urandom(16), "big") >> 1)
+        .not_valid_before(validity[0])
+        .not_valid_after(validity[1])
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    return builder.sign(signing_key, hashes.SHA256())
+
+
+def _extensions(
+    constraints: x509.BasicConstraints, markers: tuple[tuple[str, bool], ...], usage: str, *, developer: bool
+) -> Extensions:
+    """What tells the kind of a certificate; those of developers carry Apple's policy."""
+    found: Extensions = [(constraints, True), (_key_usage(ca=constraints.ca), True)]
+    if developer:
+        policy = x509.PolicyInformation(x509.ObjectIdentifier(f"{APPLE}.5.1"), None)
+        found.append((x509.CertificatePolicies([policy]), False))
+    if usage:
+        found.append((x509.ExtendedKeyUsage([x509.ObjectIdentifier(usage)]), True))
+    marked = ((x509.UnrecognizedExtension(x509.ObjectIdentifier(marker), der.NULL), crit) for marker, crit in markers)
+    return [*found, *marked]
+
+
+def _subject(shape: _Shape, team_id: str, organization: str, person_id: str) -> Subject:
+    suffix = "DD5YMVP48D" if shape.personal else team_id
+    room = _LONGEST_NAME - len(f"{shape.prefix}:  ({suffix})")
+    return (
+        (NameOID.USER_ID, person_id if shape.personal else team_id),
+        (NameOID.COMMON_NAME, f"{shape.prefix}: {_cut(organization, room)} ({suffix})"),
+        (NameOID.ORGANIZATIONAL_UNIT_NAME, team_id),
+        (NameOID.ORGANIZATION_NAME, _cut(organization, _LONGEST_NAME)),
+        (NameOID.COUNTRY_NAME, "US"),
+    )
 
 
 def _cut(text: str, size: int) -> str:

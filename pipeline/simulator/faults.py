@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEEDS = ("401", "403", "404", "429", "500", "502", "503", "reset", "reset-after", "hang")
-"""What a fault can do: answer with that status, drop the connection before or after the effect, or not answer."""
+DEEDS = ("401", "403", "404", "429", "500", "500-after", "502", "503", "reset", "reset-after", "hang")
+"""What a fault can do: answer with that status, before or after the effect, drop the connection before or after the
+effect, or not answer."""
 
 OUTCOMES = ("valid", "invalid", "failed")
 PLATFORMS = ("IOS", "MAC_OS", "TV_OS", "VISION_OS")
@@ -154,6 +155,20 @@ class Container:
 
 
 @dataclass(frozen=True, eq=False, match_args=False)
+class Portal:
+    """The developer portal: how long, in seconds, what was made there is in no list, and how much room there is.
+
+    `distribution` is how many distribution certificates of a type a team may hold. `forbids` names what the API key may
+    not use at all: "certificates", "profiles", "bundleIds", "devices".
+    """
+
+    certificates_invisible: float = 0.0
+    profiles_invisible: float = 0.0
+    distribution: int = 3
+    forbids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, match_args=False)
 class RateLimit:
     """Requests one key may make: in a rolling hour, and in a rolling minute (0: no such budget)."""
 
@@ -175,6 +190,7 @@ class Scenario:
     production_schema: str = "current"
     processing: Processing = field(default_factory=Processing)
     rate_limit: RateLimit = field(default_factory=RateLimit)
+    portal: Portal = field(default_factory=Portal)
     part_size: int = 5 * 1024 * 1024
     faults: tuple[Fault, ...] = ()
 
@@ -248,6 +264,7 @@ class Scenario:
 _PARTS: dict[str, type] = {
     "processing": Processing,
     "rate_limit": RateLimit,
+    "portal": Portal,
     "apps": AppAccount,
     "containers": Container,
     "faults": Fault,
@@ -256,7 +273,7 @@ _PARTS: dict[str, type] = {
     "versions": StoreVersion,
 }
 _LISTS = frozenset({"apps", "containers", "faults", "groups", "builds", "versions"})
-_WORDS = frozenset({"platforms", "capabilities", "roles"})
+_WORDS = frozenset({"platforms", "capabilities", "roles", "forbids"})
 
 
 def _build(kind: type[T], values: Any, where: str) -> T:

@@ -44,6 +44,11 @@ TABLES = {
 }
 """Tables by name: whole releases and the single rooms that a person may ask about on their own."""
 
+MATERIAL = ("holdings", "install", "uninstall", "create", "renew", "sync")
+"""Tables about signing material itself. A release needs none of their rooms, and should not wait for their import."""
+
+NAMES = frozenset({*TABLES, *MATERIAL})
+
 
 def table(name: str, until: str = "") -> tuple[Stage, ...]:
     """A table, or its beginning up to and including the stage `until`.
@@ -51,10 +56,21 @@ def table(name: str, until: str = "") -> tuple[Stage, ...]:
     Raises:
         UsageFault: the table has no such stage.
     """
-    stages = TABLES[name]
+    stages = TABLES[name] if name in TABLES else _material()[name]
     if not until:
         return stages
     names = [stage.name for stage in stages]
     if until not in names:
         raise UsageFault(f"there is no stage {until!r}", remedy=f"name one of {', '.join(names)}")
     return stages[: names.index(until) + 1]
+
+
+def every_table() -> dict[str, tuple[Stage, ...]]:
+    """All tables by name."""
+    return {**TABLES, **_material()}
+
+
+def _material() -> dict[str, tuple[Stage, ...]]:
+    from pipeline.stages.material import TABLES as MATERIAL_TABLES
+
+    return MATERIAL_TABLES

@@ -22,7 +22,8 @@ from pipeline.configuration.reading import ConfigurationFault, read_settings
 from pipeline.engine.leases import Leases
 from pipeline.engine.runs import RunFolder, begin, runs_in
 from pipeline.model import UsageFault
-from pipeline.subject import Wishes, find_app, known_rules
+from pipeline.subject import find_app, known_rules
+from pipeline.wishes import Wishes
 from tests.menu.shell import SAMPLE, barred, command, environment, refused, run, sample_at, unprivileged
 from tests.rehearsals.theatre import Told, menu
 

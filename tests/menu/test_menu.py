@@ -25,22 +25,29 @@ TASKS: dict[str, Task[Any]] = {name: namespace[name] for name in namespace.task_
 LIST = """\
 Subcommands:
 
-  approve          Approve a plan: a live release performs nothing else.
-  doctor           What is missing for a live release, and how to get it.
-  init             Write config/pipeline.yaml as an app's project says.
-  plan             Rehearse a release and keep its plan for approval.
-  release          Release an app; with --dry-run, rehearse it.
-  resume           Go on with a run that was stopped or blocked.
-  simulator        Serve the simulated Apple to any HTTP client here.
-  status           Where a run stands, what stops it, and what comes next.
-  beta.check       Is the TestFlight group there that a release reaches?
-  build.check      Judge the Xcode project, before anything is built.
-  build.validate   Judge a finished .ipa or .pkg.
-  certs.check      Can this machine sign the app for the App Store?
-  runs.list        List the runs, newest first.
-  runs.show        Show a run's report, in any format.
-  schema.check     Compare the CloudKit schema with production's.
-  upload.check     Would App Store Connect take this version and build?
+  approve           Approve a plan: a live release performs nothing else.
+  doctor            What is missing for a live release, and how to get it.
+  init              Write config/pipeline.yaml as an app's project says.
+  plan              Rehearse a release and keep its plan for approval.
+  release           Release an app; with --dry-run, rehearse it.
+  resume            Go on with a run that was stopped or blocked.
+  simulator         Serve the simulated Apple to any HTTP client here.
+  status            Where a run stands, what stops it, and what comes next.
+  beta.check        Is the TestFlight group there that a release reaches?
+  build.check       Judge the Xcode project, before anything is built.
+  build.validate    Judge a finished .ipa or .pkg.
+  certs.check       Can the app be signed for the App Store?
+  certs.create      Make the certificates and profiles that an app lacks.
+  certs.install     Install identities and profiles on this Mac.
+  certs.key         Make a key that opens the vault.
+  certs.renew       Replace the certificates and profiles that expire soon.
+  certs.sync        Bring the team's vault up to date, and show what it holds.
+  certs.table       Every certificate and profile, and the days left.
+  certs.uninstall   Take away what `certs.install` installed.
+  runs.list         List the runs, newest first.
+  runs.show         Show a run's report, in any format.
+  schema.check      Compare the CloudKit schema with production's.
+  upload.check      Would App Store Connect take this version and build?
 """
 
 
@@ -88,7 +95,7 @@ def test_every_option_is_offered_somewhere() -> None:
 def test_every_task_tells_of_itself_in_one_line(name: str) -> None:
     first = (TASKS[name].__doc__ or "").partition("\n")[0]
     assert first.endswith((".", "?"))
-    assert len(f"  {name:<15}  {first}") <= 80, "--list fits a terminal"
+    assert len(f"  {name:<16}  {first}") <= 80, "--list fits a terminal"
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pipeline.model import AppleFailure, Refused, Source, UsageFault
 from pipeline.ports.http import FileSlice, Request
 from pipeline.ports.live_http import CarriedHttp, CloudKitToken, ConnectKey, CredentialsMissing, LiveHttp, ReadingHttp
-from pipeline.ports.secrets import EnvironmentSecrets, NoSecrets
+from pipeline.ports.secrets import EnvironmentSecrets
 from tests.rooms.connect.little_apple import Fault, LittleApple, serving
 
 if TYPE_CHECKING:
@@ -345,7 +345,7 @@ def test_line_ends_may_be_spelled_out() -> None:
 
 def test_a_missing_key_names_the_variables() -> None:
     with pytest.raises(CredentialsMissing, match="ASC_KEY_ID and ASC_PRIVATE_KEY not set"):
-        ConnectKey(NoSecrets())()
+        ConnectKey(EnvironmentSecrets({}))()
 
 
 RSA = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -382,7 +382,7 @@ def test_a_cloudkit_token_is_a_header_and_shows_nothing() -> None:
     assert token() == {"x-apple-cloudkit-management-token": "hidden"}
     assert "hidden" not in repr(token)
     with pytest.raises(CredentialsMissing, match="CLOUDKIT_MANAGEMENT_TOKEN not set"):
-        CloudKitToken(NoSecrets())()
+        CloudKitToken(EnvironmentSecrets({}))()
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE", "get"])

@@ -25,7 +25,7 @@ from pipeline.ports.clock import BriskClock
 from pipeline.ports.secrets import EnvironmentSecrets
 from pipeline.simulator.connect.service import template
 from pipeline.stages import RELEASE
-from pipeline.subject import Wishes
+from pipeline.wishes import Wishes
 from pipeline.world import open_world, reopen
 from tests.rehearsals.premises import BUNDLE_ID, CREDENTIALS, EVERYTHING_ONCE, Premises, ended, until
 from tests.rehearsals.theatre import Told

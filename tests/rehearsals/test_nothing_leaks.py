@@ -113,7 +113,7 @@ def test_the_watch_sees_what_it_watches_for(tmp_path: Path) -> None:
 def test_another_host_is_refused_in_a_rehearsal(tmp_path: Path) -> None:
     from pipeline.model import Refused
     from pipeline.ports.http import Http, Request
-    from pipeline.subject import Wishes
+    from pipeline.wishes import Wishes
     from pipeline.world import open_world
 
     world = open_world(Wishes(theatre="rehearsal"), dry_run=True, runs=tmp_path)

@@ -16,8 +16,8 @@ from pipeline.model import AppleFailure, Source
 from pipeline.model.run import Run, State
 from pipeline.shadowing import KEPT
 from pipeline.simulator.faults import DEEDS
-from pipeline.stages import TABLES
-from pipeline.subject import Wishes
+from pipeline.stages import table as stages_of
+from pipeline.wishes import Wishes
 from pipeline.world import World, open_world, reopen
 from tests.rehearsals.premises import AT_ONCE, BUNDLE_ID, CONTAINER, CREDENTIALS, EVERYTHING_ONCE, TEAM, Premises
 from tests.rehearsals.test_live import begin_elsewhere, other_key
@@ -49,7 +49,7 @@ def dry(here: Premises, table: str = "release", **wished: Any) -> tuple[Run, Wor
     """A dry run in this process."""
     world = open_world(Wishes(config=str(here.config), table=table, **wished), dry_run=True, runs=here.runs)
     with world.lease():
-        return walk(world.cast(TABLES[table], None)), world
+        return walk(world.cast(stages_of(table), None)), world
 
 
 def rules(run: Run) -> set[str]:
@@ -237,7 +237,7 @@ def test_a_resumed_shadow_starts_from_its_own_copy(premises: Making) -> None:
     asked, done = len(here.gate.asked), effects(world.folder.path)
     again = reopen(world.folder, world.runs)
     with again.lease():
-        run = walk(again.cast(TABLES["release"], None, resumed=True))
+        run = walk(again.cast(stages_of("release"), None, resumed=True))
     assert run.exit_code == 0
     assert run.theatre == "shadow"
     assert len(here.gate.asked) == asked

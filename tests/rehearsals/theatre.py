@@ -12,8 +12,8 @@ from typing import Any
 
 from pipeline.engine.walk import walk
 from pipeline.model.run import Run
-from pipeline.stages import TABLES
-from pipeline.subject import Wishes
+from pipeline.stages import table as stages_of
+from pipeline.wishes import Wishes
 from pipeline.world import World, open_world, reopen
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,14 +23,14 @@ def play(runs: Path, **wished: Any) -> tuple[Run, World]:
     """Rehearse in this process; the sample app when no app is named."""
     world = open_world(Wishes(theatre="rehearsal", **wished), dry_run=True, runs=runs)
     with world.lease():
-        return walk(world.cast(TABLES[world.wishes.table], None)), world
+        return walk(world.cast(stages_of(world.wishes.table), None)), world
 
 
 def play_on(world: World) -> tuple[Run, World]:
     """Resume a run in this process, in a world opened anew."""
     again = reopen(world.folder, world.runs)
     with again.lease():
-        return walk(again.cast(TABLES[again.wishes.table], None, resumed=True)), again
+        return walk(again.cast(stages_of(again.wishes.table), None, resumed=True)), again
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pipeline.model.exhibits import Cell, Column, Exhibit, Tone, exhibit_told
 from pipeline.model.run import Run, replay
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -50,7 +51,8 @@ class Story:
         self.entries: list[dict[str, Any]] = []
         self.now = NOON
         lanes = told.get("lanes", LANES)
-        steps = [_step(stage, "", *APP_STAGES[stage]) for stage in APP_STAGES]
+        apps = told.pop("apps", APP_STAGES)
+        steps = [_step(stage, "", *apps[stage]) for stage in apps]
         steps += [_step(stage, lane["name"], *LANE_STAGES[stage]) for stage in LANE_STAGES for lane in lanes]
         self.add(
             "run",
@@ -85,6 +87,9 @@ class Story:
             for told in fields.pop("findings", ())
         ]
         self.add("judgement", 0.002, step=step, rule=rule, title=title, source=source, findings=found, **fields)
+
+    def show(self, step: str, exhibit: Exhibit, source: str = "LIVE", name: str = "holdings") -> None:
+        self.add("exhibit", 0.001, step=step, name=name, source=source, **exhibit_told(exhibit))
 
     def plan(self, step: str, describe: str, risk: str = "GUARDED", key: str = KEY) -> None:
         told = {"key": key, "promise": key[::-1], "describe": describe, "risk": risk}
@@ -314,10 +319,108 @@ def waits() -> Run:
     return story.run
 
 
+HOLDINGS = Exhibit(
+    "What there is to sign with",
+    (
+        Column("Kind"),
+        Column("Name", wraps=True),
+        Column("Team", spare=1),
+        Column("Where", wraps=True),
+        Column("Expires"),
+        Column("Days", right=True),
+        Column("Key"),
+        Column("SHA-1", spare=2),
+    ),
+    (
+        (
+            Cell("distribution", value="DISTRIBUTION"),
+            Cell("Apple Distribution: Ada Lovelace (A1B2C3D4E5)"),
+            Cell("A1B2C3D4E5"),
+            Cell("keychain login, vault identities/0f3c9e"),
+            Cell("2027-03-01", Tone.GOOD, "2027-03-01T12:00:00+00:00"),
+            Cell("101", Tone.GOOD, 101),
+            Cell("yes", Tone.GOOD, value=True),
+            Cell("0f3c9e1185a5c5e9fc54612808977ee8f548b225", Tone.QUIET),
+        ),
+        (
+            Cell("development", value="DEVELOPMENT"),
+            Cell("Apple Development: 山田 太郎 👩\u200d💻 (Z9Y8X7W6V5)"),
+            Cell("A1B2C3D4E5"),
+            Cell("$SIGNING_CERTIFICATES"),
+            Cell("2026-11-29", Tone.CAUTION, "2026-11-29T08:30:00+00:00"),
+            Cell("8", Tone.CAUTION, 8),
+            Cell("no", Tone.BAD, value=False),
+            Cell("77aa02cc85a5c5e9fc54612808977ee8f548b225", Tone.QUIET),
+        ),
+        (
+            Cell("profile"),
+            Cell("<b>Ad|Hoc</b> `x` \x1b[31mred\x1b[0m ::error::x\nsecond line & @everyone"),
+            Cell("", Tone.QUIET),
+            Cell("~/Library/Developer/Xcode/UserData/Provisioning Profiles/3f9a0c12-b4de-5577-9c11-85a5c5e9fc54"),
+            Cell("2026-11-01", Tone.BAD, "2026-11-01T00:00:00+00:00"),
+            Cell("-19", Tone.BAD, -19),
+            Cell(),
+            Cell("5577b4dea5c5e9fc54612808977ee8f548b22585", Tone.QUIET),
+        ),
+    ),
+    note="Keys are counted where the private half was found and fits its certificate.",
+    legend=("yes: the private key is there", "no: it is somewhere else"),
+)
+
+
+def table() -> Run:
+    """A run of one stage that is there to show a table, with a finding about what it shows."""
+    told = {"holdings": ("What there is to sign with, and where it is", [])}
+    story = Story(theatre="live", app="this Mac", version="", lanes=[], apps=told)
+    story.begin("holdings")
+    story.fact("holdings", "Identities", shown="2 identities")
+    expired = {
+        "severity": "ERROR",
+        "summary": "the profile Ad Hoc expired on 2026-11-01",
+        "subject": "3f9a0c12",
+        "remedy": "make a new one with `invoke certs.renew`",
+    }
+    story.judge("holdings", "SIGN004", "profiles are valid", findings=[expired])
+    story.show("holdings", HOLDINGS)
+    nothing = Exhibit("What Apple has", empty="certificates could not be observed: no key of App Store Connect is set")
+    story.show("holdings", nothing, "UNKNOWN", "at_apple")
+    story.end("holdings", "BLOCKED")
+    story.done(1, "blocked by 1 finding")
+    return story.run
+
+
+def installed() -> Run:
+    """A rehearsal whose lanes show tables before and after they act; one of them is stopped in between."""
+    story = Story(theatre="rehearsal")
+    _preflight(story)
+    columns = (Column("Name"), Column("State"))
+    before = Exhibit("Keychain", columns, ((Cell("Apple Distribution"), Cell("absent", Tone.BAD)),))
+    after = Exhibit("Keychain", columns, ((Cell("Apple Distribution"), Cell("installed", Tone.GOOD)),))
+    for lane in ("ios", "mac"):
+        step = f"signing/{lane}"
+        story.begin(step)
+        story.fact(step, "Keychain", "SIMULATED", shown="1 identity")
+        story.judge(step, "SIGN001", "the identity is there", "SIMULATED")
+        story.show(step, Exhibit("Profiles", empty="there are no profiles"), "SIMULATED", "profiles")
+        story.show(step, before, "SIMULATED", "keychain")
+        story.plan(step, f"install the identity for {lane}", "REVERSIBLE", lane * 10)
+        story.add("intent", step=step, action=lane * 10)
+        if lane == "ios":
+            story.act(step, key=lane * 10)
+            story.show(step, Exhibit("Profiles", empty="there are no profiles"), "SIMULATED", "profiles")
+            story.show(step, after, "SIMULATED", "keychain")
+            story.end(step)
+    story.end("signing/mac", "HELD", because=["the stop that was asked for"])
+    story.done(130, "stopped before the end; `invoke resume` goes on from here")
+    return story.run
+
+
 STORIES = {
     "green": green,
     "blocked": blocked,
     "killed": killed,
     "nothing-judged": nothing_judged,
     "waits": waits,
+    "table": table,
+    "installed": installed,
 }

@@ -17,9 +17,10 @@ from markdown_it import MarkdownIt
 from sarif_schema import SARIF
 
 from pipeline.model.actions import Outcome, Risk
+from pipeline.model.exhibits import Cell, Column, Exhibit, Tone
 from pipeline.model.findings import Finding, Location, Severity
 from pipeline.model.readings import Source
-from pipeline.model.run import ActionRecord, Judgement, ReadingRecord, Run, State, Step
+from pipeline.model.run import ActionRecord, ExhibitRecord, Judgement, ReadingRecord, Run, State, Step
 from pipeline.reports import FORMATS, render
 from pipeline.reports.annotations import PER_KIND
 from pipeline.reports.markdown import LIMIT
@@ -90,6 +91,17 @@ JUDGEMENT = st.builds(
 )
 READING = st.builds(ReadingRecord, fact=TEXT, source=st.sampled_from(Source), why=TEXT, shown=TEXT)
 
+CELL = st.builds(Cell, TEXT, st.sampled_from(Tone), st.one_of(st.none(), TEXT, st.floats(), st.booleans()))
+COLUMN = st.builds(Column, TEXT, st.booleans(), st.booleans(), st.integers(0, 2))
+
+
+@st.composite
+def _exhibits(draw: st.DrawFn) -> ExhibitRecord:
+    columns = tuple(draw(st.lists(COLUMN, max_size=4)))
+    rows = draw(st.lists(st.tuples(*[CELL] * len(columns)), max_size=3))
+    exhibit = Exhibit(draw(TEXT), columns, tuple(rows), draw(TEXT), draw(TEXT), tuple(draw(st.lists(TEXT, max_size=2))))
+    return ExhibitRecord(draw(WORD), exhibit, draw(st.sampled_from(Source)), draw(MOMENT), draw(st.booleans()))
+
 
 def _some(one: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
     return st.lists(one, max_size=2).map(tuple)
@@ -112,6 +124,7 @@ STEP = st.builds(
     actions=_some(ACTION),
     proofs=_some(FINDING),
     attempts=st.integers(0, 9),
+    exhibits=_some(_exhibits()),
 )
 RUN = st.builds(
     Run,
@@ -210,6 +223,11 @@ def test_json_parses_strictly(run: Run) -> None:
 
     told = json.loads(render("json", run).encode(), parse_constant=never)
     assert len(told["findings"]) == len(run.findings)
+    shown = [record.exhibit for step in run.steps for record in step.exhibits]
+    for table, exhibit in zip(told["exhibits"], shown, strict=True):
+        keys = [column["key"] for column in table["columns"]]
+        assert len(set(keys)) == len(exhibit.columns)
+        assert [list(row) for row in table["rows"]] == [keys] * len(exhibit.rows)
     assert list(told)[-1] == "basis"
 
 
@@ -251,7 +269,8 @@ def test_markdown_holds_no_markup_of_strangers(run: Run) -> None:
             )
     heads = [token for token in tokens if token.type == "heading_open"]
     assert all(head.tag in ("h2", "h3") for head in heads)
-    assert len(heads) <= 4
+    tables = sum(len(step.exhibits) for step in run.steps)
+    assert len(heads) <= 4 + tables
     links = [str(child.attrGet("href")) for child in inner if child.type == "link_open"]
     assert not [link for link in links if ":" in link.partition("/")[0]]
 

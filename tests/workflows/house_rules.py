@@ -12,7 +12,7 @@ from invoke.exceptions import ParseError
 from invoke.parser import Parser
 
 from pipeline.tasks import OPTIONS, namespace
-from tests.workflows.folder import OURS, Document, Folder, references
+from tests.workflows.folder import OURS, Document, Folder, expressions, references
 
 SCRIPTS = re.compile(r"scripts/(?:test(?: [\w/.-]+)*|run (?P<menu>[\w. =/-]+))")
 OWN_SCRIPT = re.compile(r'exec "\$GITHUB_ACTION_PATH/(?P<name>[\w-]+)"(?: "\$\w+")*')
@@ -25,7 +25,10 @@ def complaints(folder: Folder) -> list[str]:
     """Everything that is wrong with a `.github` folder, one sentence each."""
     return [
         complaint
-        for rule in (runs, pins, permissions, jobs, secrets, tasks, action_inputs, outputs, needs, inputs, artifacts)
+        for rule in (
+            *(runs, pins, permissions, jobs, schedules, secrets),
+            *(tasks, action_inputs, outputs, needs, inputs, artifacts),
+        )
         for complaint in rule(folder)
     ]
 
@@ -98,6 +101,20 @@ def jobs(folder: Folder) -> Iterator[str]:
                 checkout = "actions/checkout@" in str(step.get("uses"))
                 if checkout and (step.get("with") or {}).get("persist-credentials") != "false":
                     yield f"{workflow.name} {name}: the checkout keeps its token"
+
+
+def schedules(folder: Folder) -> Iterator[str]:
+    """A schedule begins at an odd minute, asks for nothing at once, and stands in for the inputs that it cannot give."""
+    for workflow in folder.workflows:
+        events = workflow.data["on"] if isinstance(workflow.data["on"], Mapping) else {}
+        for each in events.get("schedule") or ():
+            minute = each["cron"].split()[0]
+            if not minute.isdigit() or int(minute) % 2 == 0:
+                yield f"{workflow.name}: {each['cron']!r} does not begin at an odd minute"
+            for name, job in workflow.jobs.items():
+                for key in ("environment", "runs-on"):
+                    if any("inputs." in asked and "||" not in asked for asked in expressions(job.get(key))):
+                        yield f"{workflow.name} {name}: a schedule gives no input for {key}"
 
 
 def secrets(folder: Folder) -> Iterator[str]:

@@ -13,8 +13,8 @@ from tests.workflows.folder import read
 from tests.workflows.house_rules import complaints
 from tests.workflows.test_validators import run
 
-CI, RELEASE = "workflows/ci.yml", "workflows/release.yml"
-PIPELINE, KEYCHAIN = "actions/pipeline/action.yml", "actions/keychain/action.yml"
+CI, RELEASE, NIGHTLY = "workflows/ci.yml", "workflows/release.yml", "workflows/certificates.yml"
+PIPELINE = "actions/pipeline/action.yml"
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1"
 
 # file, what stands there, what stands there instead, what is said of it
@@ -38,6 +38,9 @@ HOUSE = {
     "no timeout": (CI, "    timeout-minutes: 30\n", "", "no timeout"),
     "a kept token": (CI, "persist-credentials: false", "persist-credentials: true", "keeps its token"),
     "no concurrency": (CI, "concurrency:\n  group: ci-${{ github.ref }}\n  cancel-in-progress: true\n", "", "no concurrency"),
+    "a schedule on the hour": (NIGHTLY, '"37 4 * * *"', '"0 4 * * *"', "does not begin at an odd minute"),
+    "an environment that a schedule cannot name": (NIGHTLY, " || 'app-store-connect'", "", "a schedule gives no input for environment"),
+    "an option that the table does not offer": (NIGHTLY, "          vault: ${{", "          kind: ${{", "certs.table has no option 'kind'"),
     "a secret of a whole job": (RELEASE, "    outputs:\n      run: ${{ steps.plan", "    env:\n      ASC_KEY_ID: ${{ secrets.ASC_KEY_ID }}\n    outputs:\n      run: ${{ steps.plan", "outside the env"),
     "a secret as an argument": (RELEASE, "by: ${{ github.actor }}", "by: ${{ secrets.ASC_KEY_ID }}", "outside the env"),
     "a secret in a condition": (RELEASE, "if: ${{ always() }}", "if: secrets.SIGNING_PROFILES", "outside the env"),
@@ -73,11 +76,11 @@ SCHEMA = {
     "an unknown key": (CI, "timeout-minutes: 30", "timeout: 30"),
     "an unknown event": (CI, "  pull_request:", "  pull_requests:"),
     "an unknown permission": (RELEASE, "security-events: write", "security-event: write"),
-    "an action without a description": (KEYCHAIN, "description: Puts", "summary: Puts"),
+    "an action without a description": (PIPELINE, "description: One task", "summary: One task"),
 }
 
 ZIZMOR = {
-    "template-injection": (KEYCHAIN, '"$STEP_DO"', "${{ inputs.do }}"),
+    "template-injection": (PIPELINE, '/step"', '/step" ${{ inputs.task }}'),
     "unpinned-uses": (CI, CHECKOUT, "actions/checkout@v7"),
     "excessive-permissions": (CI, "permissions: {}", "permissions: write-all"),
     "artipacked": (CI, "          persist-credentials: false\n", "          path: .\n"),
@@ -116,7 +119,7 @@ def test_a_key_that_stands_twice_is_told(root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("defect", SCHEMA)
 def test_the_schema_tells(root: Path, tmp_path: Path, defect: str) -> None:
     file, old, new = SCHEMA[defect]
-    schema = "vendor.github-actions" if file == KEYCHAIN else "vendor.github-workflows"
+    schema = "vendor.github-actions" if file == PIPELINE else "vendor.github-workflows"
     path = seeded(root, tmp_path, file, old, new) / file
     done = run(Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", schema, path)
     assert done.returncode == 1, done.stdout
@@ -134,12 +137,8 @@ def test_zizmor_tells(root: Path, tmp_path: Path, audit: str) -> None:
     ("file", "old", "new"),
     [
         ("actions/pipeline/step", '"$here/step.py"', "$here/step.py"),
-        (
-            "actions/keychain/keychain",
-            'local bag="$KEYCHAIN.p12" password',
-            'local bag="$KEYCHAIN.p12" password pasword',
-        ),
-        ("actions/keychain/keychain", 'rm -f "$installed"', "rm -f $instaled"),
+        ("actions/pipeline/step", 'source "$here', 'unused=1\nsource "$here'),
+        ("actions/pipeline/step", 'PYTHONPATH="$root"', "PYTHONPATH=$rot"),
     ],
 )
 def test_shellcheck_tells(root: Path, tmp_path: Path, file: str, old: str, new: str) -> None:

@@ -62,6 +62,20 @@ def test_flags_are_true_or_false(step: ModuleType) -> None:
         step.command({"STEP_TASK": "approve", "STEP_YES": "on"})
 
 
+def test_files_and_kinds_are_one_a_line(step: ModuleType) -> None:
+    given = {"STEP_TASK": "certs.renew", "STEP_FILE": "a b.p12\n\n*.cer\n", "STEP_KIND": "DISTRIBUTION\n"}
+    more = {"STEP_WITHIN": "60", "STEP_VAULT": "git@host:team/vault.git", "STEP_REVOKE": "true"}
+    assert sorted(step.command(given | more)) == [
+        "--file=*.cer",
+        "--file=a b.p12",
+        "--kind=DISTRIBUTION",
+        "--revoke",
+        "--vault=git@host:team/vault.git",
+        "--within=60",
+        "certs.renew",
+    ]
+
+
 @pytest.mark.parametrize("task", ["", "  ", "--list"])
 def test_a_task_is_needed(step: ModuleType, task: str) -> None:
     with pytest.raises(UsageFault, match="is not a task"):

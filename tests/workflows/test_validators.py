@@ -15,7 +15,6 @@ from tests.workflows.house_rules import complaints
 BIN = Path(sys.executable).parent
 SCRIPTS = (
     "actions/pipeline/step",
-    "actions/keychain/keychain",
     "../scripts/run",
     "../scripts/test",
     "../scripts/bench",
@@ -29,8 +28,8 @@ def github(root: Path) -> Path:
 
 def test_there_is_something_to_judge(github: Path) -> None:
     folder = read(github)
-    assert {workflow.name for workflow in folder.workflows} == {"ci", "release"}
-    assert set(folder.actions) == {"pipeline", "keychain"}
+    assert {workflow.name for workflow in folder.workflows} == {"certificates", "ci", "release"}
+    assert set(folder.actions) == {"pipeline"}
     assert len(list(folder.steps())) > 20
 
 

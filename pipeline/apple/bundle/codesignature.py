@@ -1,19 +1,25 @@
 """The code signature inside a Mach-O file: code directories, their page and slot hashes, entitlements and the CMS blob.
 
-Layout: Apple's <kern/cs_blobs.h> (xnu) and CodeDirectory in libsecurity_codesigning.
+Layout: Apple's <kern/cs_blobs.h> (xnu) and CodeDirectory in libsecurity_codesigning. What is verified is what
+SecStaticCode::verifySignature verifies (Security, StaticCode.cpp).
 """
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
+from datetime import datetime
 from typing import Any, BinaryIO
 
+from pipeline.apple.bundle import dictionaries, timestamps
 from pipeline.apple.bundle.entitlements import read_der
 from pipeline.apple.bundle.faults import Excessive, Malformed
-from pipeline.apple.bundle.plists import read_dictionary
+from pipeline.apple.bundle.timestamps import Timestamp
+from pipeline.apple.signing.cms import Signature, read_signed
+from pipeline.apple.signing.faults import SigningFault
+from pipeline.apple.signing.trust import Anchors
 from pipeline.values import dataclass
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -32,6 +38,7 @@ SLOT_NAMES = {
     ENTITLEMENTS: "the entitlements",
     ENTITLEMENTS_DER: "the DER entitlements",
 }
+ADHOC = 0x2
 RUNTIME = 0x10000
 
 _SUPERBLOB, _DIRECTORY, _CMS = 0xFADE0CC0, 0xFADE0C02, 0xFADE0B01
@@ -39,20 +46,28 @@ _MAGICS = {REQUIREMENTS: 0xFADE0C01, ENTITLEMENTS: 0xFADE7171, ENTITLEMENTS_DER:
 _ALTERNATES = range(0x1000, 0x1006)
 _CMS_SLOT = 0x10000
 _HASHES = {1: ("sha1", 20), 2: ("sha256", 32), 3: ("sha256", 20), 4: ("sha384", 48), 5: ("sha512", 64)}
+_DIGESTS = {
+    "1.3.14.3.2.26": "sha1",
+    "2.16.840.1.101.3.4.2.1": "sha256",
+    "2.16.840.1.101.3.4.2.2": "sha384",
+    "2.16.840.1.101.3.4.2.3": "sha512",
+}
 
 
 @dataclass(frozen=True)
 class CodeDirectory:
     """What is signed: hashes of all pages of code and of the slots around it.
 
-    `limit` is how many bytes of the slice are hashed, `page` the page size in bytes (0: one page), `slots` the special
-    slots by number, `pages` the concatenated page hashes, `raw` the whole blob that the CMS signature covers.
+    `kind` is the number of the hash, `limit` is how many bytes of the slice are hashed, `page` the page size in bytes
+    (0: one page), `slots` the special slots by number, `pages` the concatenated page hashes, `raw` the whole blob that
+    the CMS signature covers.
     """
 
     identifier: str
     team_id: str
     flags: int
     version: int
+    kind: int
     algorithm: str
     width: int
     page: int
@@ -62,9 +77,14 @@ class CodeDirectory:
     raw: bytes = field(repr=False)
 
     @property
+    def digest(self) -> bytes:
+        """The directory's own hash."""
+        return hashlib.new(self.algorithm, self.raw).digest()
+
+    @property
     def cdhash(self) -> bytes:
         """The identity of this code: the directory's own hash, cut to 20 bytes."""
-        return hashlib.new(self.algorithm, self.raw).digest()[:20]
+        return self.digest[:20]
 
 
 @dataclass(frozen=True)
@@ -88,6 +108,74 @@ class CodeSignature:
         return max(self.directories, key=lambda directory: (directory.width, directory.algorithm))
 
 
+@dataclass(frozen=True)
+class Signer:
+    """Who signed. Certificates are DER. `flaws` says what does not hold; empty means that the signature is right.
+
+    `signed_at` is what the signer claims (aware, UTC), `timestamp` what an authority says of it; None without one.
+    """
+
+    certificate: bytes = field(repr=False)
+    others: tuple[bytes, ...] = field(repr=False)
+    signed_at: datetime | None
+    timestamp: Timestamp | None
+    flaws: tuple[str, ...]
+
+
+def verify(data: bytes, directories: Sequence[CodeDirectory], anchors: Anchors) -> Signer:
+    """Verify a code signature's CMS blob.
+
+    Args:
+        data: the blob, as CodeSignature.cms has it.
+        directories: all code directories: the primary one first, over which the signature is made.
+        anchors: the roots that a timestamp's chain must end in; the signer's own chain is another question.
+
+    Raises:
+        Malformed: not CMS with one signer and that signer's certificate, or made with an unknown algorithm.
+    """
+    try:
+        message = read_signed(data, directories[0].raw)
+        signature = message.only
+        stamped = _stamped(signature, data, anchors)
+    except SigningFault as fault:
+        raise Malformed(f"the CMS signature cannot be read: {fault.why or fault.what}") from fault
+    if signature.intact is None:
+        raise Malformed(f"the CMS signature cannot be checked: {signature.why}")
+    flaws = [] if signature.intact else [f"the CMS signature does not hold: {signature.why}"]
+    flaws.extend(_directory_flaws(signature, directories))
+    if stamped and stamped.flaw:
+        flaws.append(f"{timestamps.WRONG}: {stamped.flaw}")
+    others = tuple(each for each in message.certificates if each != signature.certificate)
+    return Signer(signature.certificate, others, signature.signed_at, stamped, tuple(flaws))
+
+
+def _stamped(signature: Signature, data: bytes, anchors: Anchors) -> Timestamp | None:
+    if not signature.timestamp:
+        return None
+    return timestamps.read_timestamp(signature.timestamp, timestamps.signature_octets(data), anchors)
+
+
+def _directory_flaws(signature: Signature, directories: Sequence[CodeDirectory]) -> Iterator[str]:
+    """What the signed attributes say of the code directories: the list, and the digests that newer signatures have.
+
+    Both name all directories and nothing else. Where neither is there, the signature is about the first alone.
+    """
+    listed, digests = signature.cdhashes, signature.cdhash_digests
+    if listed is None and digests is None and len(directories) > 1:
+        yield f"the CMS signature covers only the first of {len(directories)} code directories"
+    other = False
+    if listed is not None:
+        told = dictionaries.read_signed(listed, "the list of cdhashes").get("cdhashes")
+        # In order of the hash, as CodeDirectorySet::hashList writes it.
+        other = told != [each.cdhash for each in sorted(directories, key=lambda each: each.kind)]
+    if digests is not None:
+        named = {_DIGESTS.get(algorithm, algorithm): digest for algorithm, digest in digests}
+        other = other or len(named) != len(digests) or named != {each.algorithm: each.digest for each in directories}
+        other = other or len(named) != len(directories)
+    if other:
+        yield "the CMS signature names other code directories (cdhashes differ)"
+
+
 def read_signature(data: bytes) -> CodeSignature:
     """The parts of an embedded signature (what LC_CODE_SIGNATURE points at).
 
@@ -103,7 +191,11 @@ def read_signature(data: bytes) -> CodeSignature:
             raise Malformed(f"{SLOT_NAMES[slot]} in the code signature are of the wrong kind")
     entitlements, flaws = _entitlements(blobs)
     cms = blobs.get(_CMS_SLOT, b"")[8:]
-    return CodeSignature(tuple(directories), blobs, cms, entitlements, flaws)
+    if len({directory.kind for directory in directories}) != len(directories):
+        flaws.append("two code directories of the signature use the same hash")
+    if not cms and not directories[0].flags & ADHOC:
+        flaws.append("the signature is not marked as ad hoc, and names no signer")
+    return CodeSignature(tuple(directories), blobs, cms, entitlements, tuple(flaws))
 
 
 def _blobs(data: bytes) -> dict[int, bytes]:
@@ -152,6 +244,7 @@ def _directory(raw: bytes) -> CodeDirectory:
         team_id=_text(raw, team) if team else "",
         flags=flags,
         version=version,
+        kind=kind,
         algorithm=_HASHES[kind][0],
         width=width,
         page=size,
@@ -175,19 +268,19 @@ def _text(raw: bytes, offset: int) -> str:
     return raw[offset:end].decode("utf-8", "replace")
 
 
-def _entitlements(blobs: Mapping[int, bytes]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+def _entitlements(blobs: Mapping[int, bytes]) -> tuple[Mapping[str, Any], list[str]]:
     xml = der = None
-    flaws = []
+    flaws: list[str] = []
     try:
         if ENTITLEMENTS in blobs:
-            xml = read_dictionary(blobs[ENTITLEMENTS][8:], "the signed entitlements")
+            xml = dictionaries.read_signed(blobs[ENTITLEMENTS][8:], "the signed entitlements")
         if ENTITLEMENTS_DER in blobs:
             der = read_der(blobs[ENTITLEMENTS_DER][8:])
     except Malformed as fault:
         flaws.append(str(fault))
     if xml is not None and der is not None and dict(xml) != dict(der):
         flaws.append("the XML entitlements and the DER entitlements differ")
-    return (xml if xml is not None else der or {}), tuple(flaws)
+    return (xml if xml is not None else der or {}), flaws
 
 
 def page_flaws(directory: CodeDirectory, file: BinaryIO, offset: int, end: int) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -26,7 +27,11 @@ DEFLATE_AT_BEST = 1032
 """No deflate stream grows more than so many times (zlib's technical notes): whoever declares more lies."""
 SUSPICIOUS_GROWTH = 200
 LONGEST_LINK = 4096
-_STORED, _DEFLATED = 0, 8
+_STORED, _DEFLATED, _LZFSE = 0, 8, 99
+_ENCRYPTED, _STRONGLY_ENCRYPTED = 0x1, 0x40
+_END, _LOCATOR, _LONG_END, _LONGEST_COMMENT = 22, 20, 56, 0xFFFF
+_WRAPS = 2**32
+"""Apple's archivers write larger zips without zip64: offsets begin anew at zero there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Artifact:
         path: where it lies on this machine.
         entries: files and links by path inside the product; folders are implied.
         problems: what is wrong with the container, although it could be read.
+        unreadable: files whose packing is not known here, with its name; all others can be read.
     """
 
     def __init__(self, kind: str, path: Path) -> None:
@@ -54,6 +60,7 @@ class Artifact:
         self.path = path
         self.entries: Mapping[str, Entry] = {}
         self.problems: list[str] = []
+        self.unreadable: dict[str, str] = {}
         self._digests: dict[tuple[str, str], bytes] = {}
 
     def __enter__(self) -> Self:
@@ -68,6 +75,13 @@ class Artifact:
     def stream(self, path: str) -> IO[bytes]:
         """A forward-only reader of one file. Raises Malformed when there is no such file or it cannot be unpacked."""
         raise NotImplementedError
+
+    def unreadable_words(self) -> Iterator[str]:
+        """One phrase for each kind of packing that is not known here."""
+        for packing in dict.fromkeys(self.unreadable.values()):
+            paths = [path for path, named in self.unreadable.items() if named == packing]
+            files = paths[0] if len(paths) == 1 else f"{len(paths):,} of {len(self.entries):,} files"
+            yield f"{files} cannot be read here: {packing}"
 
     @property
     def size(self) -> int:
@@ -259,7 +273,7 @@ class ZipArtifact(Artifact):
 
     def __init__(self, path: Path) -> None:
         super().__init__("ipa", path)
-        _check_directory_size(path)
+        _check_directory(path)
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as fault:
@@ -271,7 +285,7 @@ class ZipArtifact(Artifact):
             raise
 
     def _take_members(self) -> None:
-        members = [member for member in self._zip.infolist() if not member.is_dir()]
+        members = [member for member in self._zip.infolist() if not member.filename.endswith("/")]
         if len(members) > MOST_FILES:
             raise Excessive(f"{self.path.name} holds more than {MOST_FILES:,} files")
         _check_growth(self.path.name, members)
@@ -282,11 +296,14 @@ class ZipArtifact(Artifact):
             if path in found:
                 raise Malformed(f"{path} is in the archive twice")
             self._members[path] = member
+            if packing := _packing(member):
+                self.unreadable[path] = packing
             mode = member.external_attr >> 16
             found[path] = Entry(path, member.file_size, mode=mode)
         self.entries = found
+        self.problems.extend(self.unreadable_words())
         for path, member in self._members.items():
-            if stat.S_ISLNK(member.external_attr >> 16):
+            if stat.S_ISLNK(member.external_attr >> 16) and path not in self.unreadable:
                 target = self.read(path, LONGEST_LINK).decode("utf-8", "replace")
                 found[path] = Entry(path, 0, target, member.external_attr >> 16)
                 if leads_outside(found[path]):
@@ -299,29 +316,48 @@ class ZipArtifact(Artifact):
         member = self._members.get(path)
         if member is None:
             raise Malformed(f"{path} is not there")
-        if member.flag_bits & 0x1:
-            raise Unsupported(f"{path} is encrypted: export the app without a password")
-        if member.compress_type not in (_STORED, _DEFLATED):
-            name = "LZFSE, as in apps downloaded from the App Store" if member.compress_type == 99 else "unknown here"
-            raise Unsupported(f"{path} is packed with method {member.compress_type} ({name})")
+        if path in self.unreadable:
+            raise Unsupported(f"{path} cannot be read here: {self.unreadable[path]}")
         try:
             return self._zip.open(member)
         except _UNPACKING as fault:
             raise Malformed(f"{path} cannot be unpacked ({fault})") from fault
 
 
-def _check_directory_size(path: Path) -> None:
-    """Look at the end record before zipfile reads the whole directory into memory (APPNOTE 4.3.16)."""
+def _packing(member: zipfile.ZipInfo) -> str:
+    """What keeps a member from being unpacked; empty when nothing does."""
+    if member.flag_bits & (_ENCRYPTED | _STRONGLY_ENCRYPTED):
+        return "encrypted; export the app without a password"
+    if member.compress_type == _LZFSE:
+        return "packed with LZFSE, as apps from the App Store are; give the .ipa that Xcode exported"
+    if member.compress_type not in (_STORED, _DEFLATED):
+        return f"packed with method {member.compress_type}, which no export of Xcode uses"
+    return ""
+
+
+def _check_directory(path: Path) -> None:
+    """Look at the end records before zipfile reads the whole directory into memory (APPNOTE 4.3.14 to 4.3.16)."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 22 - 0xFFFF))
+        start = max(0, size - _END - _LONGEST_COMMENT - _LOCATOR)
+        file.seek(start)
         tail = file.read()
-    at = tail.rfind(b"PK\5\6")
-    if at < 0 or at + 22 > len(tail):
-        raise Malformed(f"{path.name} is no zip archive")
-    length = int.from_bytes(tail[at + 12 : at + 16], "little")
-    if (length == 0xFFFFFFFF and size > MOST_BYTES) or MOST_DIRECTORY_BYTES < length < 0xFFFFFFFF:
+        at = tail.rfind(b"PK\5\6")
+        if at < 0 or at + _END > len(tail):
+            raise Malformed(f"{path.name} is no zip archive")
+        length, offset = struct.unpack_from("<2L", tail, at + 12)
+        locator = tail[max(0, at - _LOCATOR) : at]
+        if len(locator) == _LOCATOR and locator[:4] == b"PK\6\7":
+            # zipfile looks for the longer record right before its locator.
+            file.seek(max(0, start + at - _LOCATOR - _LONG_END))
+            record = file.read(_LONG_END)
+            if record[:4] == b"PK\6\6":
+                length, offset = struct.unpack_from("<2Q", record, 40)
+                at -= _LOCATOR + _LONG_END
+    if length > MOST_DIRECTORY_BYTES:
         raise Excessive(f"{path.name} has a directory of {length:,} bytes")
+    if start + at - length - offset >= _WRAPS:
+        raise Unsupported(f"{path.name} is larger than 4 GiB and has no zip64 records: its places cannot be told here")
 
 
 def _check_growth(name: str, members: list[zipfile.ZipInfo]) -> None:

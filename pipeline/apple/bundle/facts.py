@@ -60,6 +60,9 @@ class Signature:
         identifier: the signing identifier, usually the bundle identifier.
         runtime: whether the hardened runtime is on.
         trusted: whether the chain ends in a trusted root; `reason` says why not, `missing` names an absent issuer.
+        signed_at: when, as the signer claims (aware, UTC).
+        timestamp: when, as a timestamp proves (aware, UTC); None without one. What is sent to the App Store needs none.
+        timestamp_doubt: why a timestamp that is there could not be checked.
         flaws: what does not hold (pages, slots, resources, CMS), each a sentence.
         unseen: what could not be verified, each a phrase.
         cdhashes: identities of the signed code, lower-case hex.
@@ -75,6 +78,8 @@ class Signature:
     reason: str = ""
     missing: str = ""
     signed_at: datetime | None = None
+    timestamp: datetime | None = None
+    timestamp_doubt: str = ""
     flaws: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
     cdhashes: tuple[str, ...] = ()
@@ -211,3 +216,65 @@ class ArchivedApp(BuiltApp):
 
 class ExportedApp(BuiltApp):
     """The app in the lane's .ipa or .pkg."""
+
+
+@dataclass(frozen=True)
+class GivenSignature:
+    """Who signed one thing that was named with `--file`.
+
+    Attributes:
+        origin: the file or product; for what lies deeper inside a product, its path there behind a colon.
+        identifier: the signing identifier; empty for an installer package.
+        team_id: as the code directory says, else as the certificate says.
+        certificates: the signer's own, then its issuers as far as the chain goes; empty when nobody's is in it.
+        trusted: whether the signature holds and its chain ended in a trusted root when it was made: at the time of its
+            timestamp, else at the time that the signer claims. Until when the signer's certificate is valid is another
+            question, and revocation is not asked.
+        reason: why it is not trusted.
+        signed_at: when, as the signer claims (aware, UTC).
+        timestamp: when, as a timestamp proves (aware, UTC); None without one.
+        timestamp_doubt: why a timestamp that is there could not be checked.
+        platform_words: "macOS, arm64 and x86_64", or "installer package".
+        fault: what does not hold, or is damaged; empty when the signature is whole.
+        unread: why it could not be judged here, although nothing says that it is damaged.
+        others: how many more files of the same product have the same signer and are judged alike.
+    """
+
+    origin: str = ""
+    identifier: str = ""
+    team_id: str = ""
+    certificates: tuple[Certificate, ...] = ()
+    trusted: bool = False
+    reason: str = ""
+    signed_at: datetime | None = None
+    timestamp: datetime | None = None
+    timestamp_doubt: str = ""
+    platform_words: str = ""
+    fault: str = ""
+    unread: str = ""
+    adhoc: bool = False
+    unsigned: bool = False
+    is_installer: bool = False
+    others: int = 0
+
+    @property
+    def leaf(self) -> Certificate | None:
+        """The signer's own certificate."""
+        return self.certificates[0] if self.certificates else None
+
+    def __str__(self) -> str:
+        if self.leaf:
+            return self.leaf.subject_name
+        return "not signed" if self.unsigned else "signed ad hoc" if self.adhoc else self.fault or self.unread
+
+
+@dataclass(frozen=True)
+class GivenSignatures:
+    """The signatures in everything that was named with `--file`, and when they were read (aware, UTC)."""
+
+    items: tuple[GivenSignature, ...] = ()
+    at: datetime = NEVER
+
+    def __str__(self) -> str:
+        signers = {item.leaf.sha256 for item in self.items if item.leaf}
+        return f"{len(self.items)} in the given files, {len(signers)} signers"

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.apple.bundle.facts import Archive, ArchivedApp, BuiltApp, Export, ExportedApp
+from pipeline.apple.bundle.facts import Archive, ArchivedApp, BuiltApp, Export, ExportedApp, GivenSignatures
 from pipeline.apple.bundle.inspection import built_app, on_disk
+from pipeline.apple.bundle.signers import read_signers
 from pipeline.apple.signing.facts import Anchors
 from pipeline.model import Lane, Platform, Reading, Source, probe
 from pipeline.ports.clock import Clock
+from pipeline.ports.given import GivenFiles
 from pipeline.ports.products import Products
 
 B = TypeVar("B", bound=BuiltApp)
@@ -47,6 +49,13 @@ def exported_app(products: Products, lane: Lane, clock: Clock, anchors: Anchors)
     if not path.exists():
         return Reading.unknown(ExportedApp, f"there is no exported product at {path}")
     return _reading(built_app(ExportedApp, path, anchors, clock.now()), products.source_of("export"))
+
+
+@probe(lasting=True, scope="APP")
+def given_signatures(given: GivenFiles, clock: Clock, anchors: Anchors) -> GivenSignatures:
+    """Who signed the code and packages that `--file` names."""
+    at = clock.now()
+    return GivenSignatures(tuple(read_signers(given.paths(), given.opened, given.named, anchors, at)), at)
 
 
 def _reading(app: B, source: Source) -> Reading[B]:

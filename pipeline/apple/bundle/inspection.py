@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from pipeline.apple.bundle import cms, codesignature
+from pipeline.apple.bundle import codesignature
 from pipeline.apple.bundle.containers import BLOCK, Artifact, Entry, open_artifact
+from pipeline.apple.bundle.dictionaries import read_dictionary, read_signed
 from pipeline.apple.bundle.facts import BuiltApp, Bundle, Executable, Installer, ProductOnDisk, Signature
-from pipeline.apple.bundle.faults import Malformed
+from pipeline.apple.bundle.faults import Malformed, Unsupported
 from pipeline.apple.bundle.macho import Slice, is_macho, read_macho
-from pipeline.apple.bundle.plists import read_dictionary
 from pipeline.apple.bundle.seal import SEAL, judge_seal
 from pipeline.apple.signing.certificates import Certificate, read_certificate
 from pipeline.apple.signing.faults import SigningFault
@@ -25,6 +25,7 @@ B = TypeVar("B", bound=BuiltApp)
 P = TypeVar("P", bound=ProductOnDisk)
 
 BUNDLE_SUFFIXES = (".app", ".appex", ".framework", ".xpc", ".bundle", ".plugin", ".systemextension", ".mdimporter")
+OWN_SUFFIXES = (".app", ".appex")
 MOST_INFO_BYTES = 8 * 1024 * 1024
 MOST_SEAL_BYTES = 64 * 1024 * 1024
 MOST_EXECUTABLES = 5_000
@@ -149,7 +150,13 @@ def _read_info(artifact: Artifact, place: str) -> Mapping[str, Any]:
     path = _info_path(artifact, place)
     if not path:
         raise Malformed(f"{place or artifact.path.name} has no Info.plist")
-    return read_dictionary(artifact.read(path, MOST_INFO_BYTES), path)
+    plist = read_dictionary(artifact.read(path, MOST_INFO_BYTES), path)
+    twice = next((key for (key, *deeper), _ in plist.duplicates if not deeper), "")
+    if twice and place.endswith(OWN_SUFFIXES):
+        # Xcode writes no such list, and Apple's servers and systems need not go by the same value.
+        raise Malformed(f"{path} has the key “{twice}” twice")
+    found: Mapping[str, Any] = plist.value
+    return found
 
 
 def _executable_path(artifact: Artifact, place: str, info: Mapping[str, Any]) -> str:
@@ -229,7 +236,7 @@ class _Inspection:
         found: list[Executable] = []
         prefix = f"{place}/"
         for path, entry in self._artifact.entries.items():
-            if entry.link or entry.size < 28 or not path.startswith(prefix):
+            if entry.link or entry.size < 28 or not path.startswith(prefix) or path in self._artifact.unreadable:
                 continue
             try:
                 if not is_macho(self._artifact.head(path, 8)):
@@ -284,13 +291,13 @@ class _Inspection:
             flaws.append(f"{part.size - offset - size:,} bytes follow the signature and are not signed")
         for directory in read.directories:
             flaws.extend(codesignature.page_flaws(directory, file, part.offset, offset))
-        primary = read.primary
+        best = read.strongest
         signature = Signature(
             present=True,
             adhoc=not read.cms,
-            identifier=primary.identifier,
-            team_id=primary.team_id,
-            runtime=bool(primary.flags & codesignature.RUNTIME),
+            identifier=best.identifier,
+            team_id=best.team_id,
+            runtime=bool(best.flags & codesignature.RUNTIME),
             flaws=tuple(dict.fromkeys(flaws)),
             cdhashes=tuple(directory.cdhash.hex() for directory in read.directories),
         )
@@ -299,7 +306,7 @@ class _Inspection:
     def _signed(self, signature: Signature, read: codesignature.CodeSignature) -> Signature:
         """The signature with its signer."""
         try:
-            signer = cms.verify(read.cms, read.primary.raw, [directory.cdhash for directory in read.directories])
+            signer = codesignature.verify(read.cms, read.directories, self._anchors)
             certificate = read_certificate(signer.certificate)
         except (Malformed, SigningFault) as fault:
             return replace(signature, flaws=(*signature.flaws, str(fault)))
@@ -314,6 +321,8 @@ class _Inspection:
             reason=chain.reason,
             missing=chain.missing,
             signed_at=signer.signed_at,
+            timestamp=signer.timestamp.at if signer.timestamp else None,
+            timestamp_doubt=signer.timestamp.doubt if signer.timestamp else "",
             flaws=tuple(flaws),
         )
 
@@ -348,7 +357,7 @@ class _Inspection:
         if seal is None:
             return replace(signature, flaws=(*signature.flaws, f"{SEAL} is missing: the bundle's files are not signed"))
         try:
-            resources = read_dictionary(self._artifact.read(seal.path, MOST_SEAL_BYTES), SEAL)
+            resources = read_signed(self._artifact.read(seal.path, MOST_SEAL_BYTES), SEAL)
             inside = {
                 path.removeprefix(f"{root}/"): entry
                 for path, entry in self._artifact.entries.items()
@@ -362,6 +371,8 @@ class _Inspection:
                 lambda path: _code_at(f"{root}/{path}", executables),
                 executable.path.removeprefix(f"{root}/") if executable else "",
             )
+        except Unsupported as fault:
+            return replace(signature, unseen=(*signature.unseen, str(fault)))
         except Malformed as fault:
             return replace(signature, flaws=(*signature.flaws, str(fault)))
         return replace(signature, flaws=signature.flaws + judged.flaws, unseen=signature.unseen + judged.unseen)

@@ -15,11 +15,11 @@ import stat
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import field
+from dataclasses import field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
-from pipeline.apple.bundle import cms
 from pipeline.apple.bundle.containers import (
     BLOCK,
     LONGEST_LINK,
@@ -31,6 +31,10 @@ from pipeline.apple.bundle.containers import (
     leads_outside,
 )
 from pipeline.apple.bundle.faults import Excessive, Malformed, Unsupported
+from pipeline.apple.bundle.timestamps import signature_octets
+from pipeline.apple.signing.cms import SIZE_LIMIT as MOST_CMS_BYTES
+from pipeline.apple.signing.cms import read_signed
+from pipeline.apple.signing.faults import SigningFault
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
@@ -39,6 +43,14 @@ if TYPE_CHECKING:
 MOST_TOC_BYTES = 32 * 1024 * 1024
 MOST_GROWTH = 1100
 MOST_CERTIFICATES = 16
+MOST_LZMA_BYTES = 256 * BLOCK
+"""Bytes that a decompressor may take for its dictionary."""
+_ANY_ZLIB = 47
+"""Window bits for zlib.decompressobj: streams of zlib and gzip alike."""
+_LONGEST_DECLARATION = 200
+_SHOWN = 3
+_APPLE_ARCHIVES = (b"AA01", b"YAA1", b"pbze", b"pbz4", b"pbzz", b"pbz-")
+"""An Apple Archive, plain or packed in blocks of LZFSE, LZ4, zlib or nothing."""
 _CHECKSUMS = {"sha1": 20, "sha256": 32, "sha512": 64, "md5": 16}
 
 
@@ -46,20 +58,27 @@ _CHECKSUMS = {"sha1": 20, "sha256": 32, "sha512": 64, "md5": 16}
 class InstallerSignature:
     """Who signed a package. Certificates are DER, the signer's first.
 
-    `holds` says whether the signature fits the table of contents.
+    `holds` says whether the signature fits the table of contents. `signed_at` is when, as the signer claims (aware,
+    UTC); `token` is the timestamp (DER) that was given for `octets`; empty without one.
     """
 
     certificates: tuple[bytes, ...] = field(repr=False)
     holds: bool
+    signed_at: datetime | None = None
+    token: bytes = field(default=b"", repr=False)
+    octets: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
 class _Member:
+    """`length` is what it takes in the package, `size` what it unpacks to; `checksum` is (style, hex) of the former."""
+
     path: str
     offset: int
     length: int
     size: int
     encoding: str
+    checksum: tuple[str, str]
 
 
 class Xar:
@@ -85,7 +104,7 @@ class Xar:
 
     def _checked(self, raw: bytes) -> bytes:
         told = self._toc.find("checksum")
-        style = (told.get("style") or "").lower().replace("-", "") if told is not None else ""
+        style = _style(told)
         if told is None or style not in _CHECKSUMS:
             raise Unsupported("the package's table of contents has no checksum that is known here")
         held = self._heap_bytes(_number(told, "offset"), _number(told, "size"), 128)
@@ -113,24 +132,69 @@ class Xar:
             data = element.find("data")
             if data is not None:
                 encoding = data.find("encoding")
-                style = encoding.get("style", "") if encoding is not None else ""
-                member = _Member(path, _number(data, "offset"), _number(data, "length"), _number(data, "size"), style)
+                checksum = data.find("archived-checksum")
+                member = _Member(
+                    path,
+                    _number(data, "offset"),
+                    _number(data, "length"),
+                    _number(data, "size"),
+                    encoding.get("style", "") if encoding is not None else "",
+                    (_style(checksum), (data.findtext("archived-checksum") or "").strip().lower()),
+                )
                 if self._heap + member.offset + member.length > self._size:
                     raise Malformed(f"{path} lies outside the package")
                 yield member
 
+    def changed(self) -> tuple[str, ...]:
+        """Which files are not what the table of contents says of them: only through it does a signature cover them.
+
+        Raises:
+            Excessive: the files overlap, and hashing all of them would take too long.
+        """
+        signed = self._toc.find("signature") is not None or self._toc.find("x-signature") is not None
+        known: dict[tuple[int, int, str], str] = {}
+        flaws = []
+        left = 4 * self._size
+        for member in self.members.values():
+            style, told = member.checksum
+            if style not in _CHECKSUMS:
+                if signed:
+                    flaws.append(f"the signature does not cover {member.path}: it has no checksum that is known here")
+                continue
+            # Files that are the same may share their bytes.
+            place = (member.offset, member.length, style)
+            if place not in known:
+                left -= member.length
+                if left < 0:
+                    raise Excessive("the package's files overlap")
+                known[place] = self._digest(member, style)
+            if known[place] != told:
+                flaws.append(f"{member.path} changed after the package was made (checksum differs)")
+        return tuple(flaws)
+
+    def _digest(self, member: _Member, style: str) -> str:
+        hasher = hashlib.new(style, usedforsecurity=False)
+        for block in _section(self._file, self._heap + member.offset, member.length):
+            hasher.update(block)
+        return hasher.hexdigest()
+
     def raw_blocks(self, member: _Member) -> Iterator[bytes]:
         """A member's bytes with xar's own encoding undone, in blocks of about 1 MiB."""
         blocks = _section(self._file, self._heap + member.offset, member.length)
-        if member.encoding == "application/x-gzip":
-            return _inflated(blocks, zlib.decompressobj())
-        if member.encoding == "application/x-bzip2":
+        kind = member.encoding.removeprefix("application/x-")
+        if kind == "gzip":
+            return _measured(member, _inflated(blocks, zlib.decompressobj(_ANY_ZLIB)))
+        if kind == "bzip2":
             import bz2
 
-            return _unpacked_by(bz2.BZ2Decompressor(), blocks)
-        if member.encoding in ("application/octet-stream", ""):
-            return blocks
-        raise Unsupported(f"{member.path} is packed as {member.encoding}")
+            return _measured(member, _unpacked_by(bz2.BZ2Decompressor(), blocks))
+        if kind in ("lzma", "xz"):
+            import lzma
+
+            return _measured(member, _unpacked_by(lzma.LZMADecompressor(memlimit=MOST_LZMA_BYTES), blocks))
+        if kind in ("application/octet-stream", ""):
+            return _measured(member, blocks)
+        raise Unsupported(f"{member.path} cannot be read here: it is packed as {member.encoding[:80]}")
 
     def signature(self) -> InstallerSignature | None:
         """Who signed the table of contents; None when nobody did.
@@ -147,10 +211,11 @@ class Xar:
         if bare is not None and bare.get("style") == "RSA":
             signature = self._heap_bytes(_number(bare, "offset"), _number(bare, "size"), 8192)
             verdicts.append(_rsa_holds(certificates[0], signature, self.checksum, self.style))
+        found = InstallerSignature(certificates, holds=bool(verdicts) and all(verdicts))
         if message is not None and message.get("style") == "CMS":
-            data = self._heap_bytes(_number(message, "offset"), _number(message, "size"), cms.MOST_BYTES)
-            verdicts.append(_cms_holds(certificates[0], data, self.checksum))
-        return InstallerSignature(certificates, holds=bool(verdicts) and all(verdicts))
+            data = self._heap_bytes(_number(message, "offset"), _number(message, "size"), MOST_CMS_BYTES)
+            found = _with_message(found, data, self.checksum, alone=not verdicts)
+        return found
 
 
 def _certificates(told: Element) -> tuple[bytes, ...]:
@@ -168,12 +233,17 @@ def _certificates(told: Element) -> tuple[bytes, ...]:
     return tuple(certificates)
 
 
-def _cms_holds(certificate: bytes, data: bytes, checksum: bytes) -> bool:
+def _with_message(found: InstallerSignature, data: bytes, checksum: bytes, *, alone: bool) -> InstallerSignature:
+    """The signature, and the second one in CMS, which tells the time too; it is the only one when `alone`."""
     try:
-        signer = cms.verify(data, checksum)
-    except Malformed:
-        return False
-    return signer.certificate == certificate and not signer.flaws
+        signature = read_signed(data, checksum).only
+        octets = signature_octets(data) if signature.timestamp else b""
+    except SigningFault:
+        return replace(found, holds=False)
+    holds = signature.certificate == found.certificates[0] and signature.intact is True
+    return InstallerSignature(
+        found.certificates, holds and (alone or found.holds), signature.signed_at, signature.timestamp, octets
+    )
 
 
 def _rsa_holds(certificate: bytes, signature: bytes, checksum: bytes, style: str) -> bool:
@@ -207,6 +277,9 @@ def _rsa_holds(certificate: bytes, signature: bytes, checksum: bytes, style: str
 def _parse(toc: bytes) -> Element:
     from xml.etree import ElementTree as ET
 
+    declared = toc[:_LONGEST_DECLARATION].partition(b"?>")[0].upper()
+    if b"\0" in toc or (b"ENCODING" in declared and b"UTF-8" not in declared):
+        raise Malformed("the package's table of contents is not in UTF-8")
     if b"<!DOCTYPE" in toc or b"<!ENTITY" in toc:
         raise Malformed("the package's table of contents declares entities")
     try:
@@ -235,6 +308,21 @@ def _number(element: Element, name: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise Malformed(f"the package's table of contents has an odd {name} {text[:40]!r}")
     return int(text)
+
+
+def _style(told: Element | None) -> str:
+    return (told.get("style") or "").lower().replace("-", "") if told is not None else ""
+
+
+def _measured(member: _Member, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    left = member.size
+    for block in blocks:
+        left -= len(block)
+        if left < 0:
+            break
+        yield block
+    if left:
+        raise Malformed(f"{member.path} is not as long as declared ({member.size:,} bytes)")
 
 
 def _section(file: BinaryIO, offset: int, length: int) -> Iterator[bytes]:
@@ -328,7 +416,17 @@ def _payload_blocks(raw: Iterator[bytes]) -> Iterator[bytes]:
         return _pbzx(data)
     if magic in (b"070707", b"070701", b"070702"):
         return data.rest()
-    raise Unsupported("the package's payload is neither gzip, pbzx nor plain cpio")
+    if magic == b"\xfd7zXZ\0":
+        import lzma
+
+        return _unpacked_by(lzma.LZMADecompressor(memlimit=MOST_LZMA_BYTES), data.rest())
+    if magic[:3] == b"BZh":
+        import bz2
+
+        return _unpacked_by(bz2.BZ2Decompressor(), data.rest())
+    if magic[:4] in _APPLE_ARCHIVES:
+        raise Unsupported("the package's payload cannot be read here: it is an Apple Archive")
+    raise Unsupported("the package's payload cannot be read here: it is neither gzip, bzip2, xz, pbzx nor plain cpio")
 
 
 def _pbzx(data: _Bytes) -> Iterator[bytes]:
@@ -343,7 +441,7 @@ def _pbzx(data: _Bytes) -> Iterator[bytes]:
             raise Excessive("a block of the package's payload claims more than 64 MiB")
         content = data.take(length)
         if content[:6] == b"\xfd7zXZ\0":
-            yield from _unpacked_by(lzma.LZMADecompressor(memlimit=256 * BLOCK), iter([content]))
+            yield from _unpacked_by(lzma.LZMADecompressor(memlimit=MOST_LZMA_BYTES), iter([content]))
         else:
             yield content
 
@@ -406,18 +504,24 @@ class PackageArtifact(Artifact):
         self._copy.close()
 
     def _unpack(self, size: int) -> None:
+        if flaws := self._xar.changed():
+            raise Malformed("; ".join(flaws[:_SHOWN]))
         found: dict[str, Entry] = {}
         limit = min(MOST_BYTES, MOST_GROWTH * (size + BLOCK))
         payloads = [m for m in self._xar.members.values() if m.path.rpartition("/")[2] == "Payload"]
         for member in sorted(payloads, key=lambda member: member.path):
             data = _Bytes(_payload_blocks(self._xar.raw_blocks(member)))
-            for record, padding in _records(data):
+            for number, (record, padding) in enumerate(_records(data)):
+                if number > 2 * MOST_FILES:
+                    raise Excessive(f"the package's payload lists more than {MOST_FILES:,} files")
                 self._keep(found, record, data, limit)
                 data.take(padding)
         self.entries = found
 
     def _keep(self, found: dict[str, Entry], record: _Record, data: _Bytes, limit: int) -> None:
         if record.name in (".", "./") or stat.S_ISDIR(record.mode):
+            if record.size > BLOCK:
+                raise Malformed("a folder in the package's payload has content")
             data.take(record.size)
             return
         path = checked_path(record.name)

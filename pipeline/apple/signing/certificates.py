@@ -6,14 +6,26 @@ import binascii
 import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import lru_cache
 
-from pipeline.apple.signing.der import Envelope, envelope
+from pipeline.apple.signing.der import (
+    BIT_STRING,
+    BOOLEAN,
+    INTEGER,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    Element,
+    Envelope,
+    children,
+    dotted,
+    element,
+    envelope,
+    integer,
+    moment,
+    text,
+)
 from pipeline.apple.signing.faults import SigningFault
 from pipeline.values import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 """Stands for a date that was not given."""
@@ -22,6 +34,9 @@ APPLE = "1.2.840.113635.100."
 """Apple Data Security, the arc of all marker extensions and key usages below."""
 
 SIZE_LIMIT = 256 * 1024
+MOST_ATTRIBUTES = 64
+MOST_EXTENSIONS = 64
+_MOST_KEPT = 8 * 1024
 CODE_SIGNING = "1.3.6.1.5.5.7.3.3"
 CLIENT_AUTHENTICATION = "1.3.6.1.5.5.7.3.2"
 
@@ -78,6 +93,8 @@ class Certificate:
     """Whether it may sign other certificates: basic constraints say CA, and a key usage, if any, keyCertSign."""
     path_length: int | None = None
     """How many authorities may stand between it and a leaf; None for no limit."""
+    key_identifier: bytes = b""
+    """The subject key identifier, by which a signature may name its signer; empty when the certificate has none."""
 
     def valid_at(self, moment: datetime) -> bool:
         """Whether the moment (aware) lies within the validity, both ends included (RFC 5280, 4.1.2.5)."""
@@ -93,31 +110,47 @@ def read_certificate(data: bytes) -> Certificate:
     if len(data) > SIZE_LIMIT:
         raise SigningFault("The certificate is too large", why=f"{len(data):,} bytes, at most {SIZE_LIMIT:,} are read")
     shape = envelope(_from_pem(data))
-    told = _told_strictly(shape) or _told_leniently(shape)
+    return _kept(shape.der) if len(shape.der) <= _MOST_KEPT else _read(shape.der)
+
+
+def _read(der: bytes) -> Certificate:
+    shape = envelope(der)
+    begins, ends = _dates(shape.fields[3])
+    owner, authority = _name(shape.subject), _name(shape.issuer)
+    extensions = _extensions(shape)
+    markers = tuple(oid for oid in extensions if oid.startswith(APPLE))
+    usages = _usages(extensions.get(_EXTENDED_KEY_USAGE))
+    issues, path_length = _constraints(extensions.get(_BASIC_CONSTRAINTS))
+    issues = issues and _signs_certificates(extensions.get(_KEY_USAGE))
     return Certificate(
-        der=shape.der,
-        sha1=hashlib.sha1(shape.der, usedforsecurity=False).hexdigest(),
-        sha256=hashlib.sha256(shape.der).hexdigest(),
-        kind=_kind(told),
-        subject_name=told.subject.get(_COMMON_NAME, ""),
-        team_id=told.subject.get(_ORGANIZATIONAL_UNIT, ""),
-        user_id=told.subject.get(_USER_ID, ""),
-        organization=told.subject.get(_ORGANIZATION, ""),
-        issuer_name=told.issuer.get(_COMMON_NAME) or told.issuer.get(_ORGANIZATION, ""),
-        issuer_unit=told.issuer.get(_ORGANIZATIONAL_UNIT, ""),
+        der=der,
+        sha1=hashlib.sha1(der, usedforsecurity=False).hexdigest(),
+        sha256=hashlib.sha256(der).hexdigest(),
+        kind=CertificateKind.AUTHORITY if issues else _kind(markers, usages),
+        subject_name=owner.get(_COMMON_NAME, ""),
+        team_id=owner.get(_ORGANIZATIONAL_UNIT, ""),
+        user_id=owner.get(_USER_ID, ""),
+        organization=owner.get(_ORGANIZATION, ""),
+        issuer_name=authority.get(_COMMON_NAME) or authority.get(_ORGANIZATION, ""),
+        issuer_unit=authority.get(_ORGANIZATIONAL_UNIT, ""),
         serial=shape.serial,
-        not_before=told.not_before,
-        not_after=told.not_after,
-        markers=told.markers,
-        extended_key_usage=told.usages,
+        not_before=begins,
+        not_after=ends,
+        markers=markers,
+        extended_key_usage=usages,
         public_key_sha256=hashlib.sha256(shape.public_key).hexdigest(),
-        authority=told.authority,
-        path_length=told.path_length,
+        authority=issues,
+        path_length=path_length,
+        key_identifier=_inner(extensions[_KEY_IDENTIFIER]).value if _KEY_IDENTIFIER in extensions else b"",
     )
 
 
+_kept = lru_cache(maxsize=512)(_read)
+"""A certificate is read once in a run, however many profiles and signatures bring it."""
+
+
 def _from_pem(data: bytes) -> bytes:
-    begin = data.find(b"-----BEGIN CERTIFICATE-----")
+    begin = -1 if data.startswith(_DER) else data.find(b"-----BEGIN CERTIFICATE-----")
     if begin < 0:
         return data
     end = data.find(b"-----END CERTIFICATE-----", begin)
@@ -127,99 +160,81 @@ def _from_pem(data: bytes) -> bytes:
         raise SigningFault("The certificate's PEM text is damaged", why=str(fault)) from fault
 
 
+_DER = b"\x30\x82"
+"""How every certificate of more than 255 bytes begins, and no text does."""
 _COMMON_NAME = "2.5.4.3"
 _ORGANIZATION = "2.5.4.10"
 _ORGANIZATIONAL_UNIT = "2.5.4.11"
 _USER_ID = "0.9.2342.19200300.100.1.1"
 _BASIC_CONSTRAINTS = "2.5.29.19"
+_KEY_IDENTIFIER = "2.5.29.14"
 _KEY_USAGE = "2.5.29.15"
 _EXTENDED_KEY_USAGE = "2.5.29.37"
+_EXTENSIONS = 0xA3
+_KEY_CERT_SIGN = 0x04
+"""Bit 5 of KeyUsage, counted from the left of its first octet."""
 
 
-class _Told(NamedTuple):
-    subject: dict[str, str]
-    issuer: dict[str, str]
-    not_before: datetime
-    not_after: datetime
-    markers: tuple[str, ...]
-    usages: tuple[str, ...]
-    authority: bool
-    path_length: int | None
+def _dates(validity: Element) -> tuple[datetime, datetime]:
+    pair = children(validity)
+    if len(pair) != 2:
+        raise SigningFault("The certificate cannot be read", why="its validity is not a beginning and an end")
+    return moment(pair[0]), moment(pair[1])
 
 
-def _told_strictly(shape: Envelope) -> _Told | None:
-    from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
-
-    if shape.serial <= 0:  # cryptography warns of these and means to refuse them one day
-        return None
-    try:
-        read = x509.load_der_x509_certificate(shape.der)
-        extensions = {each.oid.dotted_string: each.value for each in read.extensions}
-        subject = _first((a.oid.dotted_string, a.value) for a in read.subject)
-        issuer = _first((a.oid.dotted_string, a.value) for a in read.issuer)
-        not_before, not_after = read.not_valid_before_utc, read.not_valid_after_utc
-    except (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, UnsupportedAlgorithm):
-        return None
-    constraints = extensions.get(_BASIC_CONSTRAINTS)
-    usage = extensions.get(_KEY_USAGE)
-    wide = extensions.get(_EXTENDED_KEY_USAGE)
-    is_authority = isinstance(constraints, x509.BasicConstraints) and constraints.ca
-    return _Told(
-        subject,
-        issuer,
-        not_before,
-        not_after,
-        tuple(oid for oid in extensions if oid.startswith(APPLE)),
-        tuple(oid.dotted_string for oid in wide) if isinstance(wide, x509.ExtendedKeyUsage) else (),
-        is_authority and (not isinstance(usage, x509.KeyUsage) or usage.key_cert_sign),
-        constraints.path_length if isinstance(constraints, x509.BasicConstraints) else None,
-    )
-
-
-def _told_leniently(shape: Envelope) -> _Told:
-    from asn1crypto import x509
-
-    try:
-        body = x509.Certificate.load(shape.der)["tbs_certificate"]
-        extensions = {str(each["extn_id"].dotted): each["extn_value"] for each in body["extensions"] or ()}
-        constraints = extensions[_BASIC_CONSTRAINTS].parsed if _BASIC_CONSTRAINTS in extensions else None
-        usage = extensions[_KEY_USAGE].parsed.native if _KEY_USAGE in extensions else {"key_cert_sign"}
-        wide = extensions[_EXTENDED_KEY_USAGE].parsed if _EXTENDED_KEY_USAGE in extensions else ()
-        return _Told(
-            _first(_attributes(body["subject"])),
-            _first(_attributes(body["issuer"])),
-            _in_utc(body["validity"]["not_before"].native),
-            _in_utc(body["validity"]["not_after"].native),
-            tuple(oid for oid in extensions if oid.startswith(APPLE)),
-            tuple(str(oid.dotted) for oid in wide),
-            bool(constraints is not None and constraints["ca"].native and "key_cert_sign" in usage),
-            constraints["path_len_constraint"].native if constraints is not None else None,
-        )
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as fault:
-        raise SigningFault(
-            "The certificate cannot be read", why=str(fault).splitlines()[0] if str(fault) else ""
-        ) from fault
-
-
-def _attributes(name: Any) -> Iterable[tuple[str, object]]:
-    for relative in name.chosen:
-        for attribute in relative:
-            yield str(attribute["type"].dotted), attribute["value"].native
-
-
-def _first(attributes: Iterable[tuple[str, object]]) -> dict[str, str]:
+@lru_cache(maxsize=512)
+def _name(whole: bytes) -> dict[str, str]:
+    """The first value of each attribute of a Name."""
     found: dict[str, str] = {}
-    for oid, value in attributes:
-        if isinstance(value, str):
-            found.setdefault(oid, value)
+    for relative in children(element(whole), MOST_ATTRIBUTES):
+        for attribute in children(relative, MOST_ATTRIBUTES):
+            pair = children(attribute)
+            if len(pair) == 2 and pair[0].tag == OBJECT_IDENTIFIER and (value := text(pair[1])) is not None:
+                found.setdefault(dotted(pair[0].value), value)
     return found
 
 
-def _in_utc(moment: Any) -> datetime:
-    if not isinstance(moment, datetime):  # asn1crypto has a type of its own for the year 0
-        raise SigningFault("The certificate cannot be read", why="a date lies before the year 1")
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _extensions(shape: Envelope) -> dict[str, Element]:
+    """The OCTET STRINGs that hold the extensions' values, by object identifier, in order of appearance."""
+    found: dict[str, Element] = {}
+    for tagged in shape.fields[6:]:
+        if tagged.tag != _EXTENSIONS:
+            continue
+        for listed in children(tagged, 1):
+            for extension in children(listed, MOST_EXTENSIONS):
+                parts = children(extension)
+                if len(parts) < 2 or parts[0].tag != OBJECT_IDENTIFIER or parts[-1].tag != OCTET_STRING:
+                    raise SigningFault("The certificate cannot be read", why="an extension has no name or no value")
+                found[dotted(parts[0].value)] = parts[-1]
+    return found
+
+
+def _constraints(extension: Element | None) -> tuple[bool, int | None]:
+    """Whether it is an authority, and how long a path may follow (RFC 5280, 4.2.1.9)."""
+    if extension is None:
+        return False, None
+    parts = children(_inner(extension))
+    authority = bool(parts) and parts[0].tag == BOOLEAN and parts[0].value != b"\0"
+    lengths = [integer(part) for part in parts if part.tag == INTEGER]
+    return authority, lengths[0] if lengths else None
+
+
+def _signs_certificates(extension: Element | None) -> bool:
+    if extension is None:
+        return True
+    bits = _inner(extension)
+    return bits.tag == BIT_STRING and len(bits.value) > 1 and bool(bits.value[1] & _KEY_CERT_SIGN)
+
+
+def _usages(extension: Element | None) -> tuple[str, ...]:
+    if extension is None:
+        return ()
+    listed = children(_inner(extension), MOST_EXTENSIONS)
+    return tuple(dotted(each.value) for each in listed if each.tag == OBJECT_IDENTIFIER)
+
+
+def _inner(extension: Element) -> Element:
+    return element(extension.data, extension.content, extension.end)
 
 
 _DEVELOPERS: dict[tuple[frozenset[str], str], CertificateKind] = {
@@ -242,19 +257,19 @@ _DEVELOPERS: dict[tuple[frozenset[str], str], CertificateKind] = {
 _ISSUED_BY_APPLE_ALONE: dict[str, CertificateKind] = {
     **dict.fromkeys(("6.1.3", "6.1.9", "6.1.24", "6.1.3.1", "6.1.9.1", "6.1.24.1"), CertificateKind.APP_STORE),
     **dict.fromkeys(("6.1.25.1", "6.1.25.2"), CertificateKind.TESTFLIGHT),
-    **dict.fromkeys(("6.2.2.1", "4.11", "12.19"), CertificateKind.PROFILE_SIGNING),
+    **dict.fromkeys(("6.2.2.1", "6.58", "4.11", "12.19"), CertificateKind.PROFILE_SIGNING),
 }
+"""Of the profile signers, iOS's has 6.2.2.1 until 2024 and 6.58 since (samples of 2025 and 2026), macOS's 4.11;
+12.19 signs the copy in DER."""
 
 _KIND_NEUTRAL = frozenset({"6.1.33"})
 """The date that newer Developer ID certificates carry."""
 
 
-def _kind(told: _Told) -> CertificateKind:
-    if told.authority:
-        return CertificateKind.AUTHORITY
-    markers = frozenset(oid.removeprefix(APPLE) for oid in told.markers) - _KIND_NEUTRAL
-    for usage in told.usages:
-        if kind := _DEVELOPERS.get((markers, usage)):
+def _kind(markers: tuple[str, ...], usages: tuple[str, ...]) -> CertificateKind:
+    own = frozenset(oid.removeprefix(APPLE) for oid in markers) - _KIND_NEUTRAL
+    for usage in usages:
+        if kind := _DEVELOPERS.get((own, usage)):
             return kind
-    alone = {_ISSUED_BY_APPLE_ALONE.get(marker, CertificateKind.OTHER) for marker in markers}
+    alone = {_ISSUED_BY_APPLE_ALONE.get(marker, CertificateKind.OTHER) for marker in own}
     return alone.pop() if len(alone) == 1 else CertificateKind.OTHER

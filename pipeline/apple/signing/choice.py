@@ -10,9 +10,21 @@ from pipeline.apple.signing.certificates import Certificate, CertificateKind
 from pipeline.apple.signing.facts import Identities, Identity, InstalledProfiles, SigningNeed
 from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile, entitlement_allows
 from pipeline.model import Platform
+from pipeline.values import dataclass
 
 APP_STORE_KINDS = frozenset({CertificateKind.APPLE_DISTRIBUTION, CertificateKind.IOS_DISTRIBUTION})
 MAC_APP_STORE_KINDS = frozenset({CertificateKind.APPLE_DISTRIBUTION, CertificateKind.MAC_APP_DISTRIBUTION})
+DEVELOPMENT_KINDS = frozenset(
+    {CertificateKind.APPLE_DEVELOPMENT, CertificateKind.IOS_DEVELOPMENT, CertificateKind.MAC_DEVELOPMENT}
+)
+INSTALLER_KINDS = frozenset({CertificateKind.MAC_INSTALLER_DISTRIBUTION, CertificateKind.DEVELOPER_ID_INSTALLER})
+DEVELOPER_ID_KINDS = frozenset(
+    {
+        CertificateKind.DEVELOPER_ID_APPLICATION,
+        CertificateKind.DEVELOPER_ID_INSTALLER,
+        CertificateKind.DEVELOPER_ID_KEXT,
+    }
+)
 
 KIND_NAMES = {
     CertificateKind.APPLE_DEVELOPMENT: "Apple Development",
@@ -21,12 +33,37 @@ KIND_NAMES = {
     CertificateKind.IOS_DISTRIBUTION: "iPhone Distribution",
     CertificateKind.MAC_DEVELOPMENT: "Mac Developer",
     CertificateKind.MAC_APP_DISTRIBUTION: "3rd Party Mac Developer Application",
+    CertificateKind.MAC_INSTALLER_DISTRIBUTION: "3rd Party Mac Developer Installer",
     CertificateKind.DEVELOPER_ID_APPLICATION: "Developer ID Application",
+    CertificateKind.DEVELOPER_ID_INSTALLER: "Developer ID Installer",
     CertificateKind.DEVELOPER_ID_KEXT: "Developer ID Application (kernel extensions)",
 }
-DEVELOPMENT_KINDS = frozenset(
-    {CertificateKind.APPLE_DEVELOPMENT, CertificateKind.IOS_DEVELOPMENT, CertificateKind.MAC_DEVELOPMENT}
-)
+"""Certificates that a team has made for itself, as Apple calls them."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """A signature that a lane needs: of the app, and on macOS also of the package in which it travels."""
+
+    what: str
+    kinds: frozenset[CertificateKind]
+    alike: frozenset[CertificateKind]
+    """The kinds among which somebody may have taken the wrong one."""
+
+
+_CODE_KINDS = frozenset(KIND_NAMES) - DEVELOPMENT_KINDS - INSTALLER_KINDS
+INSTALLER = Role("the installer package", frozenset({CertificateKind.MAC_INSTALLER_DISTRIBUTION}), INSTALLER_KINDS)
+
+
+def application(need: SigningNeed) -> Role:
+    """The app's own signature."""
+    return Role(f"{need.platform.label} apps", store_kinds(need), _CODE_KINDS)
+
+
+def roles(need: SigningNeed) -> tuple[Role, ...]:
+    """The signatures that the lane needs: the App Store takes Mac apps as signed installer packages."""
+    return (application(need), INSTALLER) if need.platform is Platform.MAC_OS else (application(need),)
+
 
 _PLATFORM_NAMES = {
     Platform.IOS: ("iOS",),
@@ -59,9 +96,9 @@ def names_of_kinds(kinds: Iterable[CertificateKind]) -> list[str]:
     return [name for kind, name in KIND_NAMES.items() if kind in present]
 
 
-def suited(identities: Identities, need: SigningNeed) -> list[Identity]:
+def suited(identities: Identities, role: Role) -> list[Identity]:
     """Identities of a kind that the App Store takes, whoever's and however old."""
-    return _of_kinds(identities, store_kinds(need))
+    return of_kinds(identities.identities, role.kinds)
 
 
 def unread(identities: Identities) -> list[Identity]:
@@ -69,19 +106,24 @@ def unread(identities: Identities) -> list[Identity]:
     return [each for each in identities.identities if each.certificate is None]
 
 
-def _of_kinds(identities: Identities, kinds: AbstractSet[CertificateKind]) -> list[Identity]:
-    return [each for each in identities.identities if each.certificate is not None and each.certificate.kind in kinds]
+def of_kinds(identities: Iterable[Identity], kinds: AbstractSet[CertificateKind]) -> list[Identity]:
+    """Those of certain kinds."""
+    return [each for each in identities if each.certificate is not None and each.certificate.kind in kinds]
 
 
-def of_other_kinds(identities: Identities, need: SigningNeed) -> list[Identity]:
-    """The team's distribution identities that the App Store does not take from this platform."""
-    kinds = KIND_NAMES.keys() - DEVELOPMENT_KINDS - store_kinds(need)
-    return of_team(_of_kinds(identities, kinds), need)
+def of_other_kinds(identities: Identities, need: SigningNeed, role: Role) -> list[Identity]:
+    """The team's identities that look like what is needed, and that the App Store does not take from this platform."""
+    return of_team(of_kinds(identities.identities, role.alike - role.kinds), need)
 
 
 def of_development(identities: Identities, need: SigningNeed) -> list[Identity]:
     """The team's development identities."""
-    return of_team(_of_kinds(identities, DEVELOPMENT_KINDS), need)
+    return of_team(of_kinds(identities.identities, DEVELOPMENT_KINDS), need)
+
+
+def without_key(identities: Identities, need: SigningNeed, role: Role) -> list[Identity]:
+    """Certificates that would do, had their private key come along."""
+    return in_date(of_team(of_kinds(identities.keyless, role.kinds), need), identities.at)
 
 
 def of_team(identities: Iterable[Identity], need: SigningNeed) -> list[Identity]:
@@ -94,10 +136,14 @@ def in_date(identities: Iterable[Identity], at: datetime) -> list[Identity]:
     return [each for each in identities if certificate_of(each).valid_at(at)]
 
 
-def usable(identities: Identities, need: SigningNeed) -> list[Identity]:
+def current(identities: Identities, need: SigningNeed, role: Role) -> list[Identity]:
+    """Those of the right kind and team that are in date, whatever the keychain says of them."""
+    return in_date(of_team(suited(identities, role), need), identities.at)
+
+
+def usable(identities: Identities, need: SigningNeed, role: Role) -> list[Identity]:
     """Those with which the lane can be signed now, as far as the keychain can tell."""
-    current = in_date(of_team(suited(identities, need), need), identities.at)
-    return [each for each in current if not each.problem]
+    return [each for each in current(identities, need, role) if not each.problem]
 
 
 def certificate_of(identity: Identity) -> Certificate:
@@ -120,37 +166,46 @@ def is_of_platform(profile: ProvisioningProfile, need: SigningNeed) -> bool:
     return any(name in _PLATFORM_NAMES[need.platform] for name in profile.platforms)
 
 
-def serves(profile: ProvisioningProfile, need: SigningNeed, bundle_id: str) -> bool:
-    """Whether a profile is for the App Store, the platform, the team and the bundle identifier."""
-    return (
-        profile.kind is store_kind(need)
-        and is_of_platform(profile, need)
-        and (not need.team_id or need.team_id in profile.team_ids)
-        and profile.covers(bundle_id)
-    )
+def is_of_team(profile: ProvisioningProfile, need: SigningNeed) -> bool:
+    """Whether it is the lane's team's; so is any when no team is known."""
+    return not need.team_id or need.team_id in profile.team_ids
 
 
-def is_named(profile: ProvisioningProfile, need: SigningNeed) -> bool:
+def suits(profile: ProvisioningProfile, need: SigningNeed, bundle_id: str) -> bool:
+    """Whether a profile, whoever's, is for the App Store, the platform and the bundle identifier."""
+    return profile.kind is store_kind(need) and is_of_platform(profile, need) and profile.covers(bundle_id)
+
+
+def is_named(profile: ProvisioningProfile, specifier: str, need: SigningNeed) -> bool:
     """Whether PROVISIONING_PROFILE_SPECIFIER means this profile: by name, by UUID, or by TEAM/name."""
-    return need.profile_specifier in (profile.name, profile.uuid, f"{need.team_id}/{profile.name}")
+    return specifier in (profile.name, profile.uuid, f"{need.team_id}/{profile.name}")
 
 
-def matching(profiles: InstalledProfiles, need: SigningNeed) -> list[ProvisioningProfile]:
-    """App Store profiles for the lane's app, out of date or not; with manual signing only the one that is named."""
-    serving = [each for each in profiles.profiles if serves(each, need, need.bundle_id)]
-    if need.manual and need.profile_specifier:
-        return [each for each in serving if is_named(each, need)]
-    return serving
+def named(profiles: InstalledProfiles, need: SigningNeed, bundle_id: str) -> list[ProvisioningProfile]:
+    """What manual signing may take: the profiles that the project names, or all where it names none."""
+    specifier = need.specifier(bundle_id) if need.manual else ""
+    return [each for each in profiles.profiles if not specifier or is_named(each, specifier, need)]
 
 
-def chosen(profiles: InstalledProfiles, need: SigningNeed) -> list[ProvisioningProfile]:
+def matching(profiles: InstalledProfiles, need: SigningNeed, bundle_id: str) -> list[ProvisioningProfile]:
+    """App Store profiles of the team for a bundle, out of date or not; with manual signing only those it may take."""
+    found = named(profiles, need, bundle_id)
+    return [each for each in found if suits(each, need, bundle_id) and is_of_team(each, need)]
+
+
+def chosen(profiles: InstalledProfiles, need: SigningNeed, bundle_id: str) -> list[ProvisioningProfile]:
     """What manual signing would take, out of date or not."""
-    return matching(profiles, need) if need.manual else []
+    return matching(profiles, need, bundle_id) if need.manual else []
 
 
-def current(profiles: InstalledProfiles, need: SigningNeed) -> list[ProvisioningProfile]:
+def in_force(profiles: InstalledProfiles, need: SigningNeed, bundle_id: str) -> list[ProvisioningProfile]:
     """What manual signing would take, and in date."""
-    return [each for each in chosen(profiles, need) if each.expires > profiles.at]
+    return [each for each in chosen(profiles, need, bundle_id) if each.expires > profiles.at]
+
+
+def bundles(need: SigningNeed) -> tuple[str, ...]:
+    """The bundle identifiers that need a profile of their own: the app's first, then what travels inside it."""
+    return tuple(dict.fromkeys(filter(None, (need.bundle_id, *need.extension_ids))))
 
 
 def is_governed(key: str, need: SigningNeed) -> bool:

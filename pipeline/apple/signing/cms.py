@@ -1,22 +1,53 @@
-"""Profiles travel as CMS signed data (RFC 5652); this module takes them apart and checks the signature."""
+"""Profiles, code signatures and packages are signed as CMS (RFC 5652); this module takes that apart and checks it.
+
+Apple's own attributes are those of libsecurity_smime: the identities of all code directories (CDHashes), as a property
+list and, in newer signatures, as digests.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+from datetime import datetime
+from typing import NamedTuple
 
-from pipeline.apple.signing.der import envelope
+from pipeline.apple.signing.certificates import read_certificate
+from pipeline.apple.signing.der import (
+    CONSTRUCTED_OCTET_STRING,
+    CONTEXT_0,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    SEQUENCE,
+    SET,
+    Element,
+    children,
+    dotted,
+    element,
+    envelope,
+    integer,
+    moment,
+)
 from pipeline.apple.signing.faults import SigningFault
 from pipeline.apple.signing.trust import ECDSA, MOST_CERTIFICATES, RSA_PKCS1, signature_holds
 from pipeline.values import dataclass
 
+SIZE_LIMIT = 4 * 1024 * 1024
+"""Bytes. A profile with a hundred devices and thirty certificates has 80 KB, a code signature 20 KB."""
+MOST_SIGNERS = 8
+MOST_ATTRIBUTES = 64
+MOST_PIECES = 4096
+
+DATA = "1.2.840.113549.1.7.1"
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
 _CONTENT_TYPE = "1.2.840.113549.1.9.3"
 _MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
 _SIGNING_TIME = "1.2.840.113549.1.9.5"
+_TIMESTAMP = "1.2.840.113549.1.9.16.2.14"
+_CDHASHES = "1.2.840.113635.100.9.1"
+_CDHASH_DIGESTS = "1.2.840.113635.100.9.2"
+_CONTEXT_1 = 0xA1
+_KEY_IDENTIFIER = 0x80
 _DIGESTS = {
     "1.3.14.3.2.26": "sha1",
     "2.16.840.1.101.3.4.2.1": "sha256",
@@ -29,124 +60,245 @@ _SIGNATURES = {
     "1.2.840.113549.1.1.11": (RSA_PKCS1, "sha256"),
     "1.2.840.113549.1.1.12": (RSA_PKCS1, "sha384"),
     "1.2.840.113549.1.1.13": (RSA_PKCS1, "sha512"),
+    "1.2.840.10045.2.1": (ECDSA, ""),
     "1.2.840.10045.4.3.2": (ECDSA, "sha256"),
     "1.2.840.10045.4.3.3": (ECDSA, "sha384"),
     "1.2.840.10045.4.3.4": (ECDSA, "sha512"),
 }
-_SET = b"\x31"
 
 
 @dataclass(frozen=True)
-class SignedMessage:
-    """Content, and what a signature says about it.
+class Signature:
+    """What one signer says, and whether it holds.
 
     Attributes:
-        content: what was signed.
-        certificates: DER of the certificates that came along.
-        signer: DER of the signer's own certificate; empty when it did not come along.
+        certificate: DER of the signer's own certificate; empty when it did not come along.
         signed_at: when, as the signer says (aware, UTC).
         intact: whether content and signature belong together and the signer's key made the signature; None when that
             could not be found out.
         why: the reason, unless it is intact.
+        bare: whether it was made over the content alone, without signed attributes.
+        cdhashes: the property list of code directories' identities that was signed with it; None without one.
+        cdhash_digests: the same as (digest algorithm's object identifier, digest), whole digests; None without them.
+        timestamp: the timestamp token (DER) that vouches for the time; empty without one. It is not checked here.
     """
 
-    content: bytes
-    certificates: tuple[bytes, ...] = ()
-    signer: bytes = b""
+    certificate: bytes = field(default=b"", repr=False)
     signed_at: datetime | None = None
     intact: bool | None = None
     why: str = ""
+    bare: bool = False
+    cdhashes: bytes | None = field(default=None, repr=False)
+    cdhash_digests: tuple[tuple[str, bytes], ...] | None = None
+    timestamp: bytes = field(default=b"", repr=False)
 
 
-def read_signed(data: bytes) -> SignedMessage:
-    """Take CMS signed data apart and check its one signature.
+@dataclass(frozen=True)
+class SignedMessage:
+    """Content, and the signatures over it.
+
+    Attributes:
+        content: what was signed.
+        certificates: DER of the certificates that came along.
+        signatures: one for each signer, in their order.
+    """
+
+    content: bytes = field(repr=False)
+    certificates: tuple[bytes, ...] = field(default=(), repr=False)
+    signatures: tuple[Signature, ...] = ()
+
+    @property
+    def only(self) -> Signature:
+        """The one signature; when there is none or are several, one that says so and is not known to be intact."""
+        if len(self.signatures) == 1:
+            return self.signatures[0]
+        return Signature(why=f"it has {len(self.signatures)} signatures; Apple's has one")
+
+
+def read_signed(data: bytes, content: bytes | None = None) -> SignedMessage:
+    """Take CMS signed data apart and check every signature in it.
+
+    Args:
+        data: ContentInfo in DER, or in BER with indefinite lengths; bytes after it are passed over, because code
+            signatures are padded with zeros.
+        content: what a detached signature was made over; None when the content must be inside.
 
     Raises:
-        SigningFault: the bytes are no CMS signed data, or hold no content.
+        SigningFault: the bytes are no CMS signed data, or hold no content although none was given.
     """
-    from asn1crypto import cms
-
+    if len(data) > SIZE_LIMIT:
+        raise SigningFault("The CMS signed data is too large", why=f"{len(data):,} bytes; {SIZE_LIMIT:,} are read")
     try:
-        outer = cms.ContentInfo.load(data)
-        if outer["content_type"].dotted != _SIGNED_DATA:
-            raise SigningFault("The data is not CMS signed data", why=f"it is {outer['content_type'].native}")
-        return _signed_message(outer["content"])
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as fault:
-        why = str(fault).strip().splitlines()
-        raise SigningFault("The data is not CMS signed data", why=why[0] if why else "") from fault
+        return _message(_signed_data(element(data, ber=True)), content)
+    except SigningFault as fault:
+        raise SigningFault("The data is not CMS signed data", why=str(fault)) from fault
 
 
-def _signed_message(signed: Any) -> SignedMessage:
-    content = signed["encap_content_info"]["content"].native
-    if not isinstance(content, bytes):
+def _signed_data(outer: Element) -> Element:
+    kind, tagged = _parts(outer, OBJECT_IDENTIFIER, CONTEXT_0)
+    if dotted(kind.value) != _SIGNED_DATA:
+        raise SigningFault("It is another kind of CMS", why=dotted(kind.value))
+    return _parts(tagged, SEQUENCE)[0]
+
+
+def _message(signed: Element, given: bytes | None) -> SignedMessage:
+    fields = children(signed, ber=True)
+    if len(fields) < 4 or fields[1].tag != SET or fields[2].tag != SEQUENCE or fields[-1].tag != SET:
+        raise SigningFault("Its fields are not those of signed data")
+    kind, inside = _enclosed(fields[2])
+    content = inside if given is None else given
+    if content is None:
         raise SigningFault("The CMS signed data holds no content", why="the signature is detached")
     certificates = tuple(
-        choice.dump() for _, choice in zip(range(MOST_CERTIFICATES), signed["certificates"], strict=False)
+        each.whole
+        for tagged in fields[3:-1]
+        if tagged.tag == CONTEXT_0
+        for each in children(tagged, MOST_CERTIFICATES, ber=True)
     )
-    told = SignedMessage(content, certificates)
-    if len(signed["signer_infos"]) != 1:
-        return replace(told, why=f"it has {len(signed['signer_infos'])} signatures; Apple's has one")
-    info = signed["signer_infos"][0]
-    attributes = _attributes(info["signed_attrs"])
-    signed_at = attributes.get(_SIGNING_TIME)
-    told = replace(
-        told,
-        signer=_signer(info["sid"], certificates),
-        signed_at=signed_at.astimezone(UTC) if isinstance(signed_at, datetime) else None,
-    )
-    intact, why = _judge(signed["encap_content_info"], info, attributes, told)
-    return replace(told, intact=intact, why=why)
+    infos = children(fields[-1], MOST_SIGNERS + 1, ber=True)
+    if len(infos) > MOST_SIGNERS:
+        raise SigningFault("It has too many signers", why=f"at most {MOST_SIGNERS} are looked at")
+    other = inside is not None and inside != content
+    read = tuple(_signature(info, kind, content, certificates, other_inside=other) for info in infos)
+    return SignedMessage(content, certificates, read)
 
 
-def _judge(enclosed: Any, info: Any, attributes: Mapping[str, object], told: SignedMessage) -> tuple[bool | None, str]:
+def _enclosed(enclosed: Element) -> tuple[str, bytes | None]:
+    """The content's type, and the content when it is inside."""
+    parts = children(enclosed, ber=True)
+    if not parts or parts[0].tag != OBJECT_IDENTIFIER:
+        raise SigningFault("Its content has no type")
+    if len(parts) == 1:
+        return dotted(parts[0].value), None
+    held = children(parts[1], 1, ber=True)
+    if held and held[0].tag == OCTET_STRING:
+        return dotted(parts[0].value), held[0].value
+    if not held or held[0].tag != CONSTRUCTED_OCTET_STRING:
+        raise SigningFault("Its content is not a string of octets")
+    pieces = children(held[0], MOST_PIECES + 1, ber=True)
+    if len(pieces) > MOST_PIECES or any(piece.tag != OCTET_STRING for piece in pieces):
+        raise SigningFault("Its content is not a string of octets, or in too many pieces")
+    return dotted(parts[0].value), b"".join(piece.value for piece in pieces)
+
+
+def _signature(
+    info: Element, kind: str, content: bytes, certificates: Iterable[bytes], *, other_inside: bool
+) -> Signature:
+    fields = children(info, ber=True)
+    signed = next((each for each in fields[3:4] if each.tag == CONTEXT_0), None)
+    rest = fields[4:] if signed else fields[3:]
+    if len(fields) < 5 or len(rest) < 2 or rest[1].tag != OCTET_STRING:
+        raise SigningFault("A signer's fields are not those of CMS")
+    attributes, twice = _attributes(signed)
+    unsigned, _ = _attributes(next((each for each in rest[2:] if each.tag == _CONTEXT_1), None))
+    certificate = _certificate(fields[1], certificates)
+    told = _Told(kind, content, certificate, attributes, signed.whole if signed else b"", rest[1].value)
+    intact, why = _judge(told, _algorithm(fields[2]), _algorithm(rest[0]), twice=twice, other_inside=other_inside)
+    time = _single(attributes, _SIGNING_TIME)
+    listed = _single(attributes, _CDHASHES)
+    timestamp = unsigned.get(_TIMESTAMP, [])
+    return Signature(
+        certificate=certificate,
+        signed_at=moment(time) if time else None,
+        intact=intact,
+        why=why,
+        bare=signed is None,
+        cdhashes=listed.value if listed else None,
+        cdhash_digests=_digests(attributes.get(_CDHASH_DIGESTS)),
+        timestamp=timestamp[0].whole if len(timestamp) == 1 else b"",
+    )
+
+
+class _Told(NamedTuple):
+    """What goes into the judgement on one signature; `signed` is the whole element of the signed attributes."""
+
+    kind: str
+    content: bytes
+    certificate: bytes
+    attributes: Mapping[str, list[Element]]
+    signed: bytes
+    signature: bytes
+
+
+def _judge(
+    told: _Told, digest_algorithm: str, signature_algorithm: str, *, twice: bool, other_inside: bool
+) -> tuple[bool | None, str]:
     """Whether the message is intact, in the order of RFC 5652, 5.4 and 5.6, and the reason when it is not."""
-    digest = _DIGESTS.get(info["digest_algorithm"]["algorithm"].dotted, "")
-    family, own_digest = _SIGNATURES.get(info["signature_algorithm"]["algorithm"].dotted, ("", ""))
+    digest = _DIGESTS.get(digest_algorithm, "")
+    family, own_digest = _SIGNATURES.get(signature_algorithm, ("", ""))
     if not digest or not family:
         return None, "its algorithm is none that Apple uses"
-    if not attributes:
-        return None, "it has no signed attributes; Apple's has"
-    if attributes.get(_CONTENT_TYPE) != enclosed["content_type"].dotted:
-        return False, "the type of its content is not the one that was signed"
-    if attributes.get(_MESSAGE_DIGEST) != hashlib.new(digest, told.content, usedforsecurity=False).digest():
-        return False, "its content is not what was signed"
-    if not told.signer:
+    if twice:
+        return False, "it holds a signed attribute twice"
+    if other_inside:
+        return False, "its content is not what it should have been made over"
+    if told.signed:
+        named = _single(told.attributes, _CONTENT_TYPE)
+        if named is None or dotted(named.value) != told.kind:
+            return False, "the type of its content is not the one that was signed"
+        digested = _single(told.attributes, _MESSAGE_DIGEST)
+        if digested is None or digested.value != hashlib.new(digest, told.content, usedforsecurity=False).digest():
+            return False, "its content is not what was signed"
+    elif told.kind != DATA:
+        return False, "the type of its content was not signed"
+    if not told.certificate:
         return None, "the signer's certificate did not come along"
     # The attributes are sent with an implicit tag and signed as the SET they are (RFC 5652, 5.4).
-    message = _SET + info["signed_attrs"].dump()[1:]
-    key = envelope(told.signer).public_key
-    if not signature_holds(key, family, own_digest or digest, info["signature"].native, message):
+    message = bytes((SET,)) + told.signed[1:] if told.signed else told.content
+    key = envelope(told.certificate).public_key
+    if not signature_holds(key, family, own_digest or digest, told.signature, message):
         return False, "the signature was not made with the signer's key"
     return True, ""
 
 
-def _signer(identifier: Any, certificates: tuple[bytes, ...]) -> bytes:
-    from asn1crypto import x509
+def _parts(parent: Element, *tags: int) -> list[Element]:
+    """The first elements inside, which must have these tags."""
+    found = children(parent, len(tags), ber=True)
+    if tuple(each.tag for each in found) != tags:
+        raise SigningFault("Its fields are not those of CMS")
+    return found
 
+
+def _algorithm(identifier: Element) -> str:
+    parts = children(identifier, 1, ber=True)
+    return dotted(parts[0].value) if parts else ""
+
+
+def _certificate(identifier: Element, certificates: Iterable[bytes]) -> bytes:
+    """The certificate that a signer names, by issuer and serial number or by key identifier; empty when none is it."""
+    named = children(identifier) if identifier.tag == SEQUENCE else []
     for der in certificates:
-        if identifier.name == "subject_key_identifier":
-            if x509.Certificate.load(der).key_identifier == identifier.native:
-                return der
-            continue
         try:
             shape = envelope(der)
         except SigningFault:
             continue
-        named = identifier.chosen
-        if shape.issuer == named["issuer"].dump() and shape.serial == named["serial_number"].native:
+        if identifier.tag == _KEY_IDENTIFIER:
+            if read_certificate(shape.der).key_identifier == identifier.value:
+                return der
+        elif len(named) == 2 and shape.issuer == named[0].whole and shape.serial == integer(named[1]):
             return der
     return b""
 
 
-def _attributes(attributes: Any) -> dict[str, object]:
-    """The value of each attribute; one that is there twice or has several values counts as absent (RFC 5652, 11)."""
-    found: dict[str, object] = {}
-    twice: set[str] = set()
-    for attribute in attributes:
-        name = attribute["type"].dotted
-        if name in found or len(attribute["values"]) != 1:
-            twice.add(name)
-            continue
-        value = attribute["values"][0]
-        found[name] = value.dotted if name == _CONTENT_TYPE else value.native
-    return {name: value for name, value in found.items() if name not in twice}
+def _attributes(tagged: Element | None) -> tuple[dict[str, list[Element]], bool]:
+    """The values of each attribute, and whether one is there twice."""
+    found: dict[str, list[Element]] = {}
+    twice = False
+    for attribute in children(tagged, MOST_ATTRIBUTES) if tagged else ():
+        name, values = _parts(attribute, OBJECT_IDENTIFIER, SET)
+        twice = twice or dotted(name.value) in found
+        found[dotted(name.value)] = children(values, MOST_ATTRIBUTES, ber=True)
+    return found, twice
+
+
+def _single(attributes: Mapping[str, list[Element]], name: str) -> Element | None:
+    """An attribute's value; one with several values counts as absent (RFC 5652, 11)."""
+    values = attributes.get(name, [])
+    return values[0] if len(values) == 1 else None
+
+
+def _digests(values: list[Element] | None) -> tuple[tuple[str, bytes], ...] | None:
+    if values is None:
+        return None
+    pairs = [_parts(value, OBJECT_IDENTIFIER, OCTET_STRING) for value in values]
+    return tuple((dotted(algorithm.value), digest.value) for algorithm, digest in pairs)

@@ -5,15 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from pipeline.apple.signing.certificates import NEVER, Certificate
+from pipeline.apple.signing.material import Material
 from pipeline.apple.signing.profiles import ProvisioningProfile
 from pipeline.apple.signing.trust import Anchors
 from pipeline.model import Location, Platform
 from pipeline.values import dataclass
 
-__all__ = ["Anchors", "Identities", "Identity", "InstalledProfiles", "ProfileProblem", "SigningNeed", "SigningPolicy"]
+__all__ = [
+    "Anchors",
+    "EnvironmentMaterial",
+    "GivenMaterial",
+    "Identities",
+    "Identity",
+    "InstalledProfiles",
+    "JudgedMaterial",
+    "Keychain",
+    "Origin",
+    "ProfileFolders",
+    "ProfileProblem",
+    "SigningNeed",
+    "SigningPolicy",
+]
 
 
 @dataclass(frozen=True)
@@ -37,9 +53,20 @@ class SigningPolicy:
     by: str = ""
 
 
+class Origin(StrEnum):
+    """Where that comes from with which a lane would be signed."""
+
+    KEYCHAIN = "KEYCHAIN"
+    """This machine's keychains and profile folders."""
+    FILES = "FILES"
+    """What `--file` names."""
+    ENVIRONMENT = "ENVIRONMENT"
+    """The environment's secrets."""
+
+
 @dataclass(frozen=True)
 class Identity:
-    """A certificate with its private key, as the keychain lists it for code signing.
+    """A certificate, most often with its private key.
 
     Attributes:
         sha1: of the certificate, lower-case hex; what `codesign` should be given.
@@ -49,6 +76,8 @@ class Identity:
         trusted: whether the chain ends in one of the anchors.
         distrust: why it does not.
         missing: the issuer whose certificate is in no keychain, when that is why.
+        authority: the one of the authorities above it that ends first; None when none is known.
+        place: where it was found, where that is a file or a variable; empty for the keychain.
     """
 
     sha1: str = ""
@@ -58,26 +87,31 @@ class Identity:
     trusted: bool = False
     distrust: str = ""
     missing: str = ""
+    authority: Certificate | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True)
 class Identities:
-    """What this machine's keychains offer for signing.
+    """What there is to sign with.
 
     Attributes:
-        identities: those for code signing, in the keychain's order.
-        installers: certificates that sign installer packages. The keychain lists them as certificates only, so
-            whether the private key is there is not known.
-        at: when the keychains were read (aware, UTC).
+        identities: certificates with their private keys, for code and for installer packages, in the order of the
+            keychain or of the files.
+        keyless: certificates of developers whose private key is not there.
+        shut: files and variables, named one by one, that could not be opened or read: what is missing may be in them.
+        at: when they were looked at (aware, UTC).
     """
 
     identities: tuple[Identity, ...] = ()
-    installers: tuple[Certificate, ...] = ()
+    keyless: tuple[Identity, ...] = ()
+    shut: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     at: datetime = NEVER
+    origin: Origin = Origin.KEYCHAIN
 
     def __str__(self) -> str:
-        return f"{len(self.identities)} for code signing, {len(self.installers)} for installer packages"
+        return f"{len(self.identities)} identities, {len(self.keyless)} certificates without a private key"
 
 
 @dataclass(frozen=True)
@@ -90,7 +124,38 @@ class ProfileProblem:
 
 @dataclass(frozen=True)
 class InstalledProfiles:
-    """The provisioning profiles in the folders that Xcode reads, and when they were read (aware, UTC)."""
+    """The provisioning profiles that Xcode would find, or that were given, and when they were read (aware, UTC)."""
+
+    profiles: tuple[ProvisioningProfile, ...] = ()
+    problems: tuple[ProfileProblem, ...] = ()
+    at: datetime = NEVER
+    origin: Origin = Origin.KEYCHAIN
+
+    def __str__(self) -> str:
+        return f"{len(self.profiles)} profiles" + (f", {len(self.problems)} unreadable" if self.problems else "")
+
+
+@dataclass(frozen=True)
+class Keychain:
+    """Everything that this machine's keychains hold, and when they were read (aware, UTC).
+
+    Attributes:
+        identities: certificates with their private keys.
+        certificates: all certificates, those of the identities and of authorities too.
+    """
+
+    identities: tuple[Identity, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    problems: tuple[str, ...] = ()
+    at: datetime = NEVER
+
+    def __str__(self) -> str:
+        return f"{len(self.identities)} identities, {len(self.certificates)} certificates"
+
+
+@dataclass(frozen=True)
+class ProfileFolders:
+    """Every profile in the folders from which Xcode reads them, and when they were read (aware, UTC)."""
 
     profiles: tuple[ProvisioningProfile, ...] = ()
     problems: tuple[ProfileProblem, ...] = ()
@@ -101,12 +166,55 @@ class InstalledProfiles:
 
 
 @dataclass(frozen=True)
+class GivenMaterial:
+    """What the files hold that `--file` names. `named` are the paths as they were written; empty when none was."""
+
+    materials: tuple[Material, ...] = ()
+    named: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{len(self.materials)} certificates, keys and profiles in {', '.join(self.named) or 'no files'}"
+
+
+@dataclass(frozen=True)
+class EnvironmentMaterial:
+    """What the environment's secrets hold. `variables` are those that are set; empty when none is."""
+
+    materials: tuple[Material, ...] = ()
+    variables: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{len(self.materials)} certificates, keys and profiles in {', '.join(self.variables) or 'no variable'}"
+
+
+@dataclass(frozen=True)
+class JudgedMaterial:
+    """From where a lane would be signed, and, unless that is the keychain, what was found there.
+
+    Attributes:
+        named: files and variables that a person named one by one, as opposed to what lies in a folder.
+    """
+
+    origin: Origin = Origin.KEYCHAIN
+    materials: tuple[Material, ...] = ()
+    named: tuple[str, ...] = ()
+
+    def names(self, material: Material) -> bool:
+        """Whether that is, or is packed in, something that was named by itself."""
+        return material.origin.removesuffix(f"#{material.part}") in self.named
+
+    def __str__(self) -> str:
+        return {"KEYCHAIN": "this Mac's keychains", "FILES": "the given files"}.get(self.origin, "the environment")
+
+
+@dataclass(frozen=True)
 class SigningNeed:
     """What one lane needs in order to be signed for the App Store, as its project says.
 
     Attributes:
         team_id: empty when neither project nor configuration names a team.
         extension_ids: bundle identifiers of what travels inside the app and needs a profile of its own.
+        extension_specifiers: the profile that the project names for one of them, by bundle identifier.
         entitlements: as the project asks for them, settings expanded.
         style: "Automatic" or "Manual" (CODE_SIGN_STYLE).
         identity_name: CODE_SIGN_IDENTITY; often a kind ("Apple Distribution"), sometimes a full name or a SHA-1.
@@ -117,6 +225,7 @@ class SigningNeed:
     team_id: str = ""
     bundle_id: str = ""
     extension_ids: tuple[str, ...] = ()
+    extension_specifiers: Mapping[str, str] = field(default_factory=dict)
     entitlements: Mapping[str, Any] = field(default_factory=dict)
     entitlement_places: Mapping[str, Location] = field(default_factory=dict)
     style: str = "Automatic"
@@ -124,6 +233,10 @@ class SigningNeed:
     identity_at: Location | None = None
     profile_specifier: str = ""
     profile_at: Location | None = None
+
+    def specifier(self, bundle_id: str) -> str:
+        """The profile that the project names for the app or something inside it; empty for any."""
+        return self.profile_specifier if bundle_id == self.bundle_id else self.extension_specifiers.get(bundle_id, "")
 
     @property
     def manual(self) -> bool:

@@ -1,95 +1,139 @@
-"""Asks the machine on which the tools run for its signing identities and provisioning profiles."""
+"""Asks the Mac, the files that were given and the environment for what there is to sign with."""
 
-import binascii
+from pathlib import Path
 
-from pipeline.apple.signing.certificates import CertificateKind
-from pipeline.apple.signing.facts import Identities, Identity, InstalledProfiles, ProfileProblem, SigningNeed
+from pipeline.apple.signing.facts import (
+    EnvironmentMaterial,
+    GivenMaterial,
+    Identities,
+    InstalledProfiles,
+    JudgedMaterial,
+    Keychain,
+    Origin,
+    ProfileFolders,
+    ProfileProblem,
+    SigningNeed,
+)
 from pipeline.apple.signing.faults import SigningFault
+from pipeline.apple.signing.identities import (
+    Authorities,
+    judged_in_keychain,
+    judged_in_materials,
+    keychain_of,
+    profiles_in_materials,
+)
+from pipeline.apple.signing.material import Fault, Material, pretends, read_material
 from pipeline.apple.signing.profiles import ProvisioningProfile, read_profile
 from pipeline.apple.signing.security import read_certificates, read_identities
-from pipeline.apple.signing.trust import APPLE_INTERMEDIATES, Anchors, walk
+from pipeline.apple.signing.trust import Anchors
 from pipeline.apple.xcode.facts import TargetEntitlements, TargetSettings
-from pipeline.model import Declaration, Lane, Reading, probe
+from pipeline.model import Declaration, Lane, Reading, UsageFault, probe
 from pipeline.ports.clock import Clock
+from pipeline.ports.files import Unreadable
+from pipeline.ports.given import GivenFiles
+from pipeline.ports.home import Home
+from pipeline.ports.secrets import Secrets
 from pipeline.ports.tools import Completed, Tools
 
 NO_KEYCHAIN = "no keychain on this machine: `security` exists only on macOS"
-SIGN_ELSEWHERE = "sign on a Mac, or give the finished artifact with --ipa or --pkg"
+SIGN_ELSEWHERE = (
+    "sign on a Mac, name the signing material with --file or in SIGNING_CERTIFICATES and SIGNING_PROFILES, or give the "
+    "finished artifact with --ipa or --pkg"
+)
 PATIENCE = 60.0
 """Seconds. A locked keychain makes `security` wait for a person."""
 MOST_PROFILES = 2_000
+MOST_MATERIALS = 20_000
+LARGEST = 16 * 1024 * 1024
+"""Bytes; a profile with a thousand certificates and devices has two million."""
 
 PROFILE_FOLDERS = (
     "Library/Developer/Xcode/UserData/Provisioning Profiles",
     "Library/MobileDevice/Provisioning Profiles",
 )
 """Below the home folder: since Xcode 16 (release note 54347894), and before; Xcode reads both."""
+PROFILE_NAMES = ("*.mobileprovision", "*.provisionprofile")
+
+CERTIFICATES = "SIGNING_CERTIFICATES"
+PASSWORD = "SIGNING_CERTIFICATES_PASSWORD"  # noqa: S105 -- the name of a variable
+PROFILES = "SIGNING_PROFILES"
+VARIABLES = (CERTIFICATES, PROFILES)
+
+_ZIP = b"PK\x03\x04"
+_SIGNED_CODE = (
+    b"xar!",
+    *(b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"),
+)
+"""How installer packages and Mach-O files begin: who signed those is another room's to say."""
+
+
+@probe(scope="APP")
+def keychain(tools: Tools, clock: Clock, anchors: Anchors) -> Keychain | Reading[Keychain]:
+    """Everything in the keychains of the search list."""
+    return _keychain(tools, clock, anchors)
+
+
+@probe(scope="APP")
+def profile_folders(
+    tools: Tools, home: Home, clock: Clock, anchors: Anchors
+) -> ProfileFolders | Reading[ProfileFolders]:
+    """Everything in both install folders."""
+    return _profile_folders(tools, home, clock, anchors)
 
 
 @probe(lasting=True, scope="APP")
-def keychain_identities(tools: Tools, clock: Clock, anchors: Anchors) -> Identities | Reading[Identities]:
-    """The code-signing identities with their certificates and chains.
-
-    macOS fetches an intermediate certificate that no keychain holds, so Apple's are at hand here too.
-    Installer certificates are not for code signing, so `find-identity` never lists them; they are picked from all
-    certificates by kind, because their names are no proof.
-    """
-    if tools.find("security") is None:
-        return Reading.unknown(Identities, NO_KEYCHAIN, remedy=SIGN_ELSEWHERE)
-    listed = tools.run(["security", "find-identity", "-p", "codesigning"], timeout=PATIENCE)
-    held = tools.run(["security", "find-certificate", "-a", "-Z", "-p"], timeout=PATIENCE)
-    for answer in (listed, held):
-        if answer.returncode != 0:
-            return Reading.unknown(Identities, _complaint(answer))
-    certificates, problems = read_certificates(held.stdout)
-    by_sha1 = {certificate.sha1: certificate for certificate in certificates}
-    authorities = [certificate.der for certificate in certificates if certificate.kind is CertificateKind.AUTHORITY]
-    at = clock.now()
-    identities: list[Identity] = []
-    for line in read_identities(listed.stdout):
-        certificate = by_sha1.get(line.sha1)
-        if certificate is None:
-            identities.append(Identity(line.sha1, line.label, line.problem))
-            continue
-        chain = walk(certificate.der, (*APPLE_INTERMEDIATES, *authorities), anchors, at)
-        identities.append(
-            Identity(line.sha1, line.label, line.problem, certificate, chain.trusted, chain.reason, chain.missing)
-        )
-    installers = tuple(each for each in certificates if each.kind is CertificateKind.MAC_INSTALLER_DISTRIBUTION)
-    return Identities(tuple(identities), installers, problems, at)
+def given_material(given: GivenFiles, secrets: Secrets, anchors: Anchors) -> Reading[GivenMaterial]:
+    """The signing material in the files that `--file` names; a password opens them and is forgotten."""
+    return Reading.of(GivenMaterial(_given(given, secrets, anchors), given.named), given.source)
 
 
 @probe(lasting=True, scope="APP")
-def installed_profiles(tools: Tools, clock: Clock, anchors: Anchors) -> InstalledProfiles | Reading[InstalledProfiles]:
-    """The profiles in both install folders, each once, with their signatures checked."""
-    if tools.find("security") is None:
-        return Reading.unknown(InstalledProfiles, NO_KEYCHAIN, remedy=SIGN_ELSEWHERE)
-    told = tools.run(["printenv", "HOME"], timeout=PATIENCE)
-    home = told.stdout.strip("\r\n").rstrip("/")
-    if told.returncode != 0 or not home.startswith("/"):
-        return Reading.unknown(InstalledProfiles, "the home folder, where profiles are installed, is not known (HOME)")
-    found = tools.run(_search(home), timeout=PATIENCE)
-    if found.returncode != 0 and not _only_absent(found.stderr):
-        return Reading.unknown(InstalledProfiles, _complaint(found))
-    paths = [line for line in found.stdout.splitlines() if line.endswith((".mobileprovision", ".provisionprofile"))]
-    if len(paths) > MOST_PROFILES:
-        return Reading.unknown(
-            InstalledProfiles, f"{len(paths):,} profiles are installed; at most {MOST_PROFILES:,} are read"
-        )
-    profiles: dict[bytes, ProvisioningProfile] = {}
-    problems: list[ProfileProblem] = []
-    for path in paths:
-        answer = tools.run(["base64", "-i", path], timeout=PATIENCE)
-        if answer.returncode != 0:
-            problems.append(ProfileProblem(path, _complaint(answer)))
-            continue
-        try:
-            data = binascii.a2b_base64(answer.stdout)
-            if data not in profiles:
-                profiles[data] = read_profile(data, anchors, path=path)
-        except (SigningFault, ValueError) as fault:
-            problems.append(ProfileProblem(path, str(fault)))
-    return InstalledProfiles(tuple(profiles.values()), tuple(problems), clock.now())
+def environment_material(secrets: Secrets, anchors: Anchors) -> EnvironmentMaterial:
+    """The signing material in the environment's secrets."""
+    return EnvironmentMaterial(*_environment(secrets, anchors))
+
+
+@probe(lasting=True, scope="APP")
+def judged_material(
+    given: GivenFiles, tools: Tools, secrets: Secrets, anchors: Anchors
+) -> JudgedMaterial | Reading[JudgedMaterial]:
+    """From where a lane would be signed: files that are named, else the keychain, else the environment."""
+    if given.named:
+        named = tuple(str(Path(each)) for each in given.named)
+        return Reading.of(JudgedMaterial(Origin.FILES, _given(given, secrets, anchors), named), given.source)
+    if tools.find("security") is not None:
+        return Reading.of(JudgedMaterial(), tools.source)
+    materials, variables = _environment(secrets, anchors)
+    if not variables:
+        return Reading.unknown(JudgedMaterial, NO_KEYCHAIN, remedy=SIGN_ELSEWHERE)
+    named = tuple(f"${name}" for name in variables)
+    return Reading.of(JudgedMaterial(Origin.ENVIRONMENT, materials, named), secrets.source)
+
+
+@probe(lasting=True, scope="APP")
+def identities(
+    judged: JudgedMaterial, tools: Tools, clock: Clock, anchors: Anchors
+) -> Identities | Reading[Identities]:
+    """What there is to sign with, where the lane would be signed from."""
+    if judged.origin is not Origin.KEYCHAIN:
+        return Reading.of(judged_in_materials(judged, anchors, clock.now()))
+    held = _keychain(tools, clock, anchors)
+    if isinstance(held, Reading):
+        return Reading.unknown(Identities, held.why, remedy=held.remedy)
+    return judged_in_keychain(held)
+
+
+@probe(lasting=True, scope="APP")
+def installed_profiles(
+    judged: JudgedMaterial, tools: Tools, home: Home, clock: Clock, anchors: Anchors
+) -> InstalledProfiles | Reading[InstalledProfiles]:
+    """The profiles that Xcode would find, where the lane would be signed from."""
+    if judged.origin is not Origin.KEYCHAIN:
+        return Reading.of(profiles_in_materials(judged, clock.now()))
+    held = _profile_folders(tools, home, clock, anchors)
+    if isinstance(held, Reading):
+        return Reading.unknown(InstalledProfiles, held.why, remedy=held.remedy)
+    return InstalledProfiles(held.profiles, held.problems, held.at)
 
 
 @probe
@@ -97,11 +141,15 @@ def signing_need(
     settings: TargetSettings, entitlements: TargetEntitlements, declared: Declaration, lane: Lane
 ) -> SigningNeed:
     """What the lane's target asks of signing; what `config/` declares stands in where the project is silent."""
+    inside = [each for each in settings.extensions if each.bundle_id]
     return SigningNeed(
         platform=lane.platform,
         team_id=settings.team_id.text or declared.team_id,
         bundle_id=settings.bundle_id.text or declared.bundle_id,
-        extension_ids=tuple(each.bundle_id.text for each in settings.extensions if each.bundle_id),
+        extension_ids=tuple(each.bundle_id.text for each in inside),
+        extension_specifiers={
+            each.bundle_id.text: each.profile_specifier.text for each in inside if each.profile_specifier
+        },
         entitlements=entitlements.values,
         entitlement_places=entitlements.places,
         style=settings.code_sign_style.text or "Automatic",
@@ -112,16 +160,104 @@ def signing_need(
     )
 
 
-def _search(home: str) -> list[str]:
-    folders = [f"{home}/{folder}" for folder in PROFILE_FOLDERS]
-    kinds = ["(", "-name", "*.mobileprovision", "-o", "-name", "*.provisionprofile", ")"]
-    return ["find", "-L", *folders, "-type", "f", *kinds]
+def _keychain(tools: Tools, clock: Clock, anchors: Anchors) -> Keychain | Reading[Keychain]:
+    """Three listings: identities that sign code, all identities (for installer packages), and all certificates."""
+    if tools.find("security") is None:
+        return Reading.unknown(Keychain, NO_KEYCHAIN, remedy=SIGN_ELSEWHERE)
+    questions = (("find-identity", "-p", "codesigning"), ("find-identity", "-p", "basic"), _ALL_CERTIFICATES)
+    answers = [tools.run(["security", *each], timeout=PATIENCE) for each in questions]
+    for answer in answers:
+        if answer.returncode != 0:
+            return Reading.unknown(Keychain, _complaint(answer))
+    for_code, for_all, held = (answer.stdout for answer in answers)
+    certificates, problems = read_certificates(held)
+    authorities = Authorities(certificates, anchors, at := clock.now())
+    listed = keychain_of(read_identities(for_code), read_identities(for_all), certificates, authorities)
+    return Keychain(listed.identities, certificates, problems, at)
 
 
-def _only_absent(complaints: str) -> bool:
-    """Whether all that `find` complained of is a folder that does not exist: Xcode makes them when it needs them."""
-    lines = complaints.splitlines()
-    return bool(lines) and all(line.endswith("No such file or directory") for line in lines)
+_ALL_CERTIFICATES = ("find-certificate", "-a", "-Z", "-p")
+
+
+def _profile_folders(
+    tools: Tools, home: Home, clock: Clock, anchors: Anchors
+) -> ProfileFolders | Reading[ProfileFolders]:
+    if tools.find("security") is None:
+        return Reading.unknown(ProfileFolders, NO_KEYCHAIN, remedy=SIGN_ELSEWHERE)
+    paths = [path for folder in PROFILE_FOLDERS for path in home.find(folder, *PROFILE_NAMES)]
+    if len(paths) > MOST_PROFILES:
+        told = f"{len(paths):,} profiles are installed; at most {MOST_PROFILES:,} are read"
+        return Reading.unknown(ProfileFolders, told, remedy=f"clear ~/{PROFILE_FOLDERS[0]} of what is out of use")
+    profiles: dict[bytes, ProvisioningProfile] = {}
+    problems: list[ProfileProblem] = []
+    for path in paths:
+        shown = f"~/{path}"
+        try:
+            data = home.read(path, LARGEST)
+            if data not in profiles:
+                profiles[data] = read_profile(data, anchors, path=shown)
+        except FileNotFoundError:
+            continue  # deleted in between
+        except (SigningFault, Unreadable) as fault:
+            problems.append(ProfileProblem(shown, str(fault)))
+    return ProfileFolders(tuple(profiles.values()), tuple(problems), clock.now())
+
+
+def _given(given: GivenFiles, secrets: Secrets, anchors: Anchors) -> tuple[Material, ...]:
+    # The password of a simulated Mac opens no real file.
+    passwords = _passwords(secrets) if secrets.source is given.source else ()
+    named = {Path(each) for each in given.named}
+    found: list[Material] = []
+    for path in given.paths():
+        read = _in_file(path, given, passwords, anchors)
+        if read is None:
+            continue
+        if all(each.fault is Fault.UNREADABLE for each in read):
+            # In a folder, what neither is signing material nor claims to be is none of our business.
+            read = read or _nothing(str(path)) if path in named or pretends(path.name) else ()
+        found += read
+        if len(found) > MOST_MATERIALS:
+            raise UsageFault(
+                f"the given files hold more than {MOST_MATERIALS:,} certificates, keys and profiles",
+                remedy="name fewer files with --file",
+            )
+    return tuple(found)
+
+
+def _in_file(
+    path: Path, given: GivenFiles, passwords: tuple[str, ...], anchors: Anchors
+) -> tuple[Material, ...] | None:
+    """What a file holds; None for apps and packages, and for archives of something else."""
+    head = b""
+    try:
+        with given.opened(path) as file:
+            head = file.read(len(_ZIP))
+        if head in _SIGNED_CODE:
+            return None
+        read = read_material(given.read(path, LARGEST), str(path), passwords, anchors)
+    except (Unreadable, OSError) as fault:
+        why = (fault.why or fault.what) if isinstance(fault, Unreadable) else fault.strerror or "it cannot be read"
+        read = () if head == _ZIP else (Material(str(path), fault=Fault.UNREADABLE, why=why),)
+    return read or (None if head == _ZIP else ())
+
+
+def _nothing(origin: str) -> tuple[Material, ...]:
+    return (Material(origin, fault=Fault.UNREADABLE, why="it holds no certificate, key or profile"),)
+
+
+def _environment(secrets: Secrets, anchors: Anchors) -> tuple[tuple[Material, ...], tuple[str, ...]]:
+    told = {name: value for name in VARIABLES if (value := secrets.get(name))}
+    found: list[Material] = []
+    for name, value in told.items():
+        passwords = _passwords(secrets) if name == CERTIFICATES else ()
+        data, origin = value.encode("utf-8", "surrogateescape"), f"${name}"
+        found += read_material(data, origin, passwords, anchors) or _nothing(origin)
+    return tuple(found), tuple(told)
+
+
+def _passwords(secrets: Secrets) -> tuple[str, ...]:
+    password = secrets.get(PASSWORD)
+    return (password,) if password else ()
 
 
 def _complaint(answer: Completed) -> str:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from pipeline.apple.signing.certificates import NEVER, Certificate, CertificateKind, read_certificate
 from pipeline.apple.signing.cms import SignedMessage, read_signed
 from pipeline.apple.signing.faults import SigningFault
+from pipeline.apple.signing.plist import read_property_list
 from pipeline.apple.signing.trust import Anchors, walk
+from pipeline.apple.signing.twin import differences, read_twin
 from pipeline.values import dataclass
 
-SIZE_LIMIT = 16 * 1024 * 1024
+SIZE_LIMIT = 4 * 1024 * 1024
 MOST_DEVELOPER_CERTIFICATES = 1_000
 WILDCARD = "*"
 
@@ -38,7 +40,7 @@ class Seal(StrEnum):
     APPLE = "APPLE"
     """Signed by a profile signer whose chain ends in a trusted root."""
     DOCTORED = "DOCTORED"
-    """The content is not what was signed."""
+    """The content is not what was signed, or not what Apple's own copy inside it says."""
     FOREIGN = "FOREIGN"
     """Signed, but not by Apple."""
     UNKNOWN = "UNKNOWN"
@@ -66,6 +68,9 @@ class ProvisioningProfile:
     devices: int = 0
     all_devices: bool = False
     xcode_managed: bool = False
+    distribution_type: str = ""
+    """As Apple's own copy inside the profile says: LIMITED (development), ADHOC, STORE or DIRECT (Developer ID) were
+    seen. Empty in profiles from before that copy (autumn 2021), and where it cannot be verified."""
     created: datetime = NEVER
     expires: datetime = NEVER
     seal: Seal = Seal.UNKNOWN
@@ -93,7 +98,8 @@ def read_profile(data: bytes, anchors: Anchors, *, path: str = "") -> Provisioni
     if len(data) > SIZE_LIMIT:
         raise SigningFault("The profile is too large", why=f"{len(data):,} bytes, at most {SIZE_LIMIT:,} are read")
     message = read_signed(data)
-    content, problems = _property_list(message.content)
+    content, twice = read_property_list(message.content)
+    problems = [f"The key “{key}” is given twice" for key in twice[:10]]
     entitlements = content.get("Entitlements")
     if not isinstance(entitlements, dict):
         entitlements = {}
@@ -104,6 +110,10 @@ def read_profile(data: bytes, anchors: Anchors, *, path: str = "") -> Provisioni
     identifier = _text(entitlements, "application-identifier")
     identifier = identifier or _text(entitlements, "com.apple.application-identifier")
     seal, reason, signer = _seal(message, anchors, _moment(content, "CreationDate"))
+    twin = _twin(content, anchors, problems)
+    if seal is not Seal.DOCTORED and (differing := differences(content, twin)):
+        named = ", ".join(f"“{key}”" for key in differing)
+        seal, reason = Seal.DOCTORED, f"it differs from Apple's own copy inside it in {named}"
     return ProvisioningProfile(
         uuid=_text(content, "UUID"),
         name=_text(content, "Name"),
@@ -119,13 +129,14 @@ def read_profile(data: bytes, anchors: Anchors, *, path: str = "") -> Provisioni
         developer_certificates=_developer_certificates(content, problems),
         devices=len(devices) if isinstance(devices, list) else 0,
         all_devices=content.get("ProvisionsAllDevices") is True,
+        distribution_type=_text(twin, "ProfileDistributionType"),
         xcode_managed=content.get("IsXcodeManaged") is True,
         created=_moment(content, "CreationDate"),
         expires=_moment(content, "ExpirationDate"),
         seal=seal,
         seal_reason=reason,
         signer=signer,
-        signed_at=message.signed_at,
+        signed_at=message.only.signed_at,
         problems=tuple(problems),
         path=path,
     )
@@ -163,44 +174,16 @@ def _matches(pattern: str, text: str) -> bool:
     return text == pattern
 
 
-class _Dictionary(dict[str, Any]):
-    """Tells when a key is given twice: Apple's parsers and Python's disagree on which value counts."""
-
-    def __init__(self, twice: list[str]) -> None:
-        super().__init__()
-        self._twice = twice
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        if key in self:
-            self._twice.append(key)
-        super().__setitem__(key, value)
-
-
-def _property_list(content: bytes) -> tuple[dict[str, Any], list[str]]:
-    """The profile's dictionary and what is odd about it."""
-    import plistlib
-    from xml.parsers.expat import ExpatError
-
-    twice: list[str] = []
+def _twin(content: Mapping[str, Any], anchors: Anchors, problems: list[str]) -> Mapping[str, Any]:
+    """The values of Apple's own copy in DER; none when there is none, and a problem when it cannot be verified."""
+    data = content.get("DER-Encoded-Profile")
+    if data is None:
+        return {}
     try:
-        # plistlib only ever calls what is annotated as a type.
-        make = cast("type[dict[str, Any]]", lambda: _Dictionary(twice))
-        found = plistlib.loads(content, fmt=plistlib.FMT_XML, dict_type=make)
-    except (
-        ExpatError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        LookupError,
-        OverflowError,
-        RecursionError,
-    ) as fault:
-        raise SigningFault("The profile's content is not a property list", why=str(fault)) from fault
-    if not isinstance(found, dict):
-        raise SigningFault("The profile's content is not a dictionary", why=f"it is a {type(found).__name__}")
-    return found, [f"The key “{key}” is given twice" for key in twice[:10]]
+        return read_twin(data if isinstance(data, bytes) else b"", anchors)
+    except SigningFault as fault:
+        problems.append(f"Its DER-Encoded-Profile, which Apple's systems go by, cannot be verified: {fault}")
+        return {}
 
 
 def _text(content: Mapping[str, Any], key: str) -> str:
@@ -215,7 +198,7 @@ def _texts(content: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 def _moment(content: Mapping[str, Any], key: str) -> datetime:
     value = content.get(key)
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else NEVER
+    return value if isinstance(value, datetime) else NEVER
 
 
 def _without_prefix(identifier: str, prefixes: tuple[str, ...]) -> str:
@@ -261,11 +244,12 @@ def _seal(message: SignedMessage, anchors: Anchors, created: datetime) -> tuple[
     signs profiles (Security, SecPolicy.c: SecPolicyCreateiPhoneProvisioningProfileSigning and
     SecPolicyCreateOSXProvisioningProfileSigning).
     """
-    if message.intact is False:
-        return Seal.DOCTORED, message.why, ""
-    if message.intact is None:
-        return Seal.UNKNOWN, message.why, ""
-    chain = walk(message.signer, message.certificates, anchors, message.signed_at or created)
+    signature = message.only
+    if signature.intact is False:
+        return Seal.DOCTORED, signature.why, ""
+    if signature.intact is None or signature.bare:
+        return Seal.UNKNOWN, signature.why or "it has no signed attributes; Apple's has", ""
+    chain = walk(signature.certificate, message.certificates, anchors, signature.signed_at or created)
     signer = chain.certificates[0]
     name = signer.subject_name
     if chain.missing:

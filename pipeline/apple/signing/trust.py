@@ -8,12 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from pipeline.apple.signing.authorities import INTERMEDIATES, ROOTS
 from pipeline.apple.signing.certificates import Certificate, read_certificate
 from pipeline.apple.signing.der import Envelope, envelope
 from pipeline.apple.signing.faults import SigningFault
 from pipeline.values import dataclass
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives import hashes
 
 MOST_CERTIFICATES = 64
 """How many of the certificates that come with a signature are looked at; Apple's bring three or four."""
@@ -78,6 +82,23 @@ class Chain:
     anchor: str = ""
     """Name of the root it ends in, when trusted."""
 
+    @property
+    def weakest(self) -> Certificate:
+        """The certificate that ends first: after it, nothing that the leaf signs is believed anew.
+
+        Of several that end together it is the highest one, because it is what the others were cut to: Developer ID
+        certificates end with their authority.
+
+        Raises:
+            ValueError: a chain without certificates.
+        """
+        return min(reversed(self.certificates), key=lambda each: each.not_after)
+
+    @property
+    def expires(self) -> datetime:
+        """When the chain ends (aware, UTC): the earliest end among its certificates. Raises ValueError as `weakest`."""
+        return self.weakest.not_after
+
 
 def walk(leaf: bytes, others: Iterable[bytes], anchors: Anchors, at: datetime) -> Chain:
     """Follow issuers from `leaf` (DER or PEM) through `others` to one of `anchors`, everything valid at `at` (aware).
@@ -110,8 +131,9 @@ def walk(leaf: bytes, others: Iterable[bytes], anchors: Anchors, at: datetime) -
     return best or Chain(reason=f"its issuers are too entangled: {MOST_LINKS} links were followed without an end")
 
 
-def _by_subject(others: Iterable[bytes], anchors: Anchors) -> dict[bytes, list[Envelope]]:
-    pool: dict[bytes, list[Envelope]] = {}
+def _by_subject(others: Iterable[bytes], anchors: Anchors) -> dict[bytes, dict[bytes, Envelope]]:
+    """Each certificate once, by subject and then by its DER."""
+    pool: dict[bytes, dict[bytes, Envelope]] = {}
     for number, der in enumerate((*anchors.certificates, *others)):
         if number >= MOST_CERTIFICATES + len(anchors.certificates):
             break
@@ -119,19 +141,19 @@ def _by_subject(others: Iterable[bytes], anchors: Anchors) -> dict[bytes, list[E
             shape = envelope(der)
         except SigningFault:
             continue
-        same_name = pool.setdefault(shape.subject, [])
-        if shape not in same_name:
-            same_name.append(shape)
+        pool.setdefault(shape.subject, {})[shape.der] = shape
     return pool
 
 
-def _issuers(path: tuple[Certificate, ...], pool: Mapping[bytes, list[Envelope]]) -> tuple[list[Certificate], Chain]:
+def _issuers(
+    path: tuple[Certificate, ...], pool: Mapping[bytes, Mapping[bytes, Envelope]]
+) -> tuple[list[Certificate], Chain]:
     """The authorities that issued the tip of a path and, for the case that there are none, the verdict."""
     tip = path[-1]
     shape = envelope(tip.der)
     if shape.issuer == shape.subject:
         return [], Chain(path, reason=f"it ends in “{tip.subject_name}”, which is not a trusted root")
-    candidates = pool.get(shape.issuer, [])
+    candidates = pool.get(shape.issuer, {}).values()
     if not candidates:
         missing = f"{tip.issuer_name} ({tip.issuer_unit})" if tip.issuer_unit else tip.issuer_name
         return [], Chain(path, reason=f"the certificate of the issuer “{missing}” is missing", missing=missing)
@@ -140,7 +162,7 @@ def _issuers(path: tuple[Certificate, ...], pool: Mapping[bytes, list[Envelope]]
     found: list[Certificate] = []
     verdict = Chain(path, reason=f"“{tip.subject_name}” was not signed with the key of “{tip.issuer_name}”")
     for candidate in candidates:
-        if not _link_holds(shape, candidate):
+        if not _link_holds(shape.der, candidate.der):
             continue
         try:
             issuer = read_certificate(candidate.der)
@@ -149,15 +171,16 @@ def _issuers(path: tuple[Certificate, ...], pool: Mapping[bytes, list[Envelope]]
         below = len(path) - 1
         if not issuer.authority or (issuer.path_length is not None and issuer.path_length < below):
             verdict = Chain(path, reason=f"“{issuer.subject_name}” may not issue “{tip.subject_name}”")
-        elif issuer not in path:
+        elif all(issuer.sha256 != each.sha256 for each in path):
             found.append(issuer)
     return found, verdict
 
 
-@lru_cache(maxsize=256)
-def _link_holds(child: Envelope, issuer: Envelope) -> bool:
+@lru_cache(maxsize=2048)
+def _link_holds(child_der: bytes, issuer_der: bytes) -> bool:
+    child = envelope(child_der)
     family, digest = ALGORITHMS[child.algorithm]
-    return signature_holds(issuer.public_key, family, digest, child.signature, child.signed)
+    return signature_holds(envelope(issuer_der).public_key, family, digest, child.signature, child.signed)
 
 
 def signature_holds(public_key: bytes, family: str, digest: str, signature: bytes, message: bytes) -> bool:
@@ -171,27 +194,35 @@ def signature_holds(public_key: bytes, family: str, digest: str, signature: byte
         message: what was signed.
     """
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-    from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-    made_with: dict[str, hashes.HashAlgorithm] = {
-        "sha1": hashes.SHA1(),  # noqa: S303 -- Apple's oldest links are made with it
-        "sha256": hashes.SHA256(),
-        "sha384": hashes.SHA384(),
-        "sha512": hashes.SHA512(),
-    }
     try:
-        key = load_der_public_key(public_key)
+        key = _public_key(public_key)
         if isinstance(key, rsa.RSAPublicKey) and family == RSA_PKCS1 and key.key_size <= MOST_KEY_BITS:
-            key.verify(signature, message, padding.PKCS1v15(), made_with[digest])
+            key.verify(signature, message, padding.PKCS1v15(), _made_with(digest))
         elif isinstance(key, ec.EllipticCurvePublicKey) and family == ECDSA:
-            key.verify(signature, message, ec.ECDSA(made_with[digest]))
+            key.verify(signature, message, ec.ECDSA(_made_with(digest)))
         else:
             return False
     except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
+
+
+@lru_cache(maxsize=4)
+def _made_with(digest: str) -> hashes.HashAlgorithm:
+    from cryptography.hazmat.primitives import hashes
+
+    if digest == "sha1":
+        return hashes.SHA1()  # noqa: S303 -- Apple's oldest links are made with it
+    return {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}[digest]
+
+
+@lru_cache(maxsize=64)
+def _public_key(info: bytes) -> object:
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    return load_der_public_key(info)
 
 
 def _out_of_date(certificate: Certificate, at: datetime) -> str:

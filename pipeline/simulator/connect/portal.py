@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, Protocol
 
 from pipeline.simulator.clockface import DAY, universal
 from pipeline.simulator.connect.documents import many, one, related_one
 from pipeline.simulator.connect.relations import linked_records
-from pipeline.simulator.connect.routes import Call, Refusal, refuse, route
+from pipeline.simulator.connect.routes import Call, R, Refusal, refuse
+from pipeline.simulator.connect.routes import route as any_route
 from pipeline.simulator.contract import DUPLICATE, attribute_invalid, relationship_invalid
 from pipeline.simulator.state import Record
 
 YEAR = 365 * DAY
-MOST_DISTRIBUTION = 3
 MOST_DEVELOPMENT = 10
-"""How many certificates of a kind a team may hold; the exact numbers differ per account, these are the usual ones."""
+"""How many development certificates of a kind a team may hold: a usual number, it differs per account."""
+
+FORBIDDEN = "forbidden"
+"""The table of what the API key may not use, by kind; `detail` is what Apple says of it."""
+
+MANAGERS = frozenset({"ACCOUNT_HOLDER", "ADMIN", "APP_MANAGER"})
+"""Roles that create and revoke distribution certificates and profiles: developer.apple.com/support/roles."""
 
 _DISTRIBUTION = frozenset({"DISTRIBUTION", "IOS_DISTRIBUTION", "MAC_APP_DISTRIBUTION", "MAC_INSTALLER_DISTRIBUTION"})
 _NAMES = {
@@ -32,9 +40,12 @@ _NAMES = {
 class Issued(Protocol):
     """A certificate that was issued: DER, upper-case hex serial number without prefix, end in seconds since 1970."""
 
-    content: bytes
-    serial: str
-    expires: float
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def serial(self) -> str: ...
+    @property
+    def expires(self) -> float: ...
 
 
 class Issuer(Protocol):
@@ -47,6 +58,35 @@ class Issuer(Protocol):
     def profile(self, plist: dict[str, Any], now: float) -> bytes:
         """The CMS-signed provisioning profile."""
         ...
+
+
+def route(method: str, path: str) -> Callable[[R], R]:
+    """Declare a route that is refused where the API key may not use the portal."""
+    kind = path.split("/")[2]
+
+    def mark(function: R) -> R:
+        @wraps(function)
+        def guarded(call: Call) -> Any:
+            forbidden = call.state.find(FORBIDDEN, kind)
+            if forbidden or kind in call.scenario.portal.forbids:
+                detail = "The API key in use does not allow this request"
+                _forbid(str(forbidden.attributes["detail"]) if forbidden else detail)
+            return function(call)
+
+        any_route(method, path)(guarded)
+        return function
+
+    return mark
+
+
+def _forbid(detail: str) -> None:
+    refuse(403, "FORBIDDEN_ERROR", "This request is forbidden for security reasons", detail)
+
+
+def _managed(call: Call) -> None:
+    """Refuse a role that may look and not change; Apple's words for it were not seen."""
+    if MANAGERS.isdisjoint(call.scenario.roles):
+        _forbid("The API key in use does not allow this request")
 
 
 @route("GET", "/v1/bundleIds")
@@ -152,8 +192,12 @@ def create_certificate(call: Call) -> Any:
     """Apple: certificates_createInstance; a full drawer is refused in the words quoted in many public threads."""
     kind = call.attributes["certificateType"]
     issuer = _issuer(call)
-    held = [c for c in call.state.table("certificates").values() if c.attributes["certificateType"] == kind]
-    most = MOST_DISTRIBUTION if kind in _DISTRIBUTION else MOST_DEVELOPMENT
+    if kind.startswith("DEVELOPER_ID_"):
+        # fastlane/fastlane#27149 quotes it.
+        _forbid("This operation can only be performed by the Account Holder")
+    _managed(call)
+    held = [c for c in call.state.table("certificates").values() if _takes_room(c, kind, call.now)]
+    most = call.scenario.portal.distribution if kind in _DISTRIBUTION else MOST_DEVELOPMENT
     name = _NAMES.get(kind, kind)
     if len(held) >= most:
         title = "There is a problem with the request entity"
@@ -176,9 +220,20 @@ def create_certificate(call: Call) -> Any:
         "certificateContent": base64.b64encode(issued.content).decode(),
         "activated": None,
     }
-    made = Record("certificates", call.state.fresh("certificates", issued.serial, portal=True), attributes)
+    appears = _later(call, call.scenario.portal.certificates_invisible)
+    made = Record("certificates", call.state.fresh("certificates", issued.serial, portal=True), attributes, {}, appears)
     call.accept([made], detail={"certificateType": kind, "serialNumber": issued.serial})
-    return one(call, made)
+    return one(call, made.altered(hidden={"appears": call.now}))
+
+
+def _later(call: Call, seconds: float) -> dict[str, float]:
+    """From when on lists show it."""
+    return {"appears": call.now + seconds} if seconds else {}
+
+
+def _takes_room(certificate: Record, kind: str, now: float) -> bool:
+    held = certificate.attributes
+    return held.get("certificateType") == kind and (held.get("expirationDate") or "") > universal(now)
 
 
 @route("GET", "/v1/certificates/{id}")
@@ -190,6 +245,7 @@ def read_certificate(call: Call) -> Any:
 @route("DELETE", "/v1/certificates/{id}")
 def revoke_certificate(call: Call) -> Any:
     """Apple: certificates_deleteInstance; profiles that hold it become INVALID."""
+    _managed(call)
     certificate = call.one("certificates")
     struck = [
         profile.altered(attributes={"profileState": "INVALID"})
@@ -208,6 +264,7 @@ def list_profiles(call: Call) -> Any:
 @route("POST", "/v1/profiles")
 def create_profile(call: Call) -> Any:
     """Apple: profiles_createInstance."""
+    _managed(call)
     given = call.attributes
     issuer = _issuer(call)
     bundle_id = call.state.find("bundleIds", call.linked("bundleId"))
@@ -238,9 +295,10 @@ def create_profile(call: Call) -> Any:
         "expirationDate": universal(expires),
     }
     links = {"bundleId": bundle_id.id, "certificates": certificates, "devices": devices}
-    made = Record("profiles", identifier, attributes, links)
+    appears = _later(call, call.scenario.portal.profiles_invisible)
+    made = Record("profiles", identifier, attributes, links, appears)
     call.accept([made], detail=given)
-    return one(call, made)
+    return one(call, made.altered(hidden={"appears": call.now}))
 
 
 def _entries(call: Call, bundle_id: Record, certificates: list[str], devices: list[str], uuid: str) -> dict[str, Any]:
@@ -296,6 +354,7 @@ def read_profile(call: Call) -> Any:
 @route("DELETE", "/v1/profiles/{id}")
 def delete_profile(call: Call) -> Any:
     """Apple: profiles_deleteInstance."""
+    _managed(call)
     profile = call.one("profiles")
     call.accept(drops=[(profile.kind, profile.id)])
 

@@ -1,4 +1,4 @@
-"""The developer's keychain and provisioning profiles: what the app's project needs, spoilt as the scenario says."""
+"""The developer's own keychain and provisioning profiles: what the app needs, spoilt as the scenario says."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.simulator.authority import Authority, Identity, Kind, Profile
 from pipeline.simulator.machine import entitlements
+from pipeline.simulator.machine.keychains import Keychains
 from pipeline.simulator.machine.project import SDKS, BuildError, Project, Sdk, Settings, Target
 from pipeline.simulator.machine.scenario import Scenario, Standing
 from pipeline.values import dataclass
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 FOLDER = "Library/Developer/Xcode/UserData/Provisioning Profiles"
 """Below the home folder; where Xcode 16 and later keep profiles."""
+OLDER_FOLDER = "Library/MobileDevice/Provisioning Profiles"
+"""Where Xcode kept them before; it still reads them there."""
 _WITH_PROFILES = (
     ".application",
     ".app-extension",
@@ -55,10 +58,10 @@ class Registration:
 
 
 class Keychain:
-    """Identities in the order in which `security` lists them, and installed profiles.
+    """The login keychain's identities in the order in which `security` lists them, and installed profiles.
 
     Args:
-        home: the simulated home folder; keys and profiles are kept below it.
+        home: the simulated home folder; profiles are installed below it. None installs nothing.
         team_id: the app's team; empty takes the first that one of the projects names. The developer belongs to every
             team that the projects name besides.
         projects: the app's projects: their targets decide for which bundle identifiers there are profiles.
@@ -66,7 +69,7 @@ class Keychain:
 
     def __init__(
         self,
-        home: Path,
+        home: Path | None,
         authority: Authority,
         scenario: Scenario,
         *,
@@ -89,8 +92,8 @@ class Keychain:
             self._add(Kind.MAC_INSTALLER_DISTRIBUTION, scenario.installer, team)
             if scenario.developer_id:
                 self._add(Kind.DEVELOPER_ID_APPLICATION, Standing.VALID, team)
-        self.folder = home / FOLDER
-        self.profiles: list[Profile] = []
+        self.home = home
+        self._made: list[Profile] = []
         self._install(found)
         authority.save()
 
@@ -109,6 +112,8 @@ class Keychain:
             app_id = (bundle_id, sdk, team)
             once[app_id] = everything = replace(registration, asked=asked[app_id])
             self._profile(everything, team, store=True)
+        if self.scenario.development is Standing.MISSING and self.scenario.profiles is Standing.MISSING:
+            return  # nobody ever developed here
         for (_, _, team), registration in once.items():
             self._profile(registration, team, store=False)
 
@@ -117,7 +122,7 @@ class Keychain:
         now = self.authority.now
         return [
             identity
-            for identity in self.identities
+            for identity in (*self.identities, *self._imported())
             if identity.kind in kinds
             and identity.team_id == (team_id or self.team_id)
             and identity.sha1 not in self.revoked
@@ -129,6 +134,38 @@ class Keychain:
         """Every certificate, DER: those of the identities, then the intermediates above them, as in a real keychain."""
         held = [identity.certificate for identity in self.identities]
         return list(dict.fromkeys([*held, *(above for i in self.identities for above in i.chain[:-1])]))
+
+    @property
+    def profiles(self) -> list[Profile]:
+        """What is installed: what this Mac was furnished with, and what somebody put into either folder since."""
+        if self.home is None:
+            return self._made
+        added: dict[str, Profile] = {}
+        made = {profile.uuid for profile in self._made}
+        for folder in (FOLDER, OLDER_FOLDER):
+            for path in sorted((self.home / folder).glob("*.*provision*")):
+                if path.stem not in made and (values := _values(data := path.read_bytes())):
+                    added.setdefault(path.stem, Profile(values, data))
+        return [*self._made, *added.values()]
+
+    @property
+    def store_profiles(self) -> list[Profile]:
+        """Those of the furnished ones that are for the App Store."""
+        return [profile for profile in self._made if "ProvisionedDevices" not in profile.values]
+
+    def _imported(self) -> Iterator[Identity]:
+        """Identities in keychains of the search list that `codesign` may use without asking anybody."""
+        if self.home is None:
+            return
+        keychains = Keychains(self.home)
+        owned = {identity.sha1 for identity in self.identities}
+        for path in keychains.searched():
+            if path == keychains.login or not path.is_file():
+                continue
+            content = keychains.read(path)
+            usable = {item.sha1 for item in content.items if item.keyed and "apple:" in item.partitions}
+            if not content.locked:
+                yield from (each for each in self.authority.issued() if each.sha1 in usable - owned)
 
     def complaint(self, identity: Identity) -> str:
         """The code that `security find-identity` puts behind an identity that is not valid."""
@@ -187,10 +224,34 @@ class Keychain:
             begins=-(_YEAR + timedelta(days=35)) if expired else timedelta(hours=-1),
             ends=timedelta(days=-35) if expired else _YEAR,
         )
-        self.profiles.append(made)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        extension = "provisionprofile" if mac else "mobileprovision"
-        (self.folder / f"{made.uuid}.{extension}").write_bytes(made.data)
+        self._made.append(made)
+        if self.home is None:
+            return
+        folder = self.home / FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{made.uuid}.{extension_of(made)}").write_bytes(made.data)
+
+
+def extension_of(profile: Profile) -> str:
+    """A Mac's profiles have another extension than all others."""
+    return "provisionprofile" if "OSX" in profile.values["Platform"] else "mobileprovision"
+
+
+def _values(data: bytes) -> dict[str, Any]:
+    """The plist of a provisioning profile; empty for anything else, which Xcode passes over too."""
+    import plistlib
+    from xml.parsers.expat import ExpatError
+
+    from asn1crypto import cms
+
+    try:
+        content = cms.ContentInfo.load(data)["content"]["encap_content_info"]["content"].native
+        values = plistlib.loads(content)
+    except (ValueError, TypeError, KeyError, AttributeError, ExpatError):
+        return {}
+    needed = ("UUID", "Name", "Platform", "Entitlements", "DeveloperCertificates", "ExpirationDate", "TeamIdentifier")
+    whole = isinstance(values, dict) and all(name in values for name in (*needed, "ApplicationIdentifierPrefix"))
+    return values if whole else {}
 
 
 def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

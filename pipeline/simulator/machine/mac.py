@@ -90,10 +90,15 @@ class Machine:
         """Identities and profiles; made when first asked for."""
         with self._lock:
             if self._keychain is None:
-                self._keychain = self._furnished()
+                self._keychain = self._furnished(self.home, self.scenario)
             return self._keychain
 
-    def _furnished(self) -> Keychain:
+    @cached_property
+    def provisioned(self) -> Keychain:
+        """What the team has at Apple when nothing is wrong, whatever of it is installed on this Mac."""
+        return self._furnished(None, Scenario())
+
+    def _furnished(self, home: Path | None, scenario: Scenario) -> Keychain:
         projects = []
         for path in self._paths:
             try:
@@ -101,9 +106,9 @@ class Machine:
             except BuildError:
                 continue
         return Keychain(
-            self.home,
+            home,
             self.authority,
-            self.scenario,
+            scenario,
             team_id=self._team_id,
             organization=self._organization,
             projects=projects,

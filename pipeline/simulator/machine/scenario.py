@@ -33,6 +33,8 @@ class Scenario:
         archive_error: what the compiler says when it fails: "Sources/App.swift:12:5: error: cannot find 'x' in scope".
         export_error: why an export fails, as xcodebuild names it after "error: exportArchive ".
         xcode: False when no Xcode is installed, only its command-line tools.
+        security_fails: verbs of `security` that fail, such as "import"; "list-keychains -s" fails to set the search
+            list, and "search list is lost" says that it was set although it was not.
     """
 
     distribution: Standing = Standing.VALID
@@ -44,9 +46,17 @@ class Scenario:
     archive_error: str = ""
     export_error: str = ""
     xcode: bool = True
+    security_fails: tuple[str, ...] = ()
 
 
 NO_IDENTITY = Scenario(distribution=Standing.MISSING, installer=Standing.MISSING, development=Standing.MISSING)
 DEVELOPER_ID_ONLY = Scenario(
     distribution=Standing.MISSING, installer=Standing.MISSING, development=Standing.MISSING, developer_id=True
 )
+BARE = Scenario(
+    distribution=Standing.MISSING,
+    installer=Standing.MISSING,
+    development=Standing.MISSING,
+    profiles=Standing.MISSING,
+)
+"""A fresh runner: Xcode, and nothing to sign with."""

@@ -1,35 +1,18 @@
-"""`security`, `codesign` and the small Unix tools of the simulated Mac (Apple's SecurityTool sources; manual pages)."""
+"""`codesign` and the small Unix tools of the simulated Mac, as their manual pages have them."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from pipeline.simulator.authority import Kind
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pipeline.simulator.authority import Identity
     from pipeline.simulator.machine.mac import Machine
     from pipeline.simulator.machine.xcodebuild import Answer
-
-_INSTALLERS = (Kind.MAC_INSTALLER_DISTRIBUTION, Kind.DEVELOPER_ID_INSTALLER)
-_FIND_IDENTITY_USAGE = """Usage: find-identity [-p policy] [-s string] [-v] [keychain...]
-    -p  Specify policy to evaluate (multiple -p options are allowed)
-    -s  Specify optional policy-specific string (e.g. a DNS hostname for SSL,
-        or RFC822 email address for S/MIME)
-    -v  Show valid identities only (default is to show all identities)
-If no keychains are specified to search, the default search list is used.
-        Find an identity (certificate + private key)
-"""
-_FIND_CERTIFICATE_USAGE = """Usage: find-certificate [-a] [-c name] [-e emailAddress] [-m] [-p] [-Z] [keychain...]
-        Find a certificate item.
-"""
 
 
 def run(
@@ -37,7 +20,9 @@ def run(
 ) -> Answer:
     """Answer one command line."""
     if name == "security":
-        return _security(machine, arguments, cwd)
+        from pipeline.simulator.machine import security
+
+        return security.run(machine, arguments, cwd, stdin)
     if name == "printenv":
         variables = {**env, "HOME": str(machine.home)}
         value = variables.get(arguments[0]) if len(arguments) == 1 else None
@@ -64,114 +49,6 @@ def _sw_vers(arguments: Sequence[str]) -> Answer:
     if asked is None or len(arguments) > 1:
         return 1, "", "Usage: sw_vers [--help|--productName|--productVersion|--productVersionExtra|--buildVersion]\n"
     return 0, f"{asked}\n", ""
-
-
-def _security(machine: Machine, arguments: Sequence[str], cwd: Path) -> Answer:
-    verbs: Mapping[str, Callable[[], Answer]] = {
-        "find-identity": lambda: _find_identity(machine, arguments[1:]),
-        "find-certificate": lambda: _find_certificate(machine, arguments[1:]),
-        "list-keychains": lambda: _list_keychains(machine, arguments[1:]),
-        "cms": lambda: _cms(arguments[1:], cwd),
-    }
-    verb = arguments[0] if arguments else ""
-    if verb not in verbs:
-        return 1, "", f'security: unknown command "{verb}"\n'
-    return verbs[verb]()
-
-
-def _list_keychains(machine: Machine, arguments: Sequence[str]) -> Answer:
-    if arguments and arguments not in (["-d", "user"], ["-d", "system"]):
-        return 2, "", "Usage: list-keychains [-d user|system|common|dynamic] [-s [keychain...]]\n"
-    login = machine.home / "Library/Keychains/login.keychain-db"
-    return 0, f'    "{login}"\n    "/Library/Keychains/System.keychain"\n', ""
-
-
-def _find_identity(machine: Machine, arguments: Sequence[str]) -> Answer:
-    valid_only, policy = False, "basic"
-    rest = iter(arguments)
-    for word in rest:
-        if word == "-v":
-            valid_only = True
-        elif word == "-p":
-            policy = next(rest, "")
-        elif word.startswith("-") or policy == "":
-            return 2, "", _FIND_IDENTITY_USAGE
-    if policy not in ("basic", "codesigning"):
-        return 2, "", _FIND_IDENTITY_USAGE
-    keychain = machine.keychain
-    listed = [i for i in keychain.identities if policy == "basic" or i.kind not in _INSTALLERS]
-
-    def lines(identities: Iterable[Identity]) -> str:
-        text = ""
-        for number, identity in enumerate(identities, 1):
-            code = keychain.complaint(identity)
-            text += f'{number:3d}) {identity.sha1} "{identity.name}"{f" ({code})" if code else ""}\n'
-        return text
-
-    valid = [i for i in listed if keychain.complaint(i) != "CSSMERR_TP_CERT_EXPIRED"]
-    counted = f"{lines(valid)}     {len(valid)} valid identities found\n"
-    if valid_only:
-        return 0, counted, ""
-    title = "Code Signing" if policy == "codesigning" else "X.509 Basic"
-    head = f"\nPolicy: {title}\n  Matching identities\n{lines(listed)}     {len(listed)} identities found\n\n"
-    return 0, f"{head}  Valid identities only\n{counted}", ""
-
-
-def _find_certificate(machine: Machine, arguments: Sequence[str]) -> Answer:
-    wanted = ""
-    flags = set()
-    rest = iter(arguments)
-    for word in rest:
-        if word == "-c":
-            wanted = next(rest, "").lower()
-        elif word in ("-a", "-p", "-Z"):
-            flags.add(word)
-        elif word.startswith("-"):
-            return 2, "", _FIND_CERTIFICATE_USAGE
-    names = {certificate: _common_name(certificate) for certificate in machine.keychain.certificates}
-    found = [certificate for certificate, name in names.items() if wanted in name.lower()]
-    if not found and "-a" not in flags:
-        text = "The specified item could not be found in the keychain."
-        return 44, "", f"security: SecKeychainSearchCopyNext: {text}\n"
-    out = ""
-    for certificate in found if "-a" in flags else found[:1]:
-        if "-Z" in flags:
-            out += f"SHA-256 hash: {hashlib.sha256(certificate).hexdigest().upper()}\n"
-            out += f"SHA-1 hash: {hashlib.sha1(certificate, usedforsecurity=False).hexdigest().upper()}\n"
-        if "-p" in flags:
-            text = base64.b64encode(certificate).decode()
-            body = "\n".join(text[at : at + 64] for at in range(0, len(text), 64))
-            out += f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"
-        else:
-            login = machine.home / "Library/Keychains/login.keychain-db"
-            out += f'keychain: "{login}"\nversion: 512\nclass: 0x80001000 \n'
-            out += f'attributes:\n    "labl"<blob>="{names[certificate]}"\n'
-    return 0, out, ""
-
-
-def _common_name(certificate: bytes) -> str:
-    from cryptography import x509
-    from cryptography.x509.oid import NameOID
-
-    subject = x509.load_der_x509_certificate(certificate).subject
-    return "".join(str(name.value) for name in subject.get_attributes_for_oid(NameOID.COMMON_NAME))
-
-
-def _cms(arguments: Sequence[str], cwd: Path) -> Answer:
-    if len(arguments) != 3 or list(arguments[:2]) != ["-D", "-i"]:
-        return 2, "", "Usage: cms -D [-i infile]\n        Decode a CMS message.\n"
-    path = cwd / arguments[2]
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return 1, "", f'security: failed to open input file "{arguments[2]}"\n'
-    from asn1crypto import cms
-
-    try:
-        content = cms.ContentInfo.load(data)["content"]["encap_content_info"]["content"].native
-        return 0, content.decode(), ""
-    except Exception:  # noqa: BLE001  # asn1crypto raises unrelated kinds on damaged input
-        return 1, "", "security: problem decoding\n"
 
 
 def _find(arguments: Sequence[str], cwd: Path) -> Answer:

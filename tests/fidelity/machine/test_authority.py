@@ -162,8 +162,8 @@ def test_profiles_have_apples_keys(shared_data: Path) -> None:
         name="Store", team_id=TEAM, team_name="Example", platforms=("iOS",), entitlements={}, certificates=[]
     )
     ours = values(made.data)
-    # IsXcodeManaged came after this sample was made.
-    assert set(ours) - {"IsXcodeManaged"} == set(apples)
+    # Both came after this sample was made.
+    assert set(ours) - {"IsXcodeManaged", "DER-Encoded-Profile"} == set(apples)
     assert {key: type(value) for key, value in ours.items() if key in apples} == {
         key: type(value) for key, value in apples.items()
     }

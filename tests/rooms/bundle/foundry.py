@@ -11,7 +11,7 @@ import plistlib
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 ADC = "1.2.840.113635.100."
 CODE_SIGNING = "1.3.6.1.5.5.7.3.3"
+TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
 TEAM = "A1B2C3D4E5"
 BUNDLE_ID = "com.example.app"
 PAGE = 4096
@@ -52,6 +53,7 @@ def issue(
     *,
     ca: bool = False,
     rsa_key: bool = False,
+    days: int = 200,
 ) -> Identity:
     key: Key = rsa.generate_private_key(65537, 2048) if rsa_key else ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
@@ -67,7 +69,7 @@ def issue(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(NOW - timedelta(days=100))
-        .not_valid_after(NOW + timedelta(days=200))
+        .not_valid_after(NOW + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca, None), critical=True)
     )
     for marker in markers:
@@ -87,6 +89,7 @@ class Authority:
     developer_id: Identity
     installer: Identity
     profiles: Identity
+    stamper: Identity
 
 
 @functools.cache
@@ -101,6 +104,7 @@ def authority() -> Authority:
         issue(f"Developer ID Application: Example ({TEAM})", wwdr, ("6.1.13",), CODE_SIGNING),
         issue(f"3rd Party Mac Developer Installer: Example ({TEAM})", wwdr, ("6.1.8",), ADC + "4.9", rsa_key=True),
         issue("Apple iPhone OS Provisioning Profile Signing", wwdr, ("6.2.2.1",)),
+        issue("Timestamp Signer", wwdr, (), TIME_STAMPING),
     )
 
 
@@ -162,11 +166,21 @@ def code_directory(
     return blob(0xFADE0C02, body + names + special + pages)
 
 
+HASHES = {1: ("sha1", "1.3.14.3.2.26"), 2: ("sha256", "2.16.840.1.101.3.4.2.1")}
+
+
 def signed_data(
-    identity: Identity, content: bytes, cdhashes: list[bytes] | None = None, *, others: bool = True
+    identity: Identity,
+    content: bytes,
+    cdhashes: list[Any] | None = None,
+    *,
+    others: bool = True,
+    digests: list[tuple[str, bytes]] | None = None,
+    bare: bool = False,
+    stamp: Callable[[bytes], bytes] | None = None,
 ) -> bytes:
-    from asn1crypto import algos, cms, core
-    from asn1crypto import x509 as asn1_x509
+    """A detached signature; `stamp` makes a timestamp token from the signature's octets."""
+    from asn1crypto import cms, core
 
     attributes = [
         cms.CMSAttribute({"type": "content_type", "values": ["data"]}),
@@ -178,37 +192,91 @@ def signed_data(
         plist = plistlib.dumps({"cdhashes": cdhashes})
         oid = core.ObjectIdentifier(ADC + "9.1").dump()
         covered += der(0x30, oid + der(0x31, core.OctetString(plist).dump()))
-    signed_attrs = der(0x31, covered)
+    if digests is not None:
+        pairs = b"".join(der(0x30, core.ObjectIdentifier(o).dump() + der(0x04, each)) for o, each in digests)
+        covered += der(0x30, core.ObjectIdentifier(ADC + "9.2").dump() + der(0x31, pairs))
+    return _message(identity, content, None if bare else der(0x31, covered), stamp, others=others)
+
+
+def _message(
+    identity: Identity,
+    content: bytes,
+    signed_attrs: bytes | None,
+    stamp: Callable[[bytes], bytes] | None = None,
+    *,
+    others: bool = True,
+    kind: str = "data",
+    inside: bool = False,
+) -> bytes:
+    from asn1crypto import algos, cms, core
+    from asn1crypto import x509 as asn1_x509
+
+    message = content if signed_attrs is None else signed_attrs
     if isinstance(identity.key, rsa.RSAPrivateKey):
-        signature = identity.key.sign(signed_attrs, padding.PKCS1v15(), hashes.SHA256())
+        signature = identity.key.sign(message, padding.PKCS1v15(), hashes.SHA256())
         algorithm = "rsassa_pkcs1v15"
     else:
-        signature = identity.key.sign(signed_attrs, ec.ECDSA(hashes.SHA256()))
+        signature = identity.key.sign(message, ec.ECDSA(hashes.SHA256()))
         algorithm = "sha256_ecdsa"
     own = asn1_x509.Certificate.load(identity.der)
     chain = [own, asn1_x509.Certificate.load(authority().wwdr.der)] if others else [own]
-    signer = cms.SignerInfo(
-        {
-            "version": "v1",
-            "sid": cms.SignerIdentifier(
-                "issuer_and_serial_number", {"issuer": own.issuer, "serial_number": own.serial_number}
-            ),
-            "digest_algorithm": algos.DigestAlgorithm({"algorithm": "sha256"}),
-            "signed_attrs": cms.CMSAttributes.load(signed_attrs),
-            "signature_algorithm": {"algorithm": algorithm},
-            "signature": signature,
-        }
-    )
+    told: dict[str, Any] = {
+        "version": "v1",
+        "sid": cms.SignerIdentifier(
+            "issuer_and_serial_number", {"issuer": own.issuer, "serial_number": own.serial_number}
+        ),
+        "digest_algorithm": algos.DigestAlgorithm({"algorithm": "sha256"}),
+        "signature_algorithm": {"algorithm": algorithm},
+        "signature": signature,
+    }
+    if signed_attrs is not None:
+        told["signed_attrs"] = cms.CMSAttributes.load(signed_attrs)
+    if stamp:
+        token = cms.ContentInfo.load(stamp(signature))
+        told["unsigned_attrs"] = [{"type": "signature_time_stamp_token", "values": [token]}]
+    held = {"content": core.OctetString(content, explicit=0)} if inside else {}
     body = cms.SignedData(
         {
             "version": "v1",
             "digest_algorithms": [algos.DigestAlgorithm({"algorithm": "sha256"})],
-            "encap_content_info": {"content_type": "data"},
+            "encap_content_info": {"content_type": kind, **held},
             "certificates": chain,
-            "signer_infos": [signer],
+            "signer_infos": [cms.SignerInfo(told)],
         }
     )
     return bytes(cms.ContentInfo({"content_type": "signed_data", "content": body}).dump())
+
+
+def timestamp(
+    signature: bytes,
+    at: datetime = NOW,
+    stamper: Identity | None = None,
+    *,
+    others: bool = True,
+    kind: str = "1.2.840.113549.1.9.16.1.4",
+    digest: str = "sha256",
+) -> bytes:
+    """A timestamp token as Apple's authority gives it."""
+    from asn1crypto import cms, tsp
+
+    content = tsp.TSTInfo(
+        {
+            "version": "v1",
+            "policy": "1.2.3",
+            "message_imprint": {
+                "hash_algorithm": {"algorithm": digest},
+                "hashed_message": hashlib.new(digest, signature).digest(),
+            },
+            "serial_number": 7,
+            "gen_time": at,
+        }
+    ).dump()
+    attributes = [
+        cms.CMSAttribute({"type": "content_type", "values": [kind]}),
+        cms.CMSAttribute({"type": "message_digest", "values": [hashlib.sha256(content).digest()]}),
+    ]
+    covered = der(0x31, b"".join(attribute.dump() for attribute in attributes))
+    return _message(stamper or authority().stamper, content, covered, others=others, kind=kind, inside=True)
 
 
 def macho(
@@ -248,9 +316,14 @@ def sign_macho(
     resources: bytes | None = None,
     both_hashes: bool = False,
     der_twin: Mapping[str, Any] | None = None,
+    names: str = "list",
+    stamp: Callable[[bytes], bytes] | None = None,
     **shape: Any,
 ) -> bytes:
-    """A signed thin Mach-O; ad hoc when `identity` is None."""
+    """A signed thin Mach-O; ad hoc when `identity` is None.
+
+    `names` says how the signature names its directories: "list", "digests", "list and digests", "" or "bare".
+    """
     room = 24_000
     code = macho(signature=room, **shape)
     blobs: dict[int, bytes] = {2: blob(0xFADE0C01, bytes(4))}
@@ -261,13 +334,21 @@ def sign_macho(
     flags = 0 if identity else 2
     kinds = (1, 2) if both_hashes else (2,)
     directories = [code_directory(code, slots, identifier, flags=flags, kind=kind) for kind in kinds]
-    identities = [
-        hashlib.new({1: "sha1", 2: "sha256"}[kind], raw).digest()[:20]
-        for kind, raw in zip(kinds, directories, strict=True)
-    ]
+    numbered = list(zip(kinds, directories, strict=True))
+    digests = [(HASHES[kind][1], hashlib.new(HASHES[kind][0], raw).digest()) for kind, raw in numbered]
     blobs[0] = directories[0]
     blobs.update({0x1000 + number: raw for number, raw in enumerate(directories[1:])})
-    blobs[0x10000] = blob(0xFADE0B01, signed_data(identity, directories[0], identities) if identity else b"")
+    message = b""
+    if identity:
+        message = signed_data(
+            identity,
+            directories[0],
+            [digest[:20] for _, digest in digests] if "list" in names else None,
+            digests=digests if "digests" in names else None,
+            bare=names == "bare",
+            stamp=stamp,
+        )
+    blobs[0x10000] = blob(0xFADE0B01, message)
     return code + superblob(blobs).ljust(room, b"\0")
 
 
@@ -469,14 +550,27 @@ def pbzx(content: bytes) -> bytes:
 
 
 def pkg(
-    payload: bytes, identity: Identity | None = None, *, break_signature: bool = False, message: bytes | None = None
+    payload: bytes,
+    identity: Identity | None = None,
+    *,
+    break_signature: bool = False,
+    message: bytes | None = None,
+    encoding: str = "octet-stream",
+    size: int | None = None,
+    checksum: tuple[str, str] | None = None,
+    stamp: Callable[[bytes], bytes] | None = None,
+    bare: str = "RSA",
 ) -> bytes:
     """A product archive with one component; signed over the checksum of its table of contents, as Apple's xar does.
 
     `message`: add a signature in CMS over this content, b"" standing for the true checksum.
+    `size`: what the payload unpacks to, when it has an encoding; `checksum`: (style, hex), None for the true one.
     """
+    style, digest = checksum or ("sha1", hashlib.sha1(payload, usedforsecurity=False).hexdigest())
+    archived = f'<archived-checksum style="{style}">{digest}</archived-checksum>' if style else ""
+    kind = f"application/{encoding}" if "/" not in encoding else encoding
     signature_size = 256 if identity else 0
-    message_size = 4096 if message is not None else 0
+    message_size = 8192 if message is not None else 0
     at = 20 + signature_size + message_size
     signature = ""
     if identity:
@@ -485,7 +579,7 @@ def pkg(
             for raw in (identity.der, authority().wwdr.der)
         )
         signature = (
-            f'<signature style="RSA"><offset>20</offset><size>{signature_size}</size>'
+            f'<signature style="{bare}"><offset>20</offset><size>{signature_size}</size>'
             f'<KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data>{certificates}</X509Data></KeyInfo></signature>'
         )
     if message is not None:
@@ -494,20 +588,20 @@ def pkg(
     toc = (
         '<?xml version="1.0" encoding="UTF-8"?><xar><toc><checksum style="sha1"><offset>0</offset><size>20</size></checksum>'
         f'{signature}<file id="1"><name>app.pkg</name><type>directory</type><file id="2"><name>Payload</name>'
-        f"<data><length>{len(payload)}</length><offset>{at}</offset><size>{len(payload)}</size>"
-        '<encoding style="application/octet-stream"/></data></file></file></toc></xar>'
+        f"<data><length>{len(payload)}</length><offset>{at}</offset><size>{len(payload) if size is None else size}</size>"
+        f'<encoding style="{kind}"/>{archived}</data></file></file></toc></xar>'
     ).encode()
     packed = zlib.compress(toc)
-    checksum = hashlib.sha1(packed, usedforsecurity=False).digest()
+    proof = hashlib.sha1(packed, usedforsecurity=False).digest()
     head = b"xar!" + struct.pack(">HHQQI", 28, 1, len(packed), len(toc), 1)
     signed = b""
     if identity:
         assert isinstance(identity.key, rsa.RSAPrivateKey)
-        signed = identity.key.sign(checksum, padding.PKCS1v15(), utils.Prehashed(hashes.SHA1()))
+        signed = identity.key.sign(proof, padding.PKCS1v15(), utils.Prehashed(hashes.SHA1()))
         signed = bytes(256) if break_signature else signed
     if identity and message is not None:
-        signed += signed_data(identity, message or checksum).ljust(message_size, b"\0")
-    return head + packed + checksum + signed + payload
+        signed += signed_data(identity, message or proof, stamp=stamp).ljust(message_size, b"\0")
+    return head + packed + proof + signed + payload
 
 
 def mac_pkg(files: Mapping[str, bytes], identity: Identity | None = None) -> bytes:

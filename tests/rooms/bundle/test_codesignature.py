@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.apple.bundle import cms, codesignature
+from pipeline.apple.bundle import codesignature
 from pipeline.apple.bundle.entitlements import read_der
 from pipeline.apple.bundle.faults import Malformed
 from pipeline.apple.bundle.macho import Slice, read_macho
+from pipeline.apple.signing.trust import APPLE_ROOTS, Anchors
 from tests.rooms.bundle import foundry
 
 
@@ -23,6 +26,21 @@ def signature_of(data: bytes) -> tuple[codesignature.CodeSignature, Slice]:
     (part,) = read_macho(io.BytesIO(data), len(data))
     assert part.signature
     return codesignature.read_from(io.BytesIO(data), *part.signature), part
+
+
+ANCHORS = Anchors().including("Test Root CA", foundry.authority().root.der)
+
+
+def directory(raw: bytes, kind: int = 2) -> codesignature.CodeDirectory:
+    """A code directory of which only the bytes matter."""
+    algorithm = {1: "sha1", 2: "sha256"}[kind]
+    return codesignature.CodeDirectory("x", "", 0, 0x20400, kind, algorithm, 32, 4096, 0, {}, b"", raw)
+
+
+def flaws_of(blob: bytes, *contents: bytes) -> tuple[str, ...]:
+    """What does not hold of a CMS blob over directories with these contents, the first by SHA-256 and the next by SHA-1."""
+    told = [directory(content, kind) for content, kind in zip(contents, (2, 1), strict=False)]
+    return codesignature.verify(blob, told, ANCHORS).flaws
 
 
 def page_flaws(data: bytes) -> tuple[str, ...]:
@@ -51,9 +69,9 @@ def test_a_whole_signature() -> None:
     assert page_flaws(SIGNED) == ()
     around = {codesignature.INFO_PLIST: b"info", codesignature.CODE_RESOURCES: b"seal"}
     assert codesignature.slot_flaws(signature, around) == ()
-    identities = [directory.cdhash for directory in signature.directories]
-    signer = cms.verify(signature.cms, signature.primary.raw, identities)
+    signer = codesignature.verify(signature.cms, signature.directories, ANCHORS)
     assert signer.flaws == ()
+    assert signer.timestamp is None
     assert signer.certificate == foundry.authority().distribution.der
     assert signer.others == (foundry.authority().wwdr.der,)
     assert signer.signed_at == foundry.NOW
@@ -95,34 +113,145 @@ def test_der_entitlements_that_say_more_are_noticed() -> None:
     assert signature.flaws == ("the XML entitlements and the DER entitlements differ",)
 
 
+OTHERS = "the CMS signature names other code directories (cdhashes differ)"
+ALONE = "the CMS signature covers only the first of 2 code directories"
+
+
 def test_another_directory_than_the_signed_one_is_noticed() -> None:
     signature, _ = signature_of(SIGNED)
-    other = signature.directories[1].raw
-    identities = [directory.cdhash for directory in signature.directories]
-    flaws = cms.verify(signature.cms, other, identities).flaws
-    assert flaws == ("the CMS signature was made over something else (message digest differs)",)
-    flaws = cms.verify(signature.cms, signature.primary.raw, [b"x" * 20]).flaws
-    assert flaws == ("the CMS signature names other code directories (cdhashes differ)",)
+    first, second = signature.directories
+    flaws = codesignature.verify(signature.cms, (second, first), ANCHORS).flaws
+    assert flaws == ("the CMS signature does not hold: its content is not what was signed",)
+    assert codesignature.verify(signature.cms, (first,), ANCHORS).flaws == (OTHERS,)
 
 
-def test_two_directories_need_to_be_named() -> None:
-    blob = foundry.signed_data(foundry.authority().distribution, b"content")
-    assert cms.verify(blob, b"content", [b"a", b"b"]).flaws == (
-        "the CMS signature covers only the first of 2 code directories",
+NAMED = {
+    names: foundry.sign_macho(
+        foundry.authority().distribution,
+        entitlements=foundry.ENTITLEMENTS,
+        info=b"info",
+        both_hashes=True,
+        names=names,
     )
+    for names in ("list", "digests", "list and digests", "", "bare")
+}
+
+
+@pytest.mark.parametrize(
+    ("names", "flaws"),
+    [("list", ()), ("digests", ()), ("list and digests", ()), ("", (ALONE,)), ("bare", (ALONE,))],
+)
+def test_every_directory_must_be_named(names: str, flaws: tuple[str, ...]) -> None:
+    signature, _ = signature_of(NAMED[names])
+    assert codesignature.verify(signature.cms, signature.directories, ANCHORS).flaws == flaws
+
+
+@pytest.mark.parametrize("names", ["list", "digests", "list and digests"])
+def test_a_directory_that_went_or_came_is_noticed(names: str) -> None:
+    signature, _ = signature_of(NAMED[names])
+    first, second = signature.directories
+    assert codesignature.verify(signature.cms, (first,), ANCHORS).flaws == (OTHERS,)
+    third = directory(second.raw, kind=2)
+    for directories in ((first, second, third), (first, directory(b"another"))):
+        assert codesignature.verify(signature.cms, directories, ANCHORS).flaws == (OTHERS,)
+
+
+def test_one_directory_needs_no_name() -> None:
+    for names in ("", "bare"):
+        data = foundry.sign_macho(foundry.authority().distribution, names=names)
+        signature, _ = signature_of(data)
+        assert codesignature.verify(signature.cms, signature.directories, ANCHORS).flaws == ()
+
+
+def test_digests_are_compared_whole_and_by_their_algorithm() -> None:
+    sha1, sha256 = foundry.HASHES[1][1], foundry.HASHES[2][1]
+    whole = hashlib.sha256(b"content").digest()
+    by = foundry.authority().distribution
+    wrong = [
+        [(sha256, whole[:20])],
+        [(sha256, whole[:-1] + b"x")],
+        [(sha1, whole)],
+        [("1.2.3", whole)],
+        [(sha256, whole), (sha1, hashlib.sha1(b"content").digest())],
+        [(sha256, whole), (sha256, whole)],
+        [(sha256, b"x" * 32), (sha256, whole)],
+        [],
+    ]
+    assert flaws_of(foundry.signed_data(by, b"content", digests=[(sha256, whole)]), b"content") == ()
+    for digests in wrong:
+        assert flaws_of(foundry.signed_data(by, b"content", digests=digests), b"content") == (OTHERS,)
+
+
+def directories_in(data: bytes) -> list[tuple[int, int]]:
+    """Where the code directories of a signed file begin and end."""
+    found, at = [], data.find(b"\xfa\xde\x0c\x02")
+    while at >= 0:
+        found.append((at, at + int.from_bytes(data[at + 4 : at + 8], "big")))
+        at = data.find(b"\xfa\xde\x0c\x02", found[-1][1])
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["list", "digests", "list and digests"]), st.integers(0, 1), st.data())
+def test_no_bit_of_any_directory_changes_unnoticed(names: str, which: int, chosen: st.DataObject) -> None:
+    """Identifier, flags, team, hashes of slots and pages: all of it."""
+    data = bytearray(NAMED[names])
+    start, end = directories_in(NAMED[names])[which]
+    at = chosen.draw(st.integers(start, end - 1))
+    data[at] ^= 1 << chosen.draw(st.integers(0, 7))
+    try:
+        signature, _ = signature_of(bytes(data))
+        signer = codesignature.verify(signature.cms, signature.directories, ANCHORS)
+    except Malformed:
+        return
+    assert signer.flaws
+
+
+@pytest.mark.parametrize("field", [b"com.example.app\0", foundry.TEAM.encode() + b"\0"])
+@pytest.mark.parametrize("names", ["list", "digests", "list and digests"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_name_in_any_directory_is_covered(names: str, which: int, field: bytes) -> None:
+    data = NAMED[names]
+    at = data.index(field, directories_in(data)[which][0])
+    changed = data[:at] + field.swapcase() + data[at + len(field) :]
+    signature, _ = signature_of(changed)
+    assert codesignature.verify(signature.cms, signature.directories, ANCHORS).flaws
+
+
+def test_two_directories_with_one_hash_are_a_flaw() -> None:
+    raw = foundry.code_directory(b"code", {}, "x", flags=2)
+    signature = codesignature.read_signature(foundry.superblob({0: raw, 0x1000: raw}))
+    assert signature.flaws == ("two code directories of the signature use the same hash",)
+
+
+def test_a_signature_that_lost_its_signer_is_not_ad_hoc() -> None:
+    raw = foundry.code_directory(b"code", {}, "x")
+    signature = codesignature.read_signature(foundry.superblob({0: raw}))
+    assert signature.flaws == ("the signature is not marked as ad hoc, and names no signer",)
+    assert signature_of(foundry.sign_macho(None))[0].flaws == ()
+
+
+def test_entitlements_with_a_key_twice_say_nothing() -> None:
+    key = b"<key>get-task-allow</key>"
+    text = b"<plist><dict>" + key + b"<false/>" + key + b"<true/></dict></plist>"
+    raw = foundry.code_directory(b"code", {}, "x", flags=2)
+    blobs = {0: raw, 5: foundry.blob(0xFADE7171, text)}
+    signature = codesignature.read_signature(foundry.superblob(blobs))
+    assert signature.flaws == ("the signed entitlements: the key “get-task-allow” is given twice",)
+    assert signature.entitlements == {}
 
 
 def test_a_signature_by_another_key_is_noticed() -> None:
     blob = bytearray(foundry.signed_data(foundry.authority().distribution, b"content"))
     blob[-1] ^= 1
-    flaws = cms.verify(bytes(blob), b"content").flaws
-    assert flaws == ("the signature was not made with the key of the certificate it names",)
+    flaws = flaws_of(bytes(blob), b"content")
+    assert flaws == ("the CMS signature does not hold: the signature was not made with the signer's key",)
 
 
 def test_rsa_signers_are_verified_too() -> None:
     blob = foundry.signed_data(foundry.authority().installer, b"content")
-    assert cms.verify(blob, b"content").flaws == ()
-    assert cms.verify(blob, b"other").flaws != ()
+    assert flaws_of(blob, b"content") == ()
+    assert flaws_of(blob, b"other") != ()
 
 
 def test_code_after_the_last_hashed_byte_is_noticed() -> None:
@@ -169,7 +298,7 @@ def test_damage_never_escapes(changes: list[tuple[float, int]], kept: float) -> 
         signature = codesignature.read_signature(bytes(data[: int(kept * len(data))]))
         codesignature.slot_flaws(signature, {codesignature.INFO_PLIST: b"info"})
         codesignature.page_flaws(signature.primary, io.BytesIO(SIGNED), 0, 9008)
-        cms.verify(signature.cms, signature.primary.raw, [directory.cdhash for directory in signature.directories])
+        codesignature.verify(signature.cms, signature.directories, ANCHORS)
     except Malformed:
         return
 
@@ -181,7 +310,7 @@ def test_damaged_cms_is_refused_or_flawed_or_unsigned_part(changes: list[tuple[f
     for at, value in changes:
         blob[int(at * len(blob))] = value
     try:
-        cms.verify(bytes(blob), b"content", [b"x" * 20])
+        flaws_of(bytes(blob), b"content")
     except Malformed:
         return
 
@@ -233,15 +362,15 @@ def test_a_foreign_binary_holds_in_all_parts() -> None:
             assert signature.flaws == codesignature.slot_flaws(signature, {}) == ()
             for directory in signature.directories:
                 assert codesignature.page_flaws(directory, file, part.offset, part.signature[0]) == ()
-            identities = [directory.cdhash for directory in signature.directories]
-            signer = cms.verify(signature.cms, signature.primary.raw, identities)
+            signer = codesignature.verify(signature.cms, signature.directories, APPLE_ROOTS)
             assert signer.flaws == ()
-            assert cms.verify(signature.cms, signature.primary.raw[:-1], identities).flaws != ()
+            assert signer.timestamp
+            assert signer.timestamp.at
+            cut = replace(signature.primary, raw=signature.primary.raw[:-1])
+            assert codesignature.verify(signature.cms, [cut], APPLE_ROOTS).flaws != ()
 
 
 @pytest.mark.parametrize("told", ["text", 2**40, [b"x"], True])
 def test_cdhash_lists_of_other_shapes_name_nothing(told: Any) -> None:
     blob = foundry.signed_data(foundry.authority().distribution, b"content", [told])
-    assert cms.verify(blob, b"content", [b"x"]).flaws == (
-        "the CMS signature names other code directories (cdhashes differ)",
-    )
+    assert flaws_of(blob, b"content") == (OTHERS,)

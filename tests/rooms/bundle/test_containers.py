@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipeline.apple.bundle.containers import MOST_DIRECTORY_BYTES, checked_path, open_artifact
 from pipeline.apple.bundle.faults import Excessive, Malformed, Unsupported
@@ -94,14 +96,67 @@ def test_an_oversized_directory_is_refused(tmp_path: Path) -> None:
     ("offset", "value", "expected"),
     [
         (8, struct.pack("<H", 1), "encrypted"),
-        (10, struct.pack("<H", 99), "LZFSE"),
-        (10, struct.pack("<H", 14), "method 14"),
+        (8, struct.pack("<H", 0x40), "encrypted"),
+        (10, struct.pack("<H", 99), "packed with LZFSE"),
+        (10, struct.pack("<H", 14), "packed with method 14"),
     ],
 )
-def test_unreadable_packing_is_named(tmp_path: Path, offset: int, value: bytes, expected: str) -> None:
-    data = patched_central(foundry.ipa({"A": b"abc"}), offset, value)
-    with open_artifact(written(tmp_path, "a.ipa", data)) as artifact, pytest.raises(Unsupported, match=expected):
-        artifact.read("Payload/Example.app/A")
+def test_unreadable_packing_is_named_once(tmp_path: Path, offset: int, value: bytes, expected: str) -> None:
+    data = patched_central(foundry.ipa({"A": b"abc", "B": b"def"}), offset, value)
+    path = "Payload/Example.app/A"
+    with open_artifact(written(tmp_path, "a.ipa", data)) as artifact:
+        (problem,) = artifact.problems
+        assert problem.startswith(f"{path} cannot be read here: {expected}")
+        assert list(artifact.unreadable) == [path]
+        with pytest.raises(Unsupported, match=f"cannot be read here: {expected}"):
+            artifact.read(path)
+        assert artifact.read("Payload/Example.app/B") == b"def"
+
+
+def test_a_whole_app_in_lzfse_is_one_problem(tmp_path: Path) -> None:
+    data = foundry.ipa({f"{number}": b"abc" for number in range(20)})
+    at = data.find(b"PK\1\2")
+    while at >= 0:
+        data = data[: at + 10] + struct.pack("<H", 99) + data[at + 12 :]
+        at = data.find(b"PK\1\2", at + 1)
+    with open_artifact(written(tmp_path, "a.ipa", data)) as artifact:
+        (problem,) = artifact.problems
+        assert problem.startswith("20 of 20 files cannot be read here: packed with LZFSE")
+
+
+def zip64(directory: bytes, count: int, start: int, *, length: int | None = None) -> bytes:
+    """End records in which only the long one tells sizes and places (APPNOTE 4.3.14 to 4.3.16)."""
+    size = len(directory) if length is None else length
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, start)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, start + len(directory), 1)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return directory + record + locator + end
+
+
+def test_zip64_is_read(tmp_path: Path) -> None:
+    data = foundry.ipa({"A": b"abc", "B": b"def"})
+    start, end = data.index(b"PK\1\2"), data.rindex(b"PK\5\6")
+    whole = data[:start] + zip64(data[start:end], 2, start)
+    with open_artifact(written(tmp_path, "a.ipa", whole)) as artifact:
+        assert artifact.read("Payload/Example.app/B") == b"def"
+    lying = data[:start] + zip64(data[start:end], 2, start, length=2**40)
+    with pytest.raises(Excessive, match="a directory of 1,099,511,627,776 bytes"):
+        open_artifact(written(tmp_path, "a.ipa", lying))
+    for length in range(start, len(whole)):
+        with pytest.raises(Malformed):
+            open_artifact(written(tmp_path, "a.ipa", whole[:length]))
+
+
+def test_four_gigabytes_without_zip64_cannot_be_read_here(tmp_path: Path) -> None:
+    data = foundry.ipa({"A": b"abc"})
+    start = data.index(b"PK\1\2")
+    path = tmp_path / "a.ipa"
+    with path.open("wb") as file:
+        file.write(data[:start])
+        file.seek(2**32 + start)
+        file.write(data[start:])
+    with pytest.raises(Unsupported, match="larger than 4 GiB and has no zip64"):
+        open_artifact(path)
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x", "a/../../x", "a\\b", "a//b", "a/..", "", "a\0b"])
@@ -115,6 +170,12 @@ def test_a_traversing_zip_is_refused(tmp_path: Path) -> None:
         open_artifact(written(tmp_path, "a.ipa", foundry.ipa({"../../x": b""})))
 
 
+def test_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
+    data = patched_central(foundry.ipa({"A": b"abc"}), 46, b"\0")
+    with pytest.raises(Malformed, match="or is none"):
+        open_artifact(written(tmp_path, "a.ipa", data))
+
+
 def test_the_same_path_twice_is_refused(tmp_path: Path) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
@@ -122,6 +183,24 @@ def test_the_same_path_twice_is_refused(tmp_path: Path) -> None:
         archive.writestr("./Payload/A", b"2")
     with pytest.raises(Malformed, match="twice"):
         open_artifact(written(tmp_path, "a.ipa", out.getvalue()))
+
+
+WHOLE = foundry.ipa({"A": b"abc" * 50, "B/C": b"x", "D": b""})
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), max_size=4), st.integers(0, len(WHOLE)))
+def test_damage_never_escapes(tmp_path: Path, changes: list[tuple[int, int]], length: int) -> None:
+    data = bytearray(WHOLE)
+    for at, value in changes:
+        data[at] = value
+    try:
+        with open_artifact(written(tmp_path, "a.ipa", bytes(data if changes else data[:length]))) as artifact:
+            for path in artifact.entries:
+                artifact.head(path, 4)
+                artifact.read(path)
+    except Malformed:
+        return
 
 
 def test_damaged_data_is_told(tmp_path: Path) -> None:

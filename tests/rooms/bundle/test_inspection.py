@@ -144,6 +144,49 @@ def test_changes_after_signing_are_found(
     assert rules_against(exported(tmp_path, ipa(files))) == expected
 
 
+def test_timestamps_are_judged_and_not_needed(tmp_path: Path) -> None:
+    def app_with(stamp: Callable[[bytes], bytes]) -> ExportedApp:
+        return exported(tmp_path, ipa(App(shapes=({"stamp": stamp},)).files()))
+
+    assert exported(tmp_path, ipa(App().files())).signature.timestamp is None
+    app = app_with(foundry.timestamp)
+    assert (app.signature.timestamp, rules_against(app)) == (foundry.NOW, set())
+    app = app_with(lambda _: foundry.timestamp(b"another"))
+    assert (app.signature.timestamp, rules_against(app)) == (None, {"BUND005"})
+    app = app_with(lambda octets: foundry.timestamp(octets, others=False))
+    assert (app.signature.flaws, app.signature.unseen) == ((), ())
+    assert "is missing" in app.signature.timestamp_doubt
+
+
+@pytest.mark.parametrize("names", ["digests", "list and digests"])
+def test_both_ways_to_name_directories_are_known(tmp_path: Path, names: str) -> None:
+    app = App(shapes=({"both_hashes": True, "names": names},))
+    assert rules_against(exported(tmp_path, ipa(app.files()))) == set()
+    app = App(shapes=({"both_hashes": True, "names": ""},))
+    assert rules_against(exported(tmp_path, ipa(app.files()))) == {"BUND005"}
+
+
+def test_a_key_twice_in_the_apps_own_info_is_refused(tmp_path: Path) -> None:
+    files = App().files()
+    twice = plistlib.dumps(foundry.INFO).replace(
+        b"<key>CFBundleVersion</key>", b"<key>CFBundleVersion</key><string>1</string><key>CFBundleVersion</key>"
+    )
+    app = exported(tmp_path, ipa({**files, "Info.plist": twice}))
+    assert "Payload/Example.app/Info.plist has the key “CFBundleVersion” twice" in app.problems
+    assert "twice" in on_disk(Export, tmp_path / "Example.ipa", given=True).problem
+
+
+def test_an_app_in_lzfse_is_one_problem(tmp_path: Path) -> None:
+    data = ipa(App().files())
+    at = data.find(b"PK\1\2")
+    while at >= 0:
+        data = data[: at + 10] + b"\x63\x00" + data[at + 12 :]
+        at = data.find(b"PK\1\2", at + 1)
+    app = exported(tmp_path, data)
+    assert app.problems[0].startswith("6 of 6 files cannot be read here: packed with LZFSE")
+    assert len(app.problems) <= 3
+
+
 def entitled(**changes: Any) -> dict[str, Any]:
     return {**foundry.ENTITLEMENTS, **{key.replace("__", "-"): value for key, value in changes.items()}}
 

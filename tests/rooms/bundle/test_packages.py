@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
+import lzma
 import os
 import struct
 import zlib
@@ -37,8 +39,10 @@ def opened(folder: Path, data: bytes) -> PackageArtifact:
         gzip.compress(foundry.odc(FILES)),
         gzip.compress(foundry.newc(FILES)),
         foundry.pbzx(foundry.odc(FILES)),
+        bz2.compress(foundry.odc(FILES)),
+        lzma.compress(foundry.odc(FILES)),
     ],
-    ids=["odc", "newc", "gzip-odc", "gzip-newc", "pbzx-odc"],
+    ids=["odc", "newc", "gzip-odc", "gzip-newc", "pbzx-odc", "bzip2-odc", "xz-odc"],
 )
 def test_payloads_are_read(tmp_path: Path, payload: bytes) -> None:
     with opened(tmp_path, foundry.pkg(payload)) as artifact:
@@ -48,6 +52,58 @@ def test_payloads_are_read(tmp_path: Path, payload: bytes) -> None:
         with artifact.open("A.app/Contents/MacOS/A") as file:
             file.seek(100_000)
             assert file.read(5) == FILES["./A.app/Contents/MacOS/A"][100_000:100_005]
+
+
+CPIO = foundry.odc(FILES)
+ENCODED = {
+    "x-gzip": zlib.compress(CPIO),
+    "x-bzip2": bz2.compress(CPIO),
+    "x-lzma": lzma.compress(CPIO, format=lzma.FORMAT_ALONE),
+    "x-xz": lzma.compress(CPIO),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODED)
+def test_members_that_xar_packed_are_read(tmp_path: Path, encoding: str) -> None:
+    packed = ENCODED[encoding]
+    with opened(tmp_path, foundry.pkg(packed, encoding=encoding, size=len(CPIO))) as artifact:
+        assert artifact.read("A.app/Contents/Info.plist") == FILES["./A.app/Contents/Info.plist"]
+    with pytest.raises(Malformed, match="not as long as declared"):
+        opened(tmp_path, foundry.pkg(packed, encoding=encoding, size=len(CPIO) - 1))
+    with pytest.raises(Malformed, match=r"cut short|damaged"):
+        opened(tmp_path, foundry.pkg(packed[:-2000], encoding=encoding, size=len(CPIO)))
+
+
+def test_an_unknown_encoding_cannot_be_read_here(tmp_path: Path) -> None:
+    with pytest.raises(Unsupported, match="Payload cannot be read here: it is packed as application/x-lzfse"):
+        opened(tmp_path, foundry.pkg(CPIO, encoding="x-lzfse"))
+
+
+@pytest.mark.parametrize("style", ["sha1", "sha256", "sha512", "md5"])
+def test_files_are_what_the_table_says(tmp_path: Path, style: str) -> None:
+    told = (style, hashlib.new(style, CPIO).hexdigest())
+    opened(tmp_path, foundry.pkg(CPIO, checksum=told)).close()
+    data = bytearray(foundry.pkg(CPIO, foundry.authority().installer, checksum=told))
+    data[-5000] ^= 1
+    with pytest.raises(Malformed, match="Payload changed after the package was made"):
+        opened(tmp_path, bytes(data))
+
+
+@pytest.mark.parametrize("told", [("", ""), ("none", ""), ("sha3", "00")])
+def test_a_signature_covers_nothing_without_checksums(tmp_path: Path, told: tuple[str, str]) -> None:
+    opened(tmp_path, foundry.pkg(CPIO, checksum=told)).close()
+    with pytest.raises(Malformed, match=r"the signature does not cover app\.pkg/Payload"):
+        opened(tmp_path, foundry.pkg(CPIO, foundry.authority().installer, checksum=told))
+
+
+def test_many_files_that_share_bytes_are_not_hashed_for_ever(tmp_path: Path) -> None:
+    proof = "<archived-checksum style='sha1'>00</archived-checksum>"
+    listed = "".join(
+        f"<file><name>{number}</name><data><offset>{number}</offset><length>9000</length><size>9000</size>{proof}</data></file>"
+        for number in range(500)
+    )
+    with pytest.raises(Excessive, match="overlap"):
+        opened(tmp_path, toc(listed) + bytes(10_000))
 
 
 def test_links_are_kept(tmp_path: Path) -> None:
@@ -78,6 +134,17 @@ def test_a_second_signature_must_hold_too(tmp_path: Path, message: bytes, holds:
     with opened(tmp_path, data) as artifact:
         assert artifact.signature
         assert artifact.signature.holds is holds
+
+
+@pytest.mark.parametrize(("message", "holds"), [(b"", True), (b"another checksum", False), (None, False)])
+def test_the_second_signature_counts_where_the_first_is_of_no_known_kind(
+    tmp_path: Path, message: bytes | None, holds: bool
+) -> None:
+    data = foundry.pkg(foundry.odc(FILES), foundry.authority().installer, message=message, bare="ECDSA")
+    with opened(tmp_path, data) as artifact:
+        assert artifact.signature
+        assert artifact.signature.holds is holds
+        assert artifact.signature.signed_at == (None if message is None else foundry.NOW)
 
 
 def test_a_changed_table_of_contents_is_noticed(tmp_path: Path) -> None:
@@ -122,18 +189,33 @@ def test_lying_packages_are_refused(tmp_path: Path, data: bytes) -> None:
         opened(tmp_path, data)
 
 
-def test_entities_are_refused(tmp_path: Path) -> None:
-    text = b'<!DOCTYPE x [<!ENTITY a "aaaa">]><xar><toc>&a;</toc></xar>'
+@pytest.mark.parametrize(("encoding", "reason"), [("utf-8", "entities"), ("utf-16", "UTF-8"), ("cp037", "UTF-8")])
+def test_entities_are_refused(tmp_path: Path, encoding: str, reason: str) -> None:
+    text = '<!DOCTYPE x [<!ENTITY a "aaaa">]><xar><toc>&a;</toc></xar>'.encode(encoding)
+    if encoding == "cp037":
+        text = b'<?xml version="1.0" encoding="cp037"?>' + text
     packed = zlib.compress(text)
     data = b"xar!" + struct.pack(">HHQQI", 28, 1, len(packed), len(text), 1) + packed
-    with pytest.raises(Malformed, match="entities"):
+    with pytest.raises(Malformed, match=reason):
         opened(tmp_path, data)
+
+
+def folder_of(size: int) -> bytes:
+    """A cpio archive with a folder that claims content."""
+    name = b"./a\0"
+    fields = (0, 0, 0o40755, 0, 0, 1, 0, 0, len(name), size)
+    return b"070707" + b"%06o%06o%06o%06o%06o%06o%06o%011o%06o%011o" % fields + name
 
 
 @pytest.mark.parametrize(
     ("payload", "expected"),
     [
-        (b"7z\xbc\xaf\x27\x1c rest", "neither gzip, pbzx nor plain cpio"),
+        (b"7z\xbc\xaf\x27\x1c rest", "cannot be read here: it is neither gzip, bzip2, xz, pbzx nor plain cpio"),
+        (b"YAA1 rest", "cannot be read here: it is an Apple Archive"),
+        (bz2.compress(b"no cpio at all"), "no cpio archive"),
+        (lzma.compress(foundry.odc(FILES))[:-1000], "cut short"),
+        (b"\xfd7zXZ\0 damage", "damaged"),
+        (folder_of(2**31), "a folder in the package's payload has content"),
         (gzip.compress(b"no cpio at all", mtime=0), "no cpio archive"),
         (gzip.compress(foundry.odc(FILES), mtime=0)[:-40_000], "cut short"),
         (foundry.odc({"../x": b""}), "leads outside"),
@@ -143,7 +225,22 @@ def test_entities_are_refused(tmp_path: Path) -> None:
         (b"pbzx" + struct.pack(">QQQ", 0x01000000, 0, 2**40), "64 MiB"),
         (b"pbzx" + struct.pack(">QQQ", 0x01000000, 0, 12) + b"\xfd7zXZ\0damage", "damaged"),
     ],
-    ids=["other", "no cpio", "cut", "outside", "twice", "odc magic", "newc header", "pbzx size", "pbzx content"],
+    ids=[
+        "other",
+        "apple",
+        "bzip2",
+        "xz cut",
+        "xz",
+        "folder",
+        "no cpio",
+        "cut",
+        "outside",
+        "twice",
+        "odc magic",
+        "newc header",
+        "pbzx size",
+        "pbzx content",
+    ],
 )
 def test_damaged_payloads_are_told(tmp_path: Path, payload: bytes, expected: str) -> None:
     with pytest.raises(Malformed, match=expected):

@@ -13,7 +13,7 @@ from pipeline.apple.connect.facts import AppRecord, ReleaseTarget
 from pipeline.apple.xcode.facts import TargetInfo, TargetSettings, Value
 from pipeline.model import Lane, Platform, Reading
 from pipeline.ports.live_http import ConnectKey, CredentialsMissing, LiveHttp
-from pipeline.ports.secrets import NoSecrets
+from pipeline.ports.secrets import EnvironmentSecrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +101,7 @@ def test_what_apple_accepted_is_compared_with_the_file_here(apple: LittleApple, 
 
 
 def test_without_a_key_nothing_is_asked(apple: LittleApple) -> None:
-    http = LiveHttp({HOST: ConnectKey(NoSecrets())}, {HOST: apple.url})
+    http = LiveHttp({HOST: ConnectKey(EnvironmentSecrets({}))}, {HOST: apple.url})
     with pytest.raises(CredentialsMissing, match="ASC_KEY_ID"):
         gateway.app_record(http, TARGET)
     assert apple.asked == []

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from asn1crypto import x509 as asn1
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import ExtensionOID, NameOID
 
-from pipeline.apple.signing import certificates
-from pipeline.apple.signing.certificates import CertificateKind, read_certificate
-from pipeline.apple.signing.der import envelope
+from pipeline.apple.signing.certificates import APPLE, Certificate, CertificateKind, read_certificate
+from pipeline.apple.signing.der import children, element, envelope
 from pipeline.apple.signing.faults import SigningFault
 from tests.rooms.signing.forge import CODE_SIGNING, DISTRIBUTION, STRANGER, TEAM, forge
 
@@ -49,11 +53,89 @@ def test_real_certificates_are_classified(shared_data: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_both_parsers_tell_the_same(shared_data: Path, name: str) -> None:
-    shape = envelope((shared_data / f"signing/certificates/{name}.cer").read_bytes())
-    strict = certificates._told_strictly(shape)
-    assert strict is not None
-    assert certificates._told_leniently(shape) == strict
+def test_two_other_readers_tell_the_same(shared_data: Path, name: str) -> None:
+    data = (shared_data / f"signing/certificates/{name}.cer").read_bytes()
+    ours = read_certificate(data)
+    assert by_cryptography(data) == told(ours)
+    assert by_asn1crypto(data) == told(ours)
+
+
+def told(read: Certificate) -> dict[str, object]:
+    return {
+        "subject": read.subject_name,
+        "team": read.team_id,
+        "user": read.user_id,
+        "organization": read.organization,
+        "issuer": read.issuer_name,
+        "unit": read.issuer_unit,
+        "serial": read.serial,
+        "dates": (read.not_before, read.not_after),
+        "markers": read.markers,
+        "usages": read.extended_key_usage,
+        "authority": (read.authority, read.path_length),
+        "key": read.public_key_sha256,
+        "key identifier": read.key_identifier,
+    }
+
+
+def by_cryptography(data: bytes) -> dict[str, object]:
+    read = x509.load_der_x509_certificate(data)
+    values = {each.oid: each.value for each in read.extensions}
+
+    def first(name: x509.Name, oid: x509.ObjectIdentifier) -> object:
+        return next((each.value for each in name.get_attributes_for_oid(oid)), "")
+
+    limits = values.get(ExtensionOID.BASIC_CONSTRAINTS)
+    usage = values.get(ExtensionOID.KEY_USAGE)
+    wide = values.get(ExtensionOID.EXTENDED_KEY_USAGE)
+    identifier = values.get(ExtensionOID.SUBJECT_KEY_IDENTIFIER)
+    issues = isinstance(limits, x509.BasicConstraints) and limits.ca
+    issues = issues and (not isinstance(usage, x509.KeyUsage) or usage.key_cert_sign)
+    key = read.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return {
+        "subject": first(read.subject, NameOID.COMMON_NAME),
+        "team": first(read.subject, NameOID.ORGANIZATIONAL_UNIT_NAME),
+        "user": first(read.subject, NameOID.USER_ID),
+        "organization": first(read.subject, NameOID.ORGANIZATION_NAME),
+        "issuer": first(read.issuer, NameOID.COMMON_NAME),
+        "unit": first(read.issuer, NameOID.ORGANIZATIONAL_UNIT_NAME),
+        "serial": read.serial_number,
+        "dates": (read.not_valid_before_utc, read.not_valid_after_utc),
+        "markers": tuple(oid.dotted_string for oid in values if oid.dotted_string.startswith(APPLE)),
+        "usages": tuple(oid.dotted_string for oid in wide) if isinstance(wide, x509.ExtendedKeyUsage) else (),
+        "authority": (issues, limits.path_length if isinstance(limits, x509.BasicConstraints) else None),
+        "key": hashlib.sha256(key).hexdigest(),
+        "key identifier": identifier.digest if isinstance(identifier, x509.SubjectKeyIdentifier) else b"",
+    }
+
+
+def by_asn1crypto(data: bytes) -> dict[str, object]:
+    read = asn1.Certificate.load(data)
+    body = read["tbs_certificate"]
+    usages = read.extended_key_usage_value
+    limits = read.basic_constraints_value
+    names = {who: body[who].native for who in ("subject", "issuer")}
+    key_usage = read.key_usage_value.native if read.key_usage_value else {"key_cert_sign"}
+    return {
+        "subject": names["subject"].get("common_name", ""),
+        "team": names["subject"].get("organizational_unit_name", ""),
+        "user": names["subject"].get("user_id", ""),
+        "organization": names["subject"].get("organization_name", ""),
+        "issuer": names["issuer"].get("common_name", ""),
+        "unit": names["issuer"].get("organizational_unit_name", ""),
+        "serial": read.serial_number,
+        "dates": (read.not_valid_before, read.not_valid_after),
+        "markers": tuple(
+            each["extn_id"].dotted for each in body["extensions"] if each["extn_id"].dotted.startswith(APPLE)
+        ),
+        "usages": tuple(each.dotted for each in usages) if usages else (),
+        "authority": (
+            bool(limits and limits["ca"].native) and "key_cert_sign" in key_usage,
+            limits["path_len_constraint"].native if limits else None,
+        ),
+        "key": hashlib.sha256(body["subject_public_key_info"].dump()).hexdigest(),
+        "key identifier": read.key_identifier or b"",
+    }
 
 
 def test_all_fields_of_a_real_certificate(shared_data: Path) -> None:
@@ -82,6 +164,7 @@ def test_all_fields_of_a_real_certificate(shared_data: Path) -> None:
         (("6.1.9",), "", K.APP_STORE),
         (("6.1.9.1",), "", K.APP_STORE),
         (("12.19",), "", K.PROFILE_SIGNING),
+        (("6.58",), "", K.PROFILE_SIGNING),
         (("6.1.9", "12.19"), "", K.OTHER),
         (("6.1.4",), "", K.OTHER),
         (("6.1.2", "6.1.4"), CODE_SIGNING, K.OTHER),
@@ -101,6 +184,55 @@ def test_an_authority_is_no_signer_whatever_its_markers() -> None:
 def test_names_may_hold_anything() -> None:
     name = 'Ünï "quoted" (b) [c] \\ 🎉\nsecond line'
     assert read_certificate(forge(name, team="T\"e'am").der).subject_name == name
+
+
+def test_a_name_that_is_longer_than_x520_allows() -> None:
+    """Apple issues such: the organization of one real certificate has 81 letters. Nothing is printed about it."""
+    long = "Organization " * 7
+    assert len(long) > 64
+    made = forge("x").der
+    short = b"\x0c\x01x"
+    grown = b"\x0c" + bytes((len(long),)) + long.encode()
+    assert made.count(short) == 2
+    assert read_certificate(regrown(made, short, grown)).subject_name == long
+
+
+def regrown(der: bytes, old: bytes, new: bytes) -> bytes:
+    """The same with every occurrence of a primitive element exchanged, and all lengths around it made to fit."""
+    parsed = element(der)
+    if parsed.tag & 0x20 and parsed.tag != 0x20:
+        body = b"".join(regrown(each.whole, old, new) for each in children(parsed, 100))
+    else:
+        return new if parsed.whole == old else parsed.whole
+    size = len(body)
+    head = bytes((size,)) if size < 0x80 else b"\x82" + size.to_bytes(2, "big")
+    return bytes((parsed.tag,)) + head + body
+
+
+@pytest.mark.parametrize(
+    ("tag", "encoding"),
+    [(0x0C, "utf-8"), (0x13, "ascii"), (0x14, "latin-1"), (0x16, "ascii"), (0x1C, "utf-32-be"), (0x1E, "utf-16-be")],
+)
+def test_names_in_every_kind_of_string(tag: int, encoding: str) -> None:
+    name = "Team" if encoding == "ascii" else "Tëam"
+    new = bytes((tag, len(name.encode(encoding)))) + name.encode(encoding)
+    assert read_certificate(regrown(forge("x").der, b"\x0c\x01x", new)).subject_name == name
+
+
+@pytest.mark.parametrize(
+    "date", [b"\x18\x0f00000101000000Z", b"\x17\x0d261320120000Z", b"\x17\x0b2611201200Z", b"\x17\x0d2611201200+1Z"]
+)
+def test_dates_that_are_none(date: bytes) -> None:
+    made = forge("x", ends=datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)).der
+    with pytest.raises(SigningFault, match="date"):
+        read_certificate(regrown(made, b"\x17\x0d270102030405Z", date))
+
+
+def test_a_serial_number_of_thousands_of_digits_is_refused() -> None:
+    made = forge("x").der
+    serial = envelope(made).fields[0].whole
+    with pytest.raises(SigningFault):
+        read_certificate(regrown(made, serial, b"\x02\x82\x20\x00" + b"\x01" * 0x2000))
 
 
 def test_the_last_date_of_all() -> None:

@@ -93,6 +93,7 @@ def believed_only_unchanged(whole: bytes, changed: bytes, anchors: Anchors, *, w
     if read.seal is Seal.APPLE:
         assert whole_holds
         assert read_signed(changed).content == read_signed(whole).content
+        assert read == read_profile(whole, anchors)
 
 
 def test_every_byte_of_the_content_counts(shared_data: Path) -> None:
@@ -106,6 +107,17 @@ def test_every_byte_of_the_content_counts(shared_data: Path) -> None:
             assert read_profile(bytes(changed), APPLE_ROOTS).seal is Seal.DOCTORED
         except SigningFault:
             continue
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_bit_of_one_byte_in_forty_counts(shared_data: Path, name: str) -> None:
+    """Wherever it is: in the content, the certificates, the attributes or the signature."""
+    whole = (shared_data / "signing/profiles" / name).read_bytes()
+    holds = read_profile(whole, APPLE_ROOTS).seal is Seal.APPLE
+    for place in range(0, len(whole), 40):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << (place // 40) % 8
+        believed_only_unchanged(whole, bytes(changed), APPLE_ROOTS, whole_holds=holds)
 
 
 @QUICK

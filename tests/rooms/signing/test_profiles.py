@@ -10,7 +10,14 @@ import pytest
 
 from pipeline.apple.signing.certificates import CertificateKind
 from pipeline.apple.signing.faults import SigningFault
-from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile, Seal, entitlement_allows, read_profile
+from pipeline.apple.signing.profiles import (
+    MOST_DEVELOPER_CERTIFICATES,
+    ProfileKind,
+    ProvisioningProfile,
+    Seal,
+    entitlement_allows,
+    read_profile,
+)
 from pipeline.apple.signing.trust import APPLE_ROOTS, Anchors
 from tests.rooms.signing.forge import (
     DISTRIBUTION,
@@ -180,6 +187,16 @@ def test_values_of_another_type(key: str, value: object) -> None:
     assert read_profile(sign(profile_content(**{key: value})), TRUSTED).seal is Seal.APPLE
 
 
+LAUGHS = b"".join(
+    (
+        b'<?xml version="1.0"?><!DOCTYPE plist [<!ENTITY a0 "ha">',
+        *(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">'.encode() for n in range(1, 12)),
+        b"]><plist><dict><key>Name</key><string>&a11;</string></dict></plist>",
+    )
+)
+"""A billion laughs, and a hundred more: each name means the one before it ten times."""
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -192,6 +209,11 @@ def test_values_of_another_type(key: str, value: object) -> None:
         b'<!DOCTYPE x [<!ENTITY a "b">]><plist><dict><key>&a;</key><true/></dict></plist>',
         b'<?xml version="1.0" encoding="nonsense"?><plist><dict/></plist>',
         b"bplist00\xff",
+        b"<plist><dict><key>a</key><date>0000-01-01T00:00:00Z</date></dict></plist>",
+        b"<plist>" + b"<array>" * 40 + b"</array>" * 40 + b"</plist>",
+        b"<plist><dict><key>a</key>" + b"<array>" * 40 + b"</array>" * 40 + b"</dict></plist>",
+        b"<plist>" + b"<dict><key>a</key>" * 30_000 + b"<true/>" + b"</dict>" * 30_000 + b"</plist>",
+        LAUGHS,
     ],
 )
 def test_content_that_is_no_property_list(content: bytes) -> None:
@@ -203,6 +225,32 @@ def test_content_that_is_no_property_list(content: bytes) -> None:
 def test_what_is_no_profile(data: bytes) -> None:
     with pytest.raises(SigningFault):
         read_profile(data, TRUSTED)
+
+
+def test_the_last_date_of_all() -> None:
+    last = datetime(9999, 12, 31, 23, 59, 59)  # noqa: DTZ001
+    assert read_profile(sign(profile_content(ExpirationDate=last)), TRUSTED).expires == last.replace(tzinfo=UTC)
+
+
+def test_names_may_hold_anything() -> None:
+    name = 'Ünï "quoted" (b) [c] \\ 🎉\nsecond <line> & ]]>'
+    read = read_profile(sign(profile_content(Name=name, TeamName=name, AppIDName=name)), TRUSTED)
+    assert (read.name, read.team_name, read.app_id_name, read.seal) == (name, name, name, Seal.APPLE)
+
+
+def test_a_key_that_is_given_twice_inside_entitlements_is_told() -> None:
+    content = profile_content().replace(
+        b"<key>get-task-allow</key>", b"<key>get-task-allow</key><true/><key>get-task-allow</key>"
+    )
+    assert read_profile(sign(content), TRUSTED).problems == ("The key “get-task-allow” is given twice",)
+
+
+def test_ten_thousand_certificates_in_one_profile_are_not_all_read() -> None:
+    content = profile_content(DeveloperCertificates=[DISTRIBUTION.der] * 10_000)
+    with pytest.raises(SigningFault, match="too large"):
+        read_profile(sign(content), TRUSTED)
+    read = read_profile(sign(profile_content(DeveloperCertificates=[b"\x30"] * 10_000)), TRUSTED)
+    assert len(read.problems) == MOST_DEVELOPER_CERTIFICATES
 
 
 def test_a_profile_that_is_too_large() -> None:

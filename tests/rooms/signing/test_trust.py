@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.apple.signing import trust
 from pipeline.apple.signing.authorities import INTERMEDIATES, ROOTS
 from pipeline.apple.signing.certificates import read_certificate
+from pipeline.apple.signing.der import envelope
 from pipeline.apple.signing.faults import SigningFault
-from pipeline.apple.signing.trust import APPLE_INTERMEDIATES, APPLE_ROOTS, MOST_LINKS, Anchors, walk
+from pipeline.apple.signing.trust import APPLE_INTERMEDIATES, APPLE_ROOTS, MOST_LINKS, Anchors, Chain, walk
 from tests.rooms.signing.forge import DISTRIBUTION, NOW, ROOT, WWDR, Forged, forge
 
 TRUSTED = Anchors().including("Test Root", ROOT.der)
@@ -149,6 +151,68 @@ def test_a_web_of_authorities_ends() -> None:
     chain = walk(forge("l", first["a"]).der, [each.der for each in web], TRUSTED, NOW)
     assert not chain.trusted
     assert len(chain.certificates) <= MOST_LINKS
+
+
+def test_a_chain_ends_with_its_weakest_certificate() -> None:
+    soon = NOW + timedelta(days=73)
+    issuer = forge("Test Developer ID", ROOT, authority=True, ends=soon, key=6)
+    chain = walk(forge("l", issuer, ends=NOW + timedelta(days=200)).der, [issuer.der], TRUSTED, NOW)
+    assert (chain.expires, chain.weakest.subject_name) == (soon, "Test Developer ID")
+    chain = walk(forge("l", issuer, ends=NOW + timedelta(days=5)).der, [issuer.der], TRUSTED, NOW)
+    assert (chain.expires, chain.weakest.subject_name) == (NOW + timedelta(days=5), "l")
+
+
+def test_of_certificates_that_end_together_the_authority_is_the_weakest() -> None:
+    soon = NOW + timedelta(days=73)
+    issuer = forge("Test Developer ID", ROOT, authority=True, ends=soon, key=6)
+    chain = walk(forge("l", issuer, ends=soon).der, [issuer.der], TRUSTED, NOW)
+    assert chain.weakest.subject_name == "Test Developer ID"
+
+
+def test_developer_id_ends_with_its_first_authority(shared_data: Path) -> None:
+    leaf = certificates(shared_data)["developer_id"]
+    chain = walk(leaf, APPLE_INTERMEDIATES, APPLE_ROOTS, datetime(2013, 1, 1, tzinfo=UTC))
+    assert [each.not_after.date().isoformat() for each in chain.certificates] == [
+        "2017-04-22",
+        "2027-02-01",
+        "2035-02-09",
+    ]
+    assert chain.expires.date().isoformat() == "2017-04-22"
+
+
+def test_a_chain_without_certificates_has_no_end() -> None:
+    with pytest.raises(ValueError):
+        Chain().expires  # noqa: B018
+
+
+def test_each_link_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[bytes] = []
+    real = trust.signature_holds
+    monkeypatch.setattr(trust, "signature_holds", lambda *told: checked.append(told[3]) or real(*told))
+    issuer = forge("Test Once", ROOT, authority=True, key=15)
+    leaves = [forge(f"l{number}", issuer).der for number in range(50)]
+    for _ in range(20):
+        for leaf in leaves:
+            assert walk(leaf, [issuer.der], TRUSTED, NOW).trusted
+    assert len(checked) == len(set(checked)) == 51
+
+
+def test_ten_thousand_certificates_cost_one_check_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a keychain that somebody filled: only so many of the others are looked at, whatever their number."""
+    checked: list[bytes] = []
+    monkeypatch.setattr(trust, "signature_holds", lambda *told: bool(checked.append(told[3])) or True)
+    whole, serial = DISTRIBUTION.der, envelope(DISTRIBUTION.der).fields[0]
+    ders = [
+        whole[: serial.content]
+        + b"\x01"
+        + number.to_bytes(serial.end - serial.content - 1, "big")
+        + whole[serial.end :]
+        for number in range(10_000)
+    ]
+    others = [WWDR.der, *ders]
+    for der in ders:
+        assert walk(der, others, TRUSTED, NOW).trusted
+    assert len(checked) <= len(ders) + 2
 
 
 def test_a_self_signed_leaf_may_be_an_anchor() -> None:

@@ -15,7 +15,9 @@ from pipeline.apple.xcode.workspacedata import BrokenWorkspace, parse
 from pipeline.configuration.settings import AppSettings, LaneSettings
 from pipeline.model import UsageFault
 from pipeline.ports.files import LiveFiles
-from pipeline.subject import Wishes, find_lanes, surveyed
+from pipeline.subject import find_lanes
+from pipeline.survey import surveyed
+from pipeline.wishes import Wishes
 from tests.rooms.xcode.look import Look
 from tests.rooms.xcode.make import project, scheme, workspace, write
 

@@ -6,7 +6,7 @@ from pipeline.apple.bundle.facts import Executable, ExportedApp, Signature
 from pipeline.apple.signing.certificates import CertificateKind
 from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile, Seal
 from pipeline.apple.signing.trust import Anchors
-from pipeline.model import Finding, Lane, Platform, check, error, unseen, warning
+from pipeline.model import Finding, Lane, Platform, check, error, note, unseen, warning
 
 SUBMISSION = frozenset({CertificateKind.APPLE_DISTRIBUTION, CertificateKind.IOS_DISTRIBUTION})
 MAC_SUBMISSION = frozenset({CertificateKind.APPLE_DISTRIBUTION, CertificateKind.MAC_APP_DISTRIBUTION})
@@ -43,7 +43,10 @@ def _not_submittable(signature: Signature, wanted: frozenset[CertificateKind]) -
 
 @check("BUND005", "code and resources are as they were signed")
 def nothing_changed_after_signing(app: ExportedApp) -> Iterator[Finding]:
-    """Page hashes, special slots, resource seal and CMS signature, all computed again."""
+    """Page hashes, special slots, resource seal, CMS signature and timestamp, all computed again.
+
+    A timestamp that cannot be checked is told and no more: what is sent to the App Store needs none.
+    """
     for executable in app.executables:
         for flaw in executable.signature.flaws[:_SHOWN]:
             yield error(
@@ -54,6 +57,10 @@ def nothing_changed_after_signing(app: ExportedApp) -> Iterator[Finding]:
             )
         for phrase in executable.signature.unseen[:_SHOWN]:
             yield unseen(f"not verified: {phrase}", subject=executable.bundle or executable.path)
+        if doubt := executable.signature.timestamp_doubt:
+            yield note(
+                f"the signature's timestamp was not believed: {doubt}", subject=executable.bundle or executable.path
+            )
 
 
 @check("BUND006", "the signer's chain ends in a trusted root")

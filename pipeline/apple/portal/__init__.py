@@ -1,0 +1,1 @@
+"""Apple's developer portal through App Store Connect: certificates, provisioning profiles, bundle ids, capabilities."""

@@ -1,0 +1,110 @@
+"""What was given and can be shared: identities that are complete, and profiles, as far as the vault lacks them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pipeline.model import Reading, Source
+from pipeline.values import dataclass
+
+if TYPE_CHECKING:
+    from pipeline.apple.signing.facts import EnvironmentMaterial, GivenMaterial
+    from pipeline.apple.signing.material import Material
+    from pipeline.vault.facts import VaultContents
+
+
+@dataclass(frozen=True)
+class OfferedIdentity:
+    """A certificate with its key. `key_origin` is where the key lies, where that is another place."""
+
+    sha1: str
+    name: str
+    origin: str
+    key_origin: str = ""
+
+
+@dataclass(frozen=True)
+class OfferedProfile:
+    """A provisioning profile. `part` is its number in an archive, 0 for none."""
+
+    uuid: str
+    name: str
+    origin: str
+    part: int = 0
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What could be put into the vault.
+
+    Attributes:
+        keyless: certificates of developers whose private key was not given.
+        ended: certificates and profiles that have expired: nobody signs with them any more.
+        strange: what could not be opened or read, with the reason.
+    """
+
+    identities: tuple[OfferedIdentity, ...] = ()
+    profiles: tuple[OfferedProfile, ...] = ()
+    keyless: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
+    strange: tuple[tuple[str, str], ...] = ()
+
+
+def given(
+    files: Reading[GivenMaterial], environment: Reading[EnvironmentMaterial]
+) -> tuple[tuple[Material, ...], bool]:
+    """What `--file` names, else what the environment holds; and whether it is real, not made up for a rehearsal."""
+    if files.value and files.value.named:
+        return files.value.materials, files.source is Source.LIVE
+    materials = environment.value.materials if environment.value else ()
+    return materials, bool(materials) and environment.source is Source.LIVE
+
+
+def offered(materials: Iterable[Material], at: datetime) -> Offers:
+    """What of it can be shared, each thing once."""
+    materials = tuple(materials)
+    apart = {each.public_key_sha256: place_of(each) for each in materials if each.key_only and not each.fault}
+    identities: dict[str, OfferedIdentity] = {}
+    profiles: dict[str, OfferedProfile] = {}
+    keyless: dict[str, str] = {}
+    ended: list[str] = []
+    for each in materials:
+        if each.fault:
+            continue
+        if (profile := each.profile) and profile.expires <= at:
+            ended.append(f"the profile “{profile.name}”")
+        elif profile:
+            profiles.setdefault(profile.uuid, OfferedProfile(profile.uuid, profile.name, place_of(each), each.part))
+        elif (certificate := each.certificate) and not certificate.authority:
+            key_origin = "" if each.keyed else apart.get(each.public_key_sha256, "")
+            if certificate.not_after <= at:
+                ended.append(f"the certificate “{certificate.subject_name}”")
+            elif each.keyed or key_origin:
+                told = OfferedIdentity(certificate.sha1, certificate.subject_name, place_of(each), key_origin)
+                identities.setdefault(certificate.sha1, told)
+            else:
+                keyless[certificate.sha1] = certificate.subject_name
+    return Offers(
+        identities=tuple(identities.values()),
+        profiles=tuple(profiles.values()),
+        keyless=tuple(name for sha1, name in keyless.items() if sha1 not in identities),
+        ended=tuple(dict.fromkeys(ended)),
+        strange=tuple((each.origin, each.why or str(each.fault)) for each in materials if each.fault),
+    )
+
+
+def place_of(material: Material) -> str:
+    """Where it lies, without the number of a file in an archive."""
+    return material.origin.removesuffix(f"#{material.part}") if material.part else material.origin
+
+
+def lacking(
+    offers: Offers, contents: VaultContents
+) -> Iterator[tuple[str, list[OfferedIdentity], list[OfferedProfile]]]:
+    """What the vault lacks of it, by origin."""
+    identities = [each for each in offers.identities if not contents.holds_identity(each.sha1)]
+    profiles = [each for each in offers.profiles if not contents.holds_profile(each.uuid)]
+    for origin in dict.fromkeys([each.origin for each in identities] + [each.origin for each in profiles]):
+        yield origin, [i for i in identities if i.origin == origin], [p for p in profiles if p.origin == origin]

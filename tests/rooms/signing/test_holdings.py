@@ -1,0 +1,409 @@
+"""Everything that was found, each thing once: what replaces what, what is judged, and how the tables tell it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.apple.signing.certificates import Certificate, CertificateKind, read_certificate
+from pipeline.apple.signing.checks import holdings as checks
+from pipeline.apple.signing.choice import KIND_NAMES
+from pipeline.apple.signing.facts import (
+    Identity,
+    JudgedMaterial,
+    Keychain,
+    ProfileFolders,
+    ProfileProblem,
+    SigningPolicy,
+)
+from pipeline.apple.signing.gateway import given_material
+from pipeline.apple.signing.holdings import Found, Holdings, Lot, folded, in_files, in_folders, in_keychain
+from pipeline.apple.signing.identities import judged_in_materials
+from pipeline.apple.signing.material import Fault, Material
+from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile, Seal, read_profile
+from pipeline.apple.signing.trust import APPLE_ROOTS, Anchors
+from pipeline.model import Exhibit, Finding, Reading, Tone
+from pipeline.ports.given import GivenFiles
+from pipeline.ports.secrets import EnvironmentSecrets
+from pipeline.stages.holdings import HOLDINGS, authorities, certificates, profiles
+from tests.rooms.signing.forge import (
+    CODE_SIGNING,
+    DISTRIBUTION,
+    NOW,
+    ROOT,
+    STRANGER,
+    TEAM,
+    WWDR,
+    forge,
+    profile_content,
+    sign,
+)
+
+TRUSTED = Anchors().including("Test Root", ROOT.der)
+DAY = timedelta(days=1)
+SHARED = Path(os.environ.get("SHARED_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data") / "signing"
+
+
+def held(*found: Found, at: datetime = NOW) -> Holdings:
+    return folded([Lot(found, ("here",))], TRUSTED, at)
+
+
+def certified(der: bytes, place: str = "a.cer", keyed: bool | None = True, **more: object) -> Found:
+    certificate = read_certificate(der)
+    material = Material(place, certificate, keyed, public_key_sha256=certificate.public_key_sha256)
+    return replace(Found(material), **more)  # type: ignore[arg-type]
+
+
+def distribution(days: int, *, team: str = TEAM, markers: Iterable[str] = ("6.1.7", "6.1.4")) -> bytes:
+    return forge(
+        f"Apple Distribution: Example ({team})",
+        WWDR,
+        markers=markers,
+        usage=CODE_SIGNING,
+        team=team,
+        begins=NOW - 400 * DAY,
+        ends=NOW + days * DAY,
+        key=4,
+    ).der
+
+
+def profiled(days: int, name: str = "Example", bundle_id: str = "com.example.app", uuid: str = "1") -> Found:
+    profile = ProvisioningProfile(
+        uuid=uuid,
+        name=name,
+        kind=ProfileKind.APP_STORE,
+        team_ids=(TEAM,),
+        application_identifier=f"{TEAM}.{bundle_id}",
+        bundle_id=bundle_id,
+        platforms=("iOS",),
+        expires=NOW + days * DAY,
+        seal=Seal.APPLE,
+    )
+    return Found(Material(f"{uuid}.mobileprovision", profile=profile))
+
+
+def said(holdings: Holdings, within: int = 30) -> list[tuple[str, str]]:
+    found: list[tuple[str, Finding]] = []
+    for rule in (checks.something_was_looked_at, checks.everything_can_be_read, checks.everything_is_apples):
+        found += [(rule.check_mark.rule, each) for each in rule(holdings)]  # type: ignore[attr-defined]
+    policy = SigningPolicy(expires_within=within * DAY)
+    for judge in (checks.certificates_last, checks.profiles_last, checks.authorities_last):
+        found += [(judge.check_mark.rule, each) for each in judge(holdings, policy)]  # type: ignore[attr-defined]
+    return [(rule, each.summary) for rule, each in found]
+
+
+def test_one_certificate_at_three_places_is_one() -> None:
+    found = held(
+        certified(DISTRIBUTION.der, "keychain", keyed=False, judged=False),
+        certified(DISTRIBUTION.der, "a.cer", keyed=None),
+        certified(DISTRIBUTION.der, "dist.p12"),
+    )
+    (one,) = found.certificates
+    assert (one.places, one.keyed, one.judged) == (("keychain", "a.cer", "dist.p12"), True, True)
+
+
+def test_a_key_at_one_place_and_its_certificate_at_another() -> None:
+    certificate = read_certificate(DISTRIBUTION.der)
+    key = Material("key.pem", key_only=True, public_key_sha256=certificate.public_key_sha256)
+    found = held(certified(DISTRIBUTION.der, keyed=False), Found(key))
+    assert [each.keyed for each in found.certificates] == [True]
+    assert found.lone_keys == ()
+
+
+def test_a_key_without_a_certificate() -> None:
+    key = Material("key.pem", key_only=True, public_key_sha256="77")
+    found = held(Found(key), Found(replace(key, origin="copy.pem")))
+    assert [each.origin for each in found.lone_keys] == ["key.pem"]
+
+
+@pytest.mark.parametrize(
+    ("other", "replaced"),
+    [
+        (distribution(300), True),
+        (distribution(300, team="OTHER12345"), False),
+        (distribution(300, markers=("6.1.4",)), True),
+        (distribution(300, markers=("6.1.13",)), False),
+        (distribution(-20), False),
+    ],
+    ids=["newer", "another team's", "iPhone Distribution", "Developer ID", "older"],
+)
+def test_what_takes_whose_place(other: bytes, replaced: bool) -> None:
+    found = held(certified(distribution(-10)), certified(other, "b.cer"))
+    old = next(each for each in found.certificates if each.certificate.not_after == NOW - 10 * DAY)
+    assert old.successor is replaced
+    assert any("expired on 2026-11-10" in told for _, told in said(found)) is not replaced
+
+
+def test_one_without_its_key_takes_nobodys_place() -> None:
+    found = held(certified(distribution(-10)), certified(distribution(300), "b.cer", keyed=False))
+    assert [each.successor for each in found.certificates] == [False, False]
+
+
+def test_what_replaces_a_profile() -> None:
+    assert [each.successor for each in held(profiled(5), profiled(300, uuid="2")).profiles] == [True, False]
+    renamed = held(profiled(5), profiled(300, name="New", uuid="2"))
+    assert [each.successor for each in renamed.profiles] == [True, False]
+    moved = held(profiled(5), profiled(300, bundle_id="com.example.*", uuid="2"))
+    assert [each.successor for each in moved.profiles] == [True, False], "of the same name"
+    others = held(profiled(5), profiled(300, name="New", bundle_id="com.other", uuid="2"))
+    assert said(others) == [("SIGN027", "the profile “Example” expires on 2026-11-25, in 5 days")]
+
+
+def test_authorities_of_what_is_in_date() -> None:
+    found = held(
+        certified(distribution(200)), certified(distribution(-10), "b.cer"), certified(WWDR.der, "wwdr.cer", keyed=None)
+    )
+    assert [each.subject_name for each in found.authorities] == ["Test Worldwide Relations"]
+    assert [each.certificate.kind for each in found.certificates] == [CertificateKind.APPLE_DISTRIBUTION] * 2
+
+
+def test_a_companys_own_authority_is_none_of_ours() -> None:
+    corporate = forge("Example Corporate CA", authority=True, key=9)
+    found = held(certified(corporate.der, keyed=None))
+    assert (found.certificates, found.authorities) == ((), ())
+
+
+def test_forged_and_untraced_are_told_apart() -> None:
+    forged = forge("Apple Distribution: X", STRANGER, markers=("6.1.7", "6.1.4"), usage=CODE_SIGNING, key=8).der
+    found = held(certified(forged), certified(distribution(200), "b.cer"), certified(WWDR.der, "wwdr.cer"))
+    assert sorted((each.places, each.trusted) for each in found.certificates) == [
+        (("a.cer",), None),
+        (("b.cer",), True),
+    ]
+    assert ["cannot be traced" in told for _, told in said(found)] == [True]
+    stranger = forge("Somebody's Root", authority=True, key=9)
+    forged = forge("Apple Distribution: X", stranger, markers=("6.1.7", "6.1.4"), usage=CODE_SIGNING, key=8).der
+    again = held(certified(forged), certified(stranger.der, "s.cer"))
+    assert ["is not Apple's" in told for _, told in said(again)] == [True]
+
+
+def test_keychains_folders_and_what_could_not_be_seen() -> None:
+    certificate = read_certificate(DISTRIBUTION.der)
+    keychain = Keychain(
+        (Identity(certificate.sha1, "x", "CSSMERR_TP_CERT_REVOKED", certificate),),
+        (certificate, read_certificate(WWDR.der)),
+    )
+    folders = ProfileFolders(problems=(ProfileProblem("~/p/x.mobileprovision", "it breaks off"),))
+    found = folded([in_keychain(Reading.of(keychain)), in_folders(Reading.of(folders))], TRUSTED, NOW)
+    assert (found.looked, found.unseen) == (("keychains", "profile folders"), ())
+    assert [(each.problem, each.judged, each.keyed) for each in found.certificates] == [
+        ("CSSMERR_TP_CERT_REVOKED", True, True)
+    ]
+    assert [rule for rule, _ in said(found)] == ["SIGN028"]
+    unseen = folded([in_keychain(Reading.unknown(Keychain, "no Mac"))], TRUSTED, NOW)
+    assert said(unseen) == [("SIGN025", "nothing was looked at: keychains (no Mac)")]
+
+
+def test_colleagues_certificates_in_the_keychain_are_shown_and_not_judged() -> None:
+    certificate = read_certificate(distribution(-10))
+    found = folded([in_keychain(Reading.of(Keychain((), (certificate,))))], TRUSTED, NOW)
+    assert [(each.keyed, each.judged) for each in found.certificates] == [(False, False)]
+    assert said(found) == []
+
+
+# The tables
+
+
+def texts(exhibit: Exhibit, column: str) -> list[str]:
+    at = [each.title for each in exhibit.columns].index(column)
+    return [row[at].text for row in exhibit.rows]
+
+
+def test_the_table_of_certificates() -> None:
+    found = held(
+        certified(distribution(300), "keychain"),
+        certified(distribution(-10, team="OTHER12345"), "old.p12"),
+        certified(distribution(12, markers=("6.1.13",)), "id.p12", keyed=False),
+        certified(WWDR.der, "wwdr.cer"),
+        Found(Material("key.pem", key_only=True, public_key_sha256="77")),
+        Found(Material("shut.p12", fault=Fault.WRONG_PASSWORD)),
+    )
+    shown = certificates(found, SigningPolicy())
+    assert texts(shown, "Days") == ["-10", "12", "300", "–", "–"]
+    assert texts(shown, "State") == ["expired", "ends soon", "valid", "unpaired", "locked"]
+    assert texts(shown, "Name")[:3] == ["Example", "Example", "Example"]
+    assert texts(shown, "Kind") == [
+        "Apple Distribution",
+        "Developer ID Application",
+        "Apple Distribution",
+        "private key",
+        "",
+    ]
+    assert texts(shown, "Where") == ["old.p12", "id.p12", "keychain", "key.pem", "shut.p12"]
+    assert texts(shown, "Key") == ["yes", "no", "yes", "yes", "?"]
+    tones = [row[0].tone for row in shown.rows]
+    assert tones[:3] == [Tone.BAD, Tone.CAUTION, Tone.GOOD]
+    assert [row[0].value for row in shown.rows][:3] == [-10, 12, 300]
+    assert [each.partition(":")[0] for each in shown.legend] == ["unpaired", "locked"]
+    assert shown.rows[0][3].value == "Apple Distribution: Example (OTHER12345)"
+
+
+def test_the_table_of_profiles() -> None:
+    installed = profiled(10, uuid="2", bundle_id="com.example.b", name="B")
+    place = "~/Library/Developer/Xcode/UserData/Provisioning Profiles/2.mobileprovision"
+    found = held(
+        profiled(-10),
+        replace(installed, material=replace(installed.material, origin=place)),
+        profiled(400, "C", "c", "3"),
+    )
+    shown = profiles(found, SigningPolicy())
+    assert texts(shown, "Days") == ["-10", "10", "400"]
+    assert [row[0].tone for row in shown.rows] == [Tone.BAD, Tone.CAUTION, Tone.GOOD]
+    assert texts(shown, "Where") == ["1.mobileprovision", "installed", "3.mobileprovision"]
+    assert texts(shown, "Seal") == ["Apple's"] * 3
+
+
+def test_the_table_of_authorities() -> None:
+    shown = authorities(held(certified(distribution(200)), certified(WWDR.der, "w.cer")), SigningPolicy())
+    assert texts(shown, "Name") == ["Test Worldwide Relations"]
+
+
+def test_tables_without_rows_say_where_was_looked() -> None:
+    nothing = folded([Lot((), ("certs",)), Lot(unseen="keychains", why="no Mac")], TRUSTED, NOW)
+    assert certificates(nothing, SigningPolicy()).empty == "no certificates in certs"
+    assert certificates(nothing, SigningPolicy()).note == "Not looked at: keychains (no Mac)."
+    assert profiles(nothing, SigningPolicy()).empty == "no profiles in certs"
+    assert certificates(Holdings(at=NOW), SigningPolicy()).empty == "nothing was looked at"
+
+
+@pytest.mark.parametrize("end", [datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)])
+def test_the_ends_of_time(end: datetime) -> None:
+    certificate = replace(read_certificate(DISTRIBUTION.der), not_after=end)
+    found = held(Found(Material("a", certificate, keyed=True)), replace(profiled(1), judged=True))
+    strange = replace(found.profiles[0], profile=replace(found.profiles[0].profile, expires=end))
+    told = replace(found, profiles=(strange,), authorities=(certificate,))
+    for exhibit in HOLDINGS.exhibits:
+        assert exhibit(told, SigningPolicy()).rows
+    assert said(told) is not None
+
+
+moments = st.integers(-3_000, 3_000).map(lambda days: NOW + days * DAY)
+anything = st.builds(
+    Found,
+    st.builds(
+        Material,
+        origin=st.sampled_from(["keychain", "a.p12", "~/Library/x", "$SIGNING_CERTIFICATES#2"]),
+        certificate=st.none()
+        | st.builds(
+            Certificate,
+            der=st.just(b"\x30\x00"),
+            sha256=st.text("ab", min_size=1, max_size=3),
+            kind=st.sampled_from([*KIND_NAMES, CertificateKind.OTHER, CertificateKind.PUSH]),
+            subject_name=st.text(max_size=20),
+            team_id=st.sampled_from([TEAM, ""]),
+            not_before=st.just(NOW - 4_000 * DAY),
+            not_after=moments,
+            public_key_sha256=st.sampled_from(["1", "2", "3"]),
+        ),
+        keyed=st.sampled_from([True, False, None]),
+        profile=st.none()
+        | st.builds(
+            ProvisioningProfile,
+            uuid=st.sampled_from(["1", "2"]),
+            name=st.text(max_size=8),
+            kind=st.sampled_from(ProfileKind),
+            expires=moments,
+            seal=st.sampled_from(Seal),
+        ),
+        key_only=st.booleans(),
+        public_key_sha256=st.sampled_from(["1", "2", "3", ""]),
+        fault=st.none() | st.sampled_from(Fault),
+    ),
+    problem=st.sampled_from(["", "CSSMERR_TP_CERT_REVOKED", "CSSMERR_TP_NEW"]),
+    judged=st.booleans(),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(anything, max_size=12))
+def test_nothing_that_was_found_is_lost(found: list[Found]) -> None:
+    told = held(*found)
+    digests = {each.material.certificate.sha256 for each in found if each.material.certificate}
+    assert sorted(each.certificate.sha256 for each in told.certificates) == sorted(digests)
+    assert len(told.profiles) <= sum(1 for each in found if each.material.profile)
+    ends = [each.certificate.not_after for each in told.certificates]
+    assert ends == sorted(ends)
+    for exhibit in HOLDINGS.exhibits:
+        shown = exhibit(told, SigningPolicy())
+        assert all(cell.text == "" or cell.text.isprintable() or cell.text for row in shown.rows for cell in row)
+    for one in told.certificates:
+        if one.successor:
+            assert any(
+                other.certificate.not_after > one.certificate.not_after and other.keyed is not False
+                for other in told.certificates
+            )
+    assert all(summary for _, summary in said(told))
+
+
+def test_ten_thousand_certificates_are_folded() -> None:
+    der = DISTRIBUTION.der
+    certificate = read_certificate(der)
+    many = [
+        Found(Material("keychain", replace(certificate, sha256=f"{n:064x}", sha1=f"{n:040x}"), keyed=False))
+        for n in range(10_000)
+    ]
+    found = held(*many, certified(WWDR.der, "w.cer"))
+    assert len(found.certificates) == 10_000
+    assert len(certificates(found, SigningPolicy()).rows) == 10_000
+
+
+# Real files
+
+
+def samples() -> Holdings:
+    if not SHARED.is_dir():
+        pytest.skip("the samples of other authors are not beside this checkout")
+    told = given_material(GivenFiles([str(SHARED)]), EnvironmentSecrets({}), APPLE_ROOTS).value
+    assert told is not None
+    return folded([in_files(told)], APPLE_ROOTS, NOW)
+
+
+def test_the_samples_are_told_apart() -> None:
+    found = samples()
+    kinds = {Path(each.places[0]).stem: each.certificate.kind for each in found.certificates}
+    assert kinds["apple_developer"] is CertificateKind.APPLE_DEVELOPMENT
+    assert kinds["developer_id_installer"] is CertificateKind.DEVELOPER_ID_INSTALLER
+    assert not [each for each in found.certificates if each.is_forged(NOW)]
+    untraced = {
+        each.distrust for each in found.certificates if each.certificate.kind in KIND_NAMES and not each.trusted
+    }
+    assert len(untraced) == 1
+    assert "(Apple Worldwide Developer Relations)” is missing" in untraced.pop(), "it expired in 2023"
+    seals = {Path(each.places[0]).name: each.profile.seal for each in found.profiles}
+    assert seals["fastlane-match.provisionprofile"] is Seal.DOCTORED
+    assert seals["fastlane-match-appstore.mobileprovision"] is Seal.APPLE
+    refused = [told for rule, told in said(found) if rule == "SIGN029"]
+    assert len(refused) == 1
+    assert "fastlane-match.provisionprofile" in refused[0]
+    assert "was changed after Apple signed it" in refused[0]
+
+
+def test_a_self_signed_profile_is_refused() -> None:
+    data = sign(profile_content(), STRANGER, ())
+    found = held(Found(Material("x.mobileprovision", profile=read_profile(data, TRUSTED))))
+    assert [rule for rule, _ in said(found)] == ["SIGN029"]
+
+
+def test_of_two_alike_the_keyed_one_counts() -> None:
+    certificate = read_certificate(DISTRIBUTION.der)
+    lone = Material("a.cer", certificate, keyed=False, public_key_sha256=certificate.public_key_sha256)
+    lot = JudgedMaterial(materials=(lone, replace(lone, origin="b.p12", keyed=True), replace(lone, origin="c.cer")))
+    found = judged_in_materials(lot, TRUSTED, NOW)
+    assert [each.place for each in found.identities] == ["b.p12"]
+    assert found.keyless == ()
+
+
+def test_a_doctored_profile_takes_nobodys_place() -> None:
+    old, new = profiled(5), profiled(300, uuid="2")
+    assert new.material.profile is not None
+    doctored = replace(new, material=replace(new.material, profile=replace(new.material.profile, seal=Seal.DOCTORED)))
+    found = held(old, doctored)
+    assert [each.successor for each in found.profiles] == [False, False]
+    assert [rule for rule, _ in said(found)] == ["SIGN029", "SIGN027"]
