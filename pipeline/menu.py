@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from invoke import Program
+from invoke import Config, Program
 from invoke.exceptions import ParseError
 
 from pipeline import __version__
@@ -13,6 +13,13 @@ from pipeline.model.errors import EXIT_INTERRUPTED, EXIT_USAGE
 from pipeline.tasks import named, namespace
 
 NAME = "release-pipeline"
+
+
+class Plain(Config):
+    """Invoke's settings in somebody's home folder or in /etc are about other menus, and may be broken."""
+
+    def load_base_conf_files(self) -> None:
+        """See `Config.load_base_conf_files`: none are read."""
 
 
 class Menu(Program):
@@ -67,7 +74,9 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the menu; ends with SystemExit, whose code is the run's."""
     told = None if arguments is None else [NAME, *arguments]
-    menu = Menu(name=NAME, binary=NAME, binary_names=[NAME], namespace=namespace, version=__version__)
+    menu = Menu(
+        name=NAME, binary=NAME, binary_names=[NAME], namespace=namespace, version=__version__, config_class=Plain
+    )
     try:
         menu.run(told)
     except SystemExit as fault:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from pipeline.model.run import Run
 
 
-RESUMED = frozenset({"release", "certs.install", "certs.uninstall", "certs.create", "certs.renew", "certs.sync"})
+RESUMED = frozenset(
+    {
+        *("release", "build.archive", "build.export"),
+        *("certs.install", "certs.uninstall", "certs.create", "certs.renew", "certs.sync"),
+    }
+)
 """Tasks that change something, here or at Apple."""
 
 
@@ -70,12 +75,16 @@ _TASKS = {
     "schema": "schema.check",
     "build": "build.check",
     "bundle": "build.validate",
+    "settings": "build.settings",
+    "diff": "build.diff",
+    "archive": "build.archive",
+    "export": "build.export",
     "upload": "upload.check",
     "beta": "beta.check",
 }
 """By table, the task that walks it."""
 
-_WITHOUT_THEATRE = frozenset({"build.check", "build.validate"})
+_WITHOUT_THEATRE = frozenset({"build.check", "build.validate", "build.settings", "build.diff"})
 """Tasks that look at files alone."""
 
 _APPROVED = frozenset({"release", "certs.create", "certs.renew"})

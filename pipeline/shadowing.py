@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.model import AppleFailure
 from pipeline.ports.retries import HOPELESS
+from pipeline.stages import AT_PORTAL
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ NONSENSE = HOPELESS | {"REDIRECTED", "NOT_A_SCHEMA"}
 
 PORTAL = ("bundleIds", "bundleIdCapabilities", "certificates", "profiles", "devices")
 """What the developer portal holds of a team."""
-
-PORTAL_TABLES = frozenset({"create", "renew", "holdings"})
-"""The tables that look at the developer portal, and at nothing else of Apple's."""
 
 MOST_PAGES = 50
 """Of one list of the portal: ten thousand certificates or profiles."""
@@ -107,7 +105,7 @@ def read_account(http: Http, subject: Subject) -> Account:
 
     attentive = _Attentive(http)
     connect = Connect(attentive)
-    if subject.wishes.table in PORTAL_TABLES:
+    if subject.wishes.table in AT_PORTAL:
         return _portal(connect)
     bundle_ids = dict.fromkeys(subject.bundle_ids.values())
     resources = tuple(one for bundle_id in bundle_ids for one in _app(connect, bundle_id))

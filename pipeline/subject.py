@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 SAMPLE = Path(__file__).parent / "simulator" / "sample"
 
+LASTING = 365
+"""Days for which Apple issues distribution certificates and profiles."""
+
 SHOWN = 200
 """How many characters of a path an error shows."""
 
@@ -45,6 +48,8 @@ class Subject:
         Raises:
             UsageFault: the app, its configuration or an option is at fault.
         """
+        if wishes.table == "bundle" and wishes.artifact and not wishes.app:
+            return cls._of_artifact(wishes)
         settings, app, root = find_app(wishes)
         files = LiveFiles(root)
         lanes = find_lanes(files, app, wishes)
@@ -60,13 +65,26 @@ class Subject:
         return cls(_anchored(wishes, settings, app, root), settings, app, root, files, lanes, given)
 
     @classmethod
+    def _of_artifact(cls, wishes: Wishes) -> Subject:
+        """A finished product alone: what a project would say about it is unknown."""
+        from pipeline.apple.bundle.lanes import lane_of
+        from pipeline.configuration.settings import AppSettings
+
+        path = path_of(wishes.artifact[0]).absolute()
+        lane, root = lane_of(path), path.parent
+        settings = _settings(wishes.config, Path.cwd())
+        app = AppSettings(name=lane.target, path=str(root))
+        placed = replace(wishes, artifact=(str(path),), config=_absolute(settings.path))
+        return cls(placed, settings, app, root, LiveFiles(root), (lane,), {lane.name: {"export": path}})
+
+    @classmethod
     def without_app(cls, wishes: Wishes) -> Subject:
         """Signing material alone: no project is read, and there is no lane."""
         from pipeline.configuration.settings import AppSettings
 
         here = Path.cwd()
         settings = _settings(wishes.config, here)
-        nobody = AppSettings(name="signing", path=str(here))
+        nobody = AppSettings(name="artifacts" if wishes.artifact else "signing", path=str(here))
         anchored = replace(_anchored(wishes, settings, nobody, here), app="")
         return cls(anchored, settings, nobody, here, LiveFiles(here), (), {})
 
@@ -370,8 +388,13 @@ def _anchored(wishes: Wishes, settings: Settings, app: AppSettings, root: Path) 
     Raises:
         UsageFault: what is written there cannot be meant.
     """
-    if wishes.within:
-        _days(wishes.within)
+    days = _days(wishes.within) if wishes.within else settings.signing.expires_within
+    if wishes.table == "renew" and days >= LASTING:
+        raise UsageFault(
+            f"what was renewed would have to be renewed again: {days} days are as long as a certificate lasts",
+            why=f"Apple's certificates and profiles for the App Store last {LASTING} days",
+            remedy="name fewer days with --within",
+        )
     named = app.name if app.name in settings.apps else str(root)
     archives = tuple(
         f"{name}{mark}{_absolute(path)}" for name, mark, path in (a.rpartition("=") for a in wishes.archive)
@@ -385,6 +408,7 @@ def _anchored(wishes: Wishes, settings: Settings, app: AppSettings, root: Path) 
         archive=archives,
         scenario=_absolute(wishes.scenario) if os.sep in wishes.scenario else wishes.scenario,
         file=tuple(_named(path) for path in wishes.file),
+        artifact=tuple(_absolute(path) for path in wishes.artifact),
         vault=_vault(wishes.vault),
     )
 

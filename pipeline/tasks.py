@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from inspect import Parameter, Signature
 from io import TextIOWrapper
 from pathlib import Path
@@ -67,6 +68,11 @@ OPTIONS = {
     "within": Option("days before its end from which something counts as expiring [signing.expires_within, else 30]"),
     "kind": Option("kind of certificate to make, such as DISTRIBUTION (repeatable) [what the lanes need]", default=()),
     "revoke": Option("revoke at Apple what was replaced", default=False),
+    "key": Option("a build setting, in which * stands for anything; '*' shows all (repeatable)", default=()),
+    "target": Option("a target, in which * stands for anything (repeatable) [the lane's own]", default=()),
+    "artifact": Option("an .ipa, .pkg, .xcarchive or .app", default=()),
+    "rule": Option("a rule, or a code of Apple's such as ITMS-90717 (repeatable) [all rules]", default=()),
+    "text": Option("what Apple answered, or a log that holds it; - reads standard input"),
     "run": Option("a run: its name, its beginning or its end [the newest]"),
     "digest": Option("approve only the plan whose digest begins so: the one that was read elsewhere"),
     "by": Option("who approves [$GITHUB_ACTOR, else git's user.name]"),
@@ -116,16 +122,30 @@ def offered(task: Task[Any]) -> tuple[str, ...]:
 
 
 def named(arguments: Sequence[str]) -> list[str]:
-    """The arguments with `--run` before a run's name that stands right behind its task: `status 3f2a`."""
+    """The arguments with an option's name before words that stand right behind their task: `status 3f2a`.
+
+    Invoke knows no argument that has a place and may be left out, or be given more than once.
+    """
     told: list[str] = []
     known = namespace.task_names
     # Not from Task.get_arguments, which gives each help text away only once.
-    taking = {task for task in known if "run" in offered(namespace[task])}
+    taking = {task: name for task in known for name in PLACED if name in offered(namespace[task])}
+    option = ""
     for word in arguments:
-        if told and told[-1] in taking and not word.startswith("-") and word not in known:
-            told.append("--run")
+        if word in known:
+            option = taking.get(word, "")
+        elif word.startswith("-"):
+            option = ""
+        elif option:
+            told.append(f"--{option}")
+            # Where one is meant, a second word is invoke's to refuse.
+            option = option if isinstance(OPTIONS[option].default, tuple) else ""
         told.append(word)
     return told
+
+
+PLACED = ("run", "rule", "artifact")
+"""Options whose value may stand right behind the task."""
 
 
 def _refused(_options: Options) -> int:
@@ -156,21 +176,22 @@ def _guarded(function: Callable[[Options], int | None], options: Options) -> int
             os._exit(EXIT_INTERRUPTED)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has seen enough; Python must not complain about it at exit either.
-        _hush()
-        return 0
+        return 0  # whoever read the output has seen enough
     except OSError as fault:
-        try:
-            sys.stdout.flush()
-        except OSError:
-            _hush()  # the full disk is told below; Python would tell it again, and end with a code of its own
         return _complain(_refused_here(fault)) if fault.errno in MACHINE or not _somewhere() else _confess(fault)
     except Exception as fault:  # noqa: BLE001 - the last door: our mistakes are kept in a file, not thrown at a person
         return _confess(fault)
+    finally:
+        _hush()
 
 
 def _hush() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Streams that take no more: Python would complain of them at exit, and end with a code of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 MACHINE = frozenset(
@@ -214,9 +235,10 @@ def _complain(fault: PipelineError) -> int:
     from pipeline.reports.terminal import look
 
     bold = look(sys.stderr).paint("error", "bold red")
-    for lead, told in ((bold, fault.what), ("  why", fault.why), ("  help", fault.remedy)):
-        if told:
-            print(f"{lead}: {_harmless(told)}", file=sys.stderr)
+    with suppress(OSError):  # where nobody listens, the exit code says it
+        for lead, told in ((bold, fault.what), ("  why", fault.why), ("  help", fault.remedy)):
+            if told:
+                print(f"{lead}: {_harmless(told)}", file=sys.stderr)
     return fault.exit_code
 
 
@@ -235,7 +257,10 @@ def _confess(fault: Exception) -> int:
 
     from pipeline.ports.secrets import without_credentials
 
-    story = without_credentials("".join(traceback.format_exception(fault)), dict(os.environ))
+    # What is cut short has to lose its secrets before: half of one would not be recognised.
+    environment = dict(os.environ)
+    said = without_credentials(str(fault), environment)[:500]
+    story = without_credentials("".join(traceback.format_exception(fault)), environment)
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="pipeline-fault-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
@@ -247,7 +272,7 @@ def _confess(fault: Exception) -> int:
         kept = file.name
     return _complain(
         PipelineError(
-            f"an internal error: {type(fault).__name__}: {fault!s:.500}",
+            f"an internal error: {type(fault).__name__}: {said}",
             why="this is a mistake in the pipeline, not in your app",
             remedy=f"report it with {kept}; nothing was done that the journal does not say",
         )
@@ -564,15 +589,92 @@ def build_check(options: Options) -> int:
     return play.table(_world(options, "build", dry_run=True), options)
 
 
-@verb(*APP, *LANES, "ipa", "pkg", *REPORTS)
+@verb("artifact", *APP, *LANES, "ipa", "pkg", *REPORTS)
 def build_validate(options: Options) -> int:
-    """Judge a finished .ipa or .pkg.
+    """Judge a finished .ipa, .pkg, .app or .xcarchive.
 
-    build.validate --ipa My.ipa --app ~/src/MyApp
+    Alone it is judged by itself; with --app also against the project.
+
+      build.validate My.ipa
+      build.validate --ipa My.ipa --app ~/src/MyApp
     """
     from pipeline import play
 
+    if len(options["artifact"]) > 1 or (options["artifact"] and (options["app"] or options["ipa"] or options["pkg"])):
+        raise UsageFault(
+            "one product is judged at a time, and one that is named by itself is judged alone",
+            remedy="give it with --ipa or --pkg to have it compared with the project of --app",
+        )
     return play.table(_world(options, "bundle", dry_run=True), options)
+
+
+@verb("key", "target", *APP, *LANES, *REPORTS)
+def build_settings(options: Options) -> int:
+    """Build settings as Xcode resolves them, with their places.
+
+    build.settings --app ~/src/MyApp                   what decides a release
+    build.settings --key '*' --lane ios                all of them
+    build.settings --key 'CODE_SIGN*' --target '*'     of every target
+    """
+    from pipeline import play
+
+    return play.table(_world(options, "settings", dry_run=True), options)
+
+
+@verb("artifact", "runs", *REPORTS)
+def build_diff(options: Options) -> int:
+    """What changed between two builds.
+
+    Of two .ipa, .pkg, .xcarchive or .app: Info.plist, entitlements, profiles,
+    frameworks, code, privacy manifests, sizes and signers.
+
+      build.diff 250.ipa 251.ipa
+      build.diff 250.ipa 251.ipa --report markdown=changes.md
+    """
+    from pipeline import play
+
+    if len(options["artifact"]) != 2:
+        raise UsageFault(
+            f"two artifacts are compared, and {len(options['artifact'])} named",
+            remedy="name the older one, then the newer one: `build.diff 250.ipa 251.ipa`",
+        )
+    return play.table(_world(options, "diff", dry_run=False), options)
+
+
+@verb("rule", "text", "json")
+def build_explain(options: Options) -> int:
+    """What a rule means, or an answer of Apple's.
+
+    build.explain PROJ051                   a rule's page
+    build.explain ITMS-90717 90189          the rules that find it beforehand
+    build.explain --text - < upload.log     the same for what a log holds
+    """
+    from pipeline import explaining
+
+    return explaining.explain(options)
+
+
+@verb("dry_run", *APP, *LANES, "scenario", "verbose", *REPORTS)
+def build_archive(options: Options) -> int:
+    """Build the app and keep its archive; needs a Mac.
+
+    build.archive --app myapp --dry-run     what would be done, on any machine
+    """
+    from pipeline import play
+
+    return play.table(_world(options, "archive", dry_run=options["dry_run"]), options)
+
+
+@verb("dry_run", *APP, *LANES, "archive", "scenario", "verbose", *REPORTS)
+def build_export(options: Options) -> int:
+    """Make and judge the .ipa or .pkg; needs a Mac.
+
+    build.export --app myapp                          from a new archive
+    build.export --app myapp --archive My.xcarchive   from one that is there
+    """
+    from pipeline import play
+
+    return play.table(_world(options, "export", dry_run=options["dry_run"]), options)
 
 
 @verb("dry_run", *APP, *LANES, "ipa", "pkg", "scenario", *REPORTS)
@@ -621,7 +723,15 @@ def _namespace() -> Collection:
             "key": certs_key,
         },
         "schema": {"check": schema_check},
-        "build": {"check": build_check, "validate": build_validate},
+        "build": {
+            "check": build_check,
+            "validate": build_validate,
+            "settings": build_settings,
+            "diff": build_diff,
+            "explain": build_explain,
+            "archive": build_archive,
+            "export": build_export,
+        },
         "upload": {"check": upload_check},
         "beta": {"check": beta_check},
     }.items():

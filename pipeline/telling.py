@@ -86,7 +86,10 @@ def printed(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-REPEATED = ("lanes", "project", "configuration", "ipa", "pkg", "archive", "file", "kind", "vault", "within")
+REPEATED = (
+    *("lanes", "project", "configuration", "ipa", "pkg", "archive", "file", "kind", "vault", "within"),
+    *("key", "target", "artifact"),
+)
 """The wishes that another command about the same repeats."""
 
 
@@ -97,7 +100,9 @@ def again(wishes: Mapping[str, Any], run: Run) -> str:
     config, app, root = (str(told or "") for told in (wishes.get("config"), wishes.get("app"), run.root))
     usual = str(Path(os.environ.get("PIPELINE_CONFIG") or "config/pipeline.yaml").absolute())
     told: list[tuple[str, str]] = []
-    if not config or config == str(Path(root) / "config" / "pipeline.yaml") != usual:
+    if wishes.get("artifact"):
+        pass  # two files are compared, whatever app is around
+    elif not config or config == str(Path(root) / "config" / "pipeline.yaml") != usual:
         # The folder leads to its own configuration, from wherever the command is given.
         told += [("app", root or app)] if root != str(SAMPLE) else []
     else:

@@ -32,6 +32,9 @@ class Wishes:
     within: str = ""
     kind: tuple[str, ...] = ()
     revoke: bool = False
+    key: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
+    artifact: tuple[str, ...] = ()
 
     @classmethod
     def told(cls, told: Mapping[str, Any]) -> Wishes:
@@ -59,8 +62,11 @@ class Wishes:
         return cls(**wished)
 
 
-APPLESS = frozenset({"holdings", "install", "uninstall", "sync"})
-"""Tables about signing material alone: they need no app."""
+APPLESS = frozenset({"holdings", "install", "uninstall", "sync", "diff"})
+"""Tables about what is named, or about signing material alone: they need no app."""
+
+LOCAL = APPLESS | {"settings", "archive", "export"}
+"""Tables that change nothing at Apple, so that nobody has to approve what they do."""
 
 THEATRES = ("live", "rehearsal", "shadow")
 """What a run that has begun was played in."""

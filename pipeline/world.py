@@ -26,7 +26,7 @@ from pipeline.ports.tools import LiveTools, PlayedTools, Tools
 from pipeline.ports.vault import NoVault, Vault
 from pipeline.subject import SAMPLE, Subject
 from pipeline.values import dataclass
-from pipeline.wishes import APPLESS, Wishes
+from pipeline.wishes import APPLESS, LOCAL, Wishes
 
 if TYPE_CHECKING:
     from pipeline.apple.signing.trust import Anchors
@@ -163,7 +163,7 @@ class World:
     @property
     def approved_first(self) -> bool:
         """Whether a live run of this table needs an approved plan: one that changes something at Apple."""
-        return self.wishes.table not in APPLESS
+        return self.wishes.table not in LOCAL
 
     def _praise(self) -> tuple[str, str]:
         if self.wishes.table == "release":
@@ -202,13 +202,15 @@ class World:
         lines = text.splitlines()
         if place.line is None or not 0 < place.line <= len(lines):
             return ""
-        return self.secrets.redact(lines[place.line - 1][:EXCERPT_LIMIT])
+        return self.secrets.redact(lines[place.line - 1])[:EXCERPT_LIMIT]
 
 
 ROOMS = (
     "workstation",
     "apple.signing",
     "apple.xcode",
+    "apple.sources",
+    "apple.automation",
     "apple.bundle",
     "apple.cloudkit",
     "apple.connect",
@@ -234,8 +236,10 @@ def given_facts() -> tuple[type, ...]:
     from pipeline.apple.portal.facts import AppLanes
     from pipeline.apple.signing.facts import SigningPolicy
     from pipeline.apple.signing.trust import Anchors
+    from pipeline.apple.xcode.resolved import SettingsQuery
+    from pipeline.configuration.facts import Waivers
 
-    return (Declaration, Anchors, SigningPolicy, AppLanes)
+    return (Declaration, Anchors, SigningPolicy, AppLanes, SettingsQuery, Waivers)
 
 
 # Opening a world ----------------------------------------------------------------------------------------------------
@@ -301,10 +305,12 @@ class _Ground:
     ) -> World:
         from pipeline.apple.signing.facts import SigningPolicy
         from pipeline.apple.signing.trust import Anchors
+        from pipeline.apple.xcode.resolved import SettingsQuery
+        from pipeline.configuration.facts import Waivers
         from pipeline.ports.retries import RequestBudget, RetryingHttp
 
         subject, git, progress = self.subject, LiveGit(self.subject.root), ToldProgress()
-        given = GivenFiles(subject.wishes.file)
+        given = GivenFiles(subject.wishes.file or subject.wishes.artifact)
         traced: Callable[[Http], Http] = _as_it_is
         if theatre == LIVE or subject.wishes.verbose:
             tools, traced = self._traced(tools, secrets)
@@ -320,6 +326,10 @@ class _Ground:
                     Declaration: subject.declaration(lane),
                     Anchors: anchors,
                     SigningPolicy: lambda: subject.signing_policy,
+                    SettingsQuery: SettingsQuery(subject.wishes.key, subject.wishes.target),
+                    Waivers: lambda: Waivers(
+                        subject.settings.policy.waivers, subject.declaration(None).path, datetime.now(UTC).date()
+                    ),
                     **_of_all_lanes(subject),
                 }
             )
@@ -365,8 +375,8 @@ def live(ground: _Ground) -> World:
 
     if ground.subject.root == SAMPLE and ground.subject.wishes.table not in APPLESS:
         raise Refused(
-            "the sample app is not released",
-            why="it exists for rehearsals; its bundle identifier belongs to somebody",
+            "the sample app is not released" if ground.subject.wishes.table == "release" else "no app is named",
+            why="the sample exists for rehearsals; its bundle identifier belongs to somebody",
             remedy="name your app with --app PATH, or rehearse with --dry-run",
         )
     secrets, stop = EnvironmentSecrets(dict(os.environ)), threading.Event()
@@ -460,9 +470,9 @@ def _rehearsed(
 
     from pipeline.apple.signing.trust import APPLE_ROOTS
     from pipeline.ports.live_http import CarriedHttp
-    from pipeline.shadowing import PORTAL_TABLES
     from pipeline.simulator.apple import HOSTS, SimulatedApple
     from pipeline.simulator.machine.mac import Machine
+    from pipeline.stages import AT_PORTAL
 
     subject = ground.subject
     team = subject.team_id or "TEAM000000"
@@ -473,7 +483,7 @@ def _rehearsed(
     @cache
     def apple() -> SimulatedApple:
         account = services.with_accounts(team, _apps(subject), containers)
-        of_portal = subject.wishes.table in PORTAL_TABLES
+        of_portal = subject.wishes.table in AT_PORTAL
         issuer = _issuer(machine) if of_portal else None
         played = SimulatedApple(ground.folder.path / "apple", account, now=lambda: datetime.now(UTC), issuer=issuer)
         if not played.effects():

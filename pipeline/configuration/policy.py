@@ -1,4 +1,7 @@
-"""Policy on findings: severities that `config/` decides, and waivers with a reason and a last day."""
+"""Policy on findings: severities that `config/` decides, and waivers with a reason and a last day.
+
+A waiver that has run out is a finding of its own (PLCY001); here it only stops to waive.
+"""
 
 from __future__ import annotations
 

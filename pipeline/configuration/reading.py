@@ -344,7 +344,11 @@ def _waivers(place: _Place, node: Any) -> tuple[Waiver, ...]:
     if node.id != "sequence":
         raise place.fault("a list is expected here", why=f"this is a {_KINDS[node.id]}", remedy="write `- item` lines")
     read = _made(Waiver, {"rule": _text, "reason": _text, "until": _day, "subject": _text, "path": _text})
-    return tuple(read(place.into(str(index), item.start_mark.line + 1), item) for index, item in enumerate(node.value))
+    lines = [item.start_mark.line + 1 for item in node.value]
+    return tuple(
+        replace(read(place.into(str(index), line), item), line=line)
+        for index, (line, item) in enumerate(zip(lines, node.value, strict=True))
+    )
 
 
 LANES = tuple(platform.replace("_", "").lower() for platform in Platform)

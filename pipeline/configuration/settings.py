@@ -43,13 +43,14 @@ class AppSettings:
 
 @dataclass(frozen=True)
 class Waiver:
-    """A finding that is accepted for a reason until a day."""
+    """A finding that is accepted for a reason until a day, that one included. `line` is where it stands in the file."""
 
     rule: str
     reason: str
     until: date
     subject: str = ""
     path: str = ""
+    line: int | None = None
 
 
 @dataclass(frozen=True)

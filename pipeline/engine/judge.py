@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.wiring import mark_of, needs_of
-from pipeline.model import Finding, Lane, Reading, Severity, Source
+from pipeline.model import Finding, Lane, Reading, Severity, Source, Unjudged
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def judge(
             unseen.setdefault(missing.why, (missing, []))[1].append(mark.rule)
             verdicts.append(Verdict(mark.rule, mark.title, Source.UNKNOWN, (), missing.why))
             continue
+        said = tuple(check(**arguments) or ())
+        moot = next((each.why for each in said if isinstance(each, Unjudged)), "")
         found = tuple(
             policy(
                 replace(
@@ -54,9 +56,10 @@ def judge(
                     source=Source.UNKNOWN if finding.severity is Severity.UNKNOWN else source,
                 )
             )
-            for finding in check(**arguments) or ()
+            for finding in said
+            if isinstance(finding, Finding)
         )
-        verdicts.append(Verdict(mark.rule, mark.title, source, found))
+        verdicts.append(Verdict(mark.rule, mark.title, Source.UNKNOWN if moot else source, found, moot))
     if unseen:
         verdicts.append(_unseen(unseen, stage, lane, policy))
     return verdicts

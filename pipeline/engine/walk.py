@@ -330,7 +330,7 @@ class _Walk:
             blocking = [f for f in findings if f.blocks]
             left = (deadline - clock.now()).total_seconds()
             over = not blocking or any(not self._may_mend(f) for f in blocking) or left <= 0
-            if over and blocking and waited and left <= 0:
+            if over and blocking and waited >= 1 and left <= 0:
                 findings = [
                     replace(f, summary=f"{f.summary} (after waiting {_span(waited)})") if f.blocks else f
                     for f in findings

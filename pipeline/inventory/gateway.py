@@ -5,7 +5,7 @@ from pipeline.apple.portal.facts import PortalMaterial
 from pipeline.apple.signing.facts import EnvironmentMaterial, GivenMaterial, Keychain, ProfileFolders
 from pipeline.apple.signing.holdings import Holdings, folded, in_environment, in_files, in_folders, in_keychain
 from pipeline.apple.signing.trust import Anchors
-from pipeline.inventory.lots import at_apple, in_signed_code, in_vault
+from pipeline.inventory.lots import at_apple, in_signed_code, in_vault, signed_files
 from pipeline.model import Reading, probe
 from pipeline.ports.clock import Clock
 from pipeline.vault.facts import VaultContents
@@ -27,9 +27,9 @@ def holdings(  # noqa: PLR0917 -- the engine passes them by name
     lots = (
         in_keychain(held),
         in_folders(folders),
-        in_files(given),
+        in_files(given, signed_files(code)),
         in_environment(environment),
-        in_vault(vault),
+        in_vault(vault, (*given.materials, *environment.materials)),
         at_apple(portal),
         in_signed_code(code),
     )

@@ -2,37 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from pipeline.apple.bundle.facts import GivenSignatures
 from pipeline.apple.portal.facts import PortalMaterial
-from pipeline.apple.signing.holdings import Found, Lot
-from pipeline.apple.signing.material import Material
+from pipeline.apple.signing.holdings import Found, Gap, Lot
+from pipeline.apple.signing.material import Fault, Material
 from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile
 from pipeline.model import Reading
-from pipeline.vault.facts import KeptFile, VaultContents
+from pipeline.vault.facts import IDENTITIES, KEY, PROFILES, KeptFile, VaultContents
+from pipeline.vault.sealing import NAME
 
 VAULT = "vault"
 APPLE = "App Store Connect"
 
 
-def in_vault(reading: Reading[VaultContents]) -> Lot:
-    """Certificates with their keys, and profiles as far as the vault tells of them without being opened."""
+def in_vault(reading: Reading[VaultContents], given: Iterable[Material] = ()) -> Lot:
+    """Certificates with their keys, and profiles as far as the vault tells of them without being opened.
+
+    Args:
+        reading: the vault.
+        given: what was found elsewhere: the vault's own rules are silent on what could be put anew from there.
+    """
     contents = reading.value
     if contents is None:
         return Lot(unseen=VAULT, why=reading.why)
     if not contents.place or contents.stand_in:
         return Lot()
-    return Lot(tuple(_kept(contents)), (f"the vault {contents.place}",))
+    place = f"the vault {contents.place}"
+    gap = _gap(contents)
+    gaps = (Gap(place, *gap),) if gap else ()
+    if not contents.exists or _is_lost(contents):
+        return Lot(gaps=gaps)
+    return Lot(tuple(_kept(contents, frozenset(_names(given)))), (place,), gaps=gaps)
 
 
-def _kept(contents: VaultContents) -> Iterator[Found]:
-    keys = {each.name: each for each in contents.files if each.path.endswith(".p8")}
-    for each in contents.files:
+def _gap(contents: VaultContents) -> tuple[str, str] | None:
+    """Why it gave less than there may be, and what to do; None where it was seen whole."""
+    if not contents.exists:
+        # What is left of a vault without a ledger is told of by the rule about the ledger.
+        return None if contents.problems else ("there is no vault at this place", "check what --vault or config/ names")
+    if not contents.openable:
+        names = ", ".join(each.name for each in contents.recipients)
+        ask = f", or let one of them add {contents.own} with certs.sync" if contents.own else ""
+        return f"it does not open: {contents.why}", f"set {NAME} to the private key of a recipient ({names}){ask}"
+    if _is_lost(contents):
+        return f"nothing in it can be used: {contents.files[0].fault}", "restore it; docs/vault.md says how"
+    if not any(each.path.startswith((IDENTITIES, PROFILES)) for each in contents.files):
+        return "there are no certificates and profiles in it", "bring them with `certs.sync --file`"
+    return None
+
+
+def _is_lost(contents: VaultContents) -> bool:
+    return bool(contents.files) and all(each.fault for each in contents.files)
+
+
+def _names(given: Iterable[Material]) -> Iterator[str]:
+    for each in given:
         if each.certificate:
+            yield each.certificate.sha1
+        elif each.profile:
+            yield each.profile.uuid
+
+
+def _kept(contents: VaultContents, given: Collection[str]) -> Iterator[Found]:
+    keys = {each.name: each for each in contents.files if each.path.endswith(KEY)}
+    for each in contents.files:
+        if each.fault:
+            lost = Material(f"{VAULT}:{each.path}", fault=Fault.UNREADABLE, why=each.fault)
+            yield Found(lost, told=each.name not in given)
+        elif each.certificate:
             key = keys.get(each.name)
             yield Found(Material(VAULT, certificate=each.certificate, keyed=_keyed(each, key)))
-        elif each.path.startswith("profiles/"):
+        elif each.path.startswith(PROFILES):
             yield Found(Material(VAULT, profile=_profile(each)))
 
 
@@ -40,7 +82,7 @@ def _keyed(certificate: KeptFile, key: KeptFile | None) -> bool | None:
     """Whether the key beside it is its own; unknown where we cannot open it."""
     if key is None:
         return False
-    if not key.public_key_sha256 or certificate.certificate is None:
+    if key.fault or not key.public_key_sha256 or certificate.certificate is None:
         return None
     return key.public_key_sha256 == certificate.certificate.public_key_sha256
 
@@ -67,6 +109,13 @@ def at_apple(reading: Reading[PortalMaterial]) -> Lot:
     if found is None:
         return Lot(unseen=APPLE, why=reading.why)
     return Lot(tuple(Found(each) for each in found.materials), (APPLE,))
+
+
+def signed_files(reading: Reading[GivenSignatures]) -> Iterator[str]:
+    """The files in which code was found, signed or not; of what lies inside one, every reading of where it begins."""
+    for each in reading.value.items if reading.value else ():
+        parts = each.origin.split(": ")
+        yield from (": ".join(parts[:count]) for count in range(1, len(parts) + 1))
 
 
 def in_signed_code(reading: Reading[GivenSignatures]) -> Lot:

@@ -9,7 +9,7 @@ from pipeline.model.errors import (
     UsageFault,
 )
 from pipeline.model.exhibits import Cell, Column, Exhibit, Tone
-from pipeline.model.findings import Finding, Location, Severity, error, note, unseen, warning
+from pipeline.model.findings import Finding, Location, Severity, Unjudged, error, note, unseen, warning
 from pipeline.model.lanes import Declaration, Lane, Platform
 from pipeline.model.marks import CheckMark, check, performer, probe
 from pipeline.model.readings import Reading, Source, weakest
@@ -41,6 +41,7 @@ __all__ = [
     "Source",
     "Stage",
     "Tone",
+    "Unjudged",
     "UsageFault",
     "check",
     "digest",

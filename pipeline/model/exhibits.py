@@ -20,13 +20,23 @@ class Tone(StrEnum):
     QUIET = "QUIET"
 
 
+BETWEEN = "\0"
+"""What parts the texts of a list: no path and no name holds it. One text is redacted and bounded as any other."""
+
+
 @dataclass(frozen=True)
 class Cell:
-    """One value of a row, as a person reads it. `value` is what a program reads, where that differs (JSON)."""
+    """One value of a row, as a person reads it.
+
+    Attributes:
+        value: what a program reads, where that differs (JSON).
+        several: whether the value is a list of texts, with BETWEEN between them.
+    """
 
     text: str = ""
     tone: Tone = Tone.PLAIN
     value: str | float | bool | None = None
+    several: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,8 @@ def _cell_told(cell: Cell) -> str | dict[str, Any]:
         told["tone"] = str(cell.tone)
     if cell.value is not None:
         told["value"] = cell.value
+    if cell.several:
+        told["several"] = True
     return told
 
 
@@ -121,4 +133,5 @@ def exhibit_from(told: Mapping[str, Any]) -> Exhibit:
 def _cell_from(told: str | Mapping[str, Any]) -> Cell:
     if isinstance(told, str):
         return Cell(told)
-    return Cell(told.get("text", ""), Tone(told.get("tone", Tone.PLAIN)), told.get("value"))
+    tone = Tone(told.get("tone", Tone.PLAIN))
+    return Cell(told.get("text", ""), tone, told.get("value"), told.get("several") is True)

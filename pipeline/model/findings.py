@@ -74,6 +74,13 @@ class Finding:
         return not self.waived and self.severity in (Severity.ERROR, Severity.UNKNOWN)
 
 
+@dataclass(frozen=True)
+class Unjudged:
+    """What a check says that had nothing to judge by, although all it asked for is known: it counts as not judged."""
+
+    why: str
+
+
 def alike(finding: Finding) -> Finding:
     """The finding without the step it was found in: what is the same on two lanes counts, and is told, once."""
     return replace(finding, stage="", lane="")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.model import Source, UsageFault
+from pipeline.ports.memory import Memory, NoMemory
 from pipeline.regular import opened
 
 SKIPPED = frozenset(
@@ -30,6 +31,13 @@ READ_LIMIT = 256 * 1024 * 1024
 TREE_LIMIT = 300_000
 
 
+Stamp = tuple[int, int, int, int, int]
+"""Device, inode, size, and the nanoseconds of the last change of content (mtime) and of anything (ctime).
+
+A program can set a file's mtime as it likes, and not its ctime; so two stamps are equal only for one content.
+"""
+
+
 class Unreadable(UsageFault):
     """A file that is there cannot be read, or is too large to be what its name says."""
 
@@ -39,6 +47,7 @@ class Files(Protocol):
 
     source: Source
     root: Path
+    memory: Memory
 
     def tree(self) -> tuple[str, ...]:
         """All files below the root, sorted; see SKIPPED for what is left out. Links to folders are not followed."""
@@ -52,15 +61,20 @@ class Files(Protocol):
         """The bytes. Raises FileNotFoundError when there is no such file, Unreadable for anything else."""
         ...
 
+    def stamp(self, path: str | Path) -> Stamp | None:
+        """What tells whether a file is still the one that was read; None where there is none."""
+        ...
+
 
 class LiveFiles:
-    """The file system of this machine."""
+    """The file system of this machine. `memory` is where facts about unchanged files are kept between runs."""
 
     source = Source.LIVE
     changed_by = "US"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, memory: Memory | None = None) -> None:
         self.root = root
+        self.memory: Memory = memory or NoMemory()
         self._tree: tuple[str, ...] | None = None
 
     def tree(self) -> tuple[str, ...]:
@@ -108,3 +122,10 @@ class LiveFiles:
         if len(data) > limit:
             raise Unreadable(f"{path} is larger than {limit:,} bytes", remedy="check that this is the file you meant")
         return data
+
+    def stamp(self, path: str | Path) -> Stamp | None:
+        try:
+            held = os.stat(os.path.join(self.root, path))  # noqa: PTH116, PTH118 - asked thousands of times
+        except (OSError, ValueError):
+            return None
+        return held.st_dev, held.st_ino, held.st_size, held.st_mtime_ns, held.st_ctime_ns

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from pipeline.model import Source, UsageFault
@@ -14,10 +17,16 @@ from pipeline.regular import opened
 
 READ_LIMIT = 64 * 1024 * 1024
 MOST_FILES = 20_000
+PATIENCE = 60.0
+"""Seconds to wait for a lock: others hold it for a few calls of `security`."""
+_PAUSE = 0.02
 
 
 class Home(Protocol):
-    """Paths are relative to the home folder, with forward slashes. It lies on the machine on which the tools run."""
+    """Paths are relative to the home folder, with forward slashes. It lies on the machine on which the tools run.
+
+    A path that is absolute, or leads upwards, is refused with a UsageFault: names in it may come from strangers.
+    """
 
     source: Source
     root: Path
@@ -46,6 +55,16 @@ class Home(Protocol):
         """Take a file away; False when there was none. Raises UsageFault when the machine refuses."""
         ...
 
+    def lock(self, path: str, patience: float = PATIENCE) -> AbstractContextManager[None]:
+        """Hold that file's lock for the length of a block: one process, and one thread of it, at a time.
+
+        The file is made where it is missing, and stays, empty. The lock of a process that died is free.
+
+        Raises:
+            UsageFault: another holds it for longer than `patience` (seconds), or the machine refuses.
+        """
+        ...
+
 
 class FolderHome:
     """A home folder on this machine: the person's own, or one that a simulated Mac has in the run's folder."""
@@ -57,8 +76,9 @@ class FolderHome:
         self.source = source
 
     def find(self, folder: str, *patterns: str) -> tuple[str, ...]:
+        place = self._place(folder)
         try:
-            with os.scandir(self.root / folder) as entries:
+            with os.scandir(place) as entries:
                 names = [each.name for each in entries if any(fnmatchcase(each.name, p) for p in patterns)]
         except (FileNotFoundError, NotADirectoryError):
             return ()
@@ -77,8 +97,9 @@ class FolderHome:
         return tuple(f"{folder}/{name}" for name in sorted(names))
 
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes:
+        place = self._place(path)
         try:
-            with opened(self.root / path) as file:
+            with opened(place) as file:
                 data = file.read(limit + 1)
         except FileNotFoundError:
             raise
@@ -91,10 +112,10 @@ class FolderHome:
         return data
 
     def write(self, path: str, data: bytes, *, mode: int = 0o600) -> None:
-        target = self.root / path
+        target = self._place(path)
         fresh = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}")
         try:
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(target.parent)
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -109,8 +130,9 @@ class FolderHome:
             ) from fault
 
     def remove(self, path: str) -> bool:
+        place = self._place(path)
         try:
-            (self.root / path).unlink()
+            place.unlink()
         except FileNotFoundError:
             return False
         except OSError as fault:
@@ -118,3 +140,63 @@ class FolderHome:
                 f"~/{path} cannot be removed", why=fault.strerror or str(fault), remedy="give access to its folder"
             ) from fault
         return True
+
+    @contextlib.contextmanager
+    def lock(self, path: str, patience: float = PATIENCE) -> Iterator[None]:
+        target = self._place(path)
+        try:
+            _make(target.parent)
+            guard = os.open(target, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as fault:
+            raise _unlockable(path, fault) from fault
+        try:
+            if not _taken(guard, path, patience):
+                raise UsageFault(
+                    f"another process holds ~/{path}",
+                    why=f"it did not give it back within {patience:g} s",
+                    remedy="wait until it has finished, or stop it, and repeat the command",
+                )
+            yield
+        finally:
+            os.close(guard)
+
+    def _place(self, path: str) -> Path:
+        named = PurePosixPath(path)
+        if named.is_absolute() or ".." in named.parts or not named.parts:
+            raise UsageFault(
+                f"{path or 'an empty path'} leads out of the home folder",
+                why="it is none of the pipeline's files",
+                remedy="look at where that name comes from",
+            )
+        return self.root / named
+
+
+def _taken(guard: int, path: str, patience: float) -> bool:
+    """Whether the lock is ours now. A lock that waits by itself could not be given up after a while."""
+    import fcntl
+
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_PAUSE)
+        except OSError as fault:
+            raise _unlockable(path, fault) from fault
+        else:
+            return True
+
+
+def _unlockable(path: str, fault: OSError) -> UsageFault:
+    return UsageFault(
+        f"~/{path} cannot be locked", why=fault.strerror or str(fault), remedy="give access to its folder"
+    )
+
+
+def _make(folder: Path) -> None:
+    """Folders for their owner alone; `mkdir` gives its mode to the last one only, not to those above it."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)

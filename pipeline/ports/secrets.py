@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.model import Source
+from pipeline.model import Source, UsageFault
 
 
 class Secrets(Protocol):
@@ -17,7 +18,11 @@ class Secrets(Protocol):
     source: Source
 
     def get(self, name: str) -> str | None:
-        """The secret, or None when there is none."""
+        """The secret, or None when there is none.
+
+        Raises:
+            UsageFault: it is said to be in a file, and that cannot be read.
+        """
         ...
 
     def redact(self, text: str) -> str:
@@ -44,7 +49,10 @@ _LOOKS_SECRET = re.compile(
 
 
 class EnvironmentSecrets:
-    """Secrets from environment variables; NAME_FILE names a file that holds the secret of NAME."""
+    """Secrets from environment variables; NAME_FILE names a file that holds the secret of NAME.
+
+    An empty variable counts as not set: that is how build services hand on a secret that they lack.
+    """
 
     source: Source = Source.LIVE
     changed_by = "NOBODY"
@@ -58,10 +66,7 @@ class EnvironmentSecrets:
         if not value:
             path = self._environment.get(f"{name}_FILE")
             if path:
-                try:
-                    value = Path(path).read_text(encoding="utf-8").strip()
-                except (OSError, UnicodeDecodeError):
-                    value = None
+                value = _in_file(f"{name}_FILE", path)
         if value and len(value) >= SHORTEST:
             self._fetched.add(value)
         return value or None
@@ -78,6 +83,25 @@ class EnvironmentSecrets:
         return text
 
 
+def _in_file(variable: str, path: str) -> str:
+    try:
+        data = Path(path).read_bytes()
+    except OSError as fault:
+        raise UsageFault(
+            f"the file that {variable} names cannot be read",
+            why=f"{path}: {fault.strerror or fault}",
+            remedy=f"correct the path in {variable}, give access to the file, or unset the variable",
+        ) from fault
+    with contextlib.suppress(UnicodeDecodeError):
+        return data.decode("utf-8").strip()
+    # Told outside of the handler: the decoder's own complaint holds the secret.
+    raise UsageFault(
+        f"the file that {variable} names cannot be read",
+        why=f"{path} is not UTF-8 text",
+        remedy="put the secret there as text: the base64 of a .p12, of a profile or of an archive",
+    )
+
+
 def harmless_environment() -> dict[str, str]:
     """This process's environment for the tools that it starts: a build runs scripts of strangers."""
     hidden = {*CREDENTIALS, *(f"{name}_FILE" for name in CREDENTIALS)}
@@ -88,7 +112,8 @@ def without_credentials(text: str, environment: dict[str, str]) -> str:
     """The text without the credentials of this environment: for what is told where there is no run yet."""
     secrets = EnvironmentSecrets(environment)
     for name in CREDENTIALS:
-        secrets.get(name)
+        with contextlib.suppress(UsageFault):  # what cannot be read is in no text
+            secrets.get(name)
     return secrets.redact(text)
 
 

@@ -70,7 +70,7 @@ class LiveTools:
                 list(argv),
                 cwd=cwd,
                 env={**harmless_environment(), **(env or {})},
-                input=stdin.encode(),
+                input=stdin.encode("utf-8", "surrogateescape"),
                 capture_output=True,
                 timeout=timeout,
                 check=False,
@@ -86,9 +86,9 @@ class LiveTools:
                 remedy="run it by hand to see what it waits for",
                 ambiguous=True,
             ) from fault
-        return Completed(
-            tuple(argv), done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-        )
+        # A path that is no UTF-8 must come back as it is: what is listed here is said to the next tool.
+        told = (each.decode("utf-8", "surrogateescape") for each in (done.stdout, done.stderr))
+        return Completed(tuple(argv), done.returncode, *told)
 
     def find(self, name: str) -> str | None:
         import shutil

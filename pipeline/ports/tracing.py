@@ -31,7 +31,9 @@ def log_at(path: Path, redact: Callable[[str], str]) -> Log:
     import structlog
 
     def redacted(_logger: Any, _name: str, event: Any) -> Any:
-        return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
+        told = {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
+        # Cut only now: what is left of a secret that was cut would not be recognised.
+        return {**told, "output": told["output"][-TAIL:]} if "output" in told else told
 
     path.parent.mkdir(parents=True, exist_ok=True)
     return structlog.wrap_logger(
@@ -119,7 +121,7 @@ class TracedTools:
         began = time.monotonic()
         done = self._inner.run(argv, cwd=cwd, env=env, stdin=stdin, timeout=timeout)
         if done.returncode:
-            output = (done.stderr or done.stdout)[-TAIL:]
+            output = done.stderr or done.stdout
             self._log.warning("tool", argv=list(argv), returncode=done.returncode, output=output, seconds=_since(began))
         else:
             self._log.info("tool", argv=list(argv), returncode=0, seconds=_since(began))

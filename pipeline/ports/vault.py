@@ -9,11 +9,11 @@ from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from pipeline.model import PipelineError, Source, UsageFault
+from pipeline.model import Source, UsageFault
 from pipeline.values import dataclass
 
 
-class Moved(PipelineError):
+class Moved(UsageFault):
     """Somebody else wrote to the vault since it was looked at: nothing was written; look again and plan anew."""
 
 
@@ -132,8 +132,7 @@ class Vault(Protocol):
         """What it holds. Without a configured vault, a state whose `place` is empty.
 
         Raises:
-            UsageFault: the place cannot be read, or what is there is no vault.
-            PipelineError: the repository is out of reach.
+            UsageFault: the place cannot be read, what is there is no vault, or the repository is out of reach.
         """
         ...
 
@@ -150,8 +149,8 @@ class Vault(Protocol):
 
         Raises:
             Moved: the head is no longer `change.base`.
-            UsageFault: it cannot be written: no key, a broken ledger, a path or a recipient that is none.
-            PipelineError: the repository is out of reach or refuses.
+            UsageFault: it cannot be written: no key, a broken ledger, a damaged file that the change does not mend, a
+                path or a recipient that is none; or the repository is out of reach or refuses.
         """
         ...
 
@@ -167,7 +166,7 @@ def changed(vault: Vault, wanted: Callable[[VaultState], VaultChange | None]) ->
 
     Raises:
         Moved: others wrote again and again.
-        UsageFault, PipelineError: as `Vault.look` and `Vault.publish` do.
+        UsageFault: as `Vault.look` and `Vault.publish` do.
     """
     for left in reversed(range(TRIES)):
         state = vault.look()

@@ -308,7 +308,7 @@ def _step(number: int, step: Step) -> str:
     ]
     parts = [f"<p>{_told(step.title)}</p>"] if step.title else []
     if step.because:
-        parts.append(f"<p>{words.state(step)} because of {_told(', '.join(step.because))}.</p>")
+        parts.append(f"<p>{words.state(step)}{_told(words.because(step))}.</p>")
     if checks:
         parts.append("<h3>Checks</h3>" + _scroll("Checks", _table(["rule", "check", "facts", "result"], checks)))
     if facts:

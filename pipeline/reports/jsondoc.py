@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline.model.exhibits import BETWEEN
 from pipeline.model.readings import Source
 from pipeline.reports import words
 from pipeline.reports.text import encodable
@@ -33,9 +34,9 @@ def render(run: Run) -> str:
     `exhibits` holds the tables that the steps show. Each has `columns`, a list of {key, title} in the order in which
     they are shown, and `rows`, a list of objects by those keys. A key is the title in lower case with underscores; the
     later one of two that are the same ends with its number, and a column without a title is "column_1", counted from 1.
-    A value is what a program reads (a moment in ISO 8601, a number, true or false) where the table names one, else the
-    text. A table that could not be made has `source` UNKNOWN, no rows, and the reason in `empty`. `past` says that
-    something was begun in its step after it was made, so that it tells of the time before.
+    A value is what a program reads (a moment in ISO 8601, a number, true or false, a list of texts) where the table
+    names one, else the text. A table that could not be made has `source` UNKNOWN, no rows, and the reason in `empty`.
+    `past` says that something was begun in its step after it was made, so that it tells of the time before.
     """
     return json.dumps(_plain(_document(run)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -188,7 +189,9 @@ def _keys(exhibit: Exhibit) -> list[str]:
     return keys
 
 
-def _value(cell: Cell) -> str | float | bool:
+def _value(cell: Cell) -> str | float | bool | list[str]:
+    if cell.several and isinstance(cell.value, str):
+        return cell.value.split(BETWEEN) if cell.value else []
     return cell.text if cell.value is None else cell.value
 
 

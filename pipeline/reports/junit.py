@@ -147,7 +147,7 @@ def _acted(suite: _Suite, action: ActionRecord) -> None:
 
 
 def _stopped(suite: _Suite, step: Step) -> None:
-    because = f" because of {', '.join(step.because)}" if step.because else ""
+    because = words.because(step)
     if step.state in (State.BLOCKED, State.FAILED):
         if not suite.failures + suite.errors:
             suite.case("step", "failure", f"{words.state(step)}{because}")

@@ -123,8 +123,12 @@ class LiveTerminal:
         tellers = {"intent": self._intended, "receipt": self._received, "proof": self._proved, "end": self._ended}
         teller = tellers.get(str(entry.get("kind")))
         if teller and (line := teller(entry)):
-            self._stream.write(self._look.sealed(clipped(line, 400)) + "\n")
-            self._stream.flush()
+            try:
+                self._stream.write(self._look.sealed(clipped(line, 400)) + "\n")
+                self._stream.flush()
+            except OSError:
+                # Whoever listened is gone. That must not stop a walk in the middle of what it does.
+                self._closed = True
 
     def _step_of(self, entry: Entry) -> Step | None:
         """The entry's step as it stands; only its own entries are folded, since a log asks for one at every event."""
@@ -142,7 +146,7 @@ class LiveTerminal:
         if words.waited(step):
             told.append(f"waited {words.waited(step)}")
         if step.because:
-            told.append(f"because of {', '.join(step.because)}")
+            told.append(words.because(step).removeprefix(":").strip())
         details = f" ({shown(', '.join(told))})" if told else ""
         return f"{self._look.state(step)} {shown(step.name)}{details}"
 

@@ -130,7 +130,7 @@ def _state(step: Step | None) -> str:
     if step is None:
         return ""
     waited = f", waited {words.waited(step)}" if words.waited(step) else ""
-    because = f" because of {_told(', '.join(step.because))}" if step.because else ""
+    because = _told(words.because(step))
     mark = _MARK[State.WAITING if words.hollow(step) else step.state]
     return f"{mark} {words.state(step)}{waited}{because}"
 

@@ -131,49 +131,50 @@ def _item(line: str, look: Look) -> list[str]:
 
 
 def _paragraph(text: str, width: int, look: Look) -> list[str]:
-    """Broken where words end; what is marked is painted after that, so that marks take no room."""
-    plain, spans = _spans(text)
-    lines = wrapped(shown(plain), width)
-    return _painted(lines, spans, look) if look.colour else lines
+    """Broken where words end. Marks stand around every marked word until then, and take no room."""
+    lines: list[str] = []
+    line, used = "", 0
+    for word in shown(_marked(text)).split():
+        size = cells(_unmarked(word))
+        if line and used + 1 + size > width:
+            lines.append(line)
+            line, used = word, size
+        else:
+            line, used = (f"{line} {word}", used + 1 + size) if line else (word, size)
+    return [_MARKS.sub(lambda found: look.paint(found[2], _STYLES[found[1]]), each) for each in (*lines, line)]
 
 
-def _spans(text: str) -> tuple[str, list[tuple[str, str]]]:
-    """The text as it is read, and what of it is code or strong, in order."""
-    marked: list[tuple[str, str]] = []
+_CODE, _STRONG, _END = "\ue000", "\ue001", "\ue002"
+"""Private characters of Unicode, which no page has: where code or strong words begin, and where they end."""
+_STYLES = {_CODE: "cyan", _STRONG: "bold"}
+_MARKS = re.compile(f"([{_CODE}{_STRONG}])([^{_END}]*){_END}")
+
+
+def _marked(text: str) -> str:
+    """The text as it is read, with what is code or strong between marks, word by word."""
 
     def read(found: re.Match[str]) -> str:
         code, strong, name, target, address = found.groups()
         if code or strong:
-            told = " ".join((code or strong).split())
-            marked.append((shown(told), "cyan" if code else "bold"))
-            return told
+            mark = _CODE if code else _STRONG
+            return " ".join(f"{mark}{word}{_END}" for word in (code or strong).split())
         if address:
             return str(address)
         # A page beside this one is named by its rule; another is told with its address.
         return f"{name} ({target})" if "://" in target and name != target else name or target
 
-    return _SPAN.sub(read, text), marked
+    return _SPAN.sub(read, _unmarked(text))
+
+
+def _unmarked(text: str) -> str:
+    return text.translate(_WITHOUT)
+
+
+_WITHOUT = dict.fromkeys(map(ord, (_CODE, _STRONG, _END)))
 
 
 def _plain(text: str) -> str:
-    return _spans(text)[0]
-
-
-def _painted(lines: list[str], spans: Sequence[tuple[str, str]], look: Look) -> list[str]:
-    """What is marked gets its colour word by word, in the order in which it stands; it may be broken over lines."""
-    words = [(word, style) for text, style in spans for word in text.split()]
-    painted: list[str] = []
-    for line in lines:
-        out, rest = "", line
-        while words:
-            at = rest.find(words[0][0])
-            if at < 0:
-                break
-            word, style = words.pop(0)
-            out += rest[:at] + look.paint(word, style)
-            rest = rest[at + len(word) :]
-        painted.append(out + rest)
-    return painted
+    return _unmarked(_marked(text))
 
 
 def _table(lines: Sequence[str], look: Look) -> list[str]:

@@ -212,18 +212,17 @@ def _listed(run: Run, look: Look) -> list[str]:
 def _consequences(run: Run, look: Look) -> list[str]:
     """One line a lane, or for all lanes that fared alike: what did not happen, and the cause where it begins."""
     undone = {step.name for step in run.steps if step.state in (State.HELD, State.SKIPPED)}
-    parts: dict[str, dict[tuple[State, tuple[str, ...]], list[str]]] = {}
+    parts: dict[str, dict[str, list[str]]] = {}
     for step in run.steps:
         if step.because:
             follows = step.state is State.SKIPPED and undone.issuperset(step.because)
             because = () if follows else tuple(each.removesuffix(f"/{step.lane}") for each in step.because)
-            parts.setdefault(step.lane, {}).setdefault((step.state, because), []).append(step.stage)
+            # That a stage passed stands above; here it is only said why nothing was to be done.
+            state = "" if step.state is State.PASSED else f" {step.state.lower()}"
+            parts.setdefault(step.lane, {}).setdefault(state + words.because(step, because), []).append(step.stage)
     alike: dict[str, list[str]] = {}
     for lane, told in parts.items():
-        text = "; ".join(
-            f"{', '.join(stages)} {state.lower()}" + (f" because of {', '.join(because)}" if because else "")
-            for (state, because), stages in told.items()
-        )
+        text = "; ".join(f"{', '.join(stages)}{what}" for what, stages in told.items())
         alike.setdefault(text, []).append(words.lane(run, lane) if lane else "app")
     lines: list[str] = []
     for text, lanes in alike.items():

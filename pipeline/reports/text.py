@@ -139,7 +139,7 @@ def _chopped(word: str, width: int) -> list[str]:
     lines: list[str] = []
     line: list[tuple[str, int]] = []
     for one in clusters(word):
-        if line and sum(size for _, size in line) + one[1] > width:
+        while line and sum(size for _, size in line) + one[1] > width:
             cut = next((at for at in range(len(line), len(line) // 3, -1) if line[at - 1][0] in _BREAKS), len(line))
             lines.append("".join(told for told, _ in line[:cut]))
             line = line[cut:]

@@ -21,6 +21,7 @@ from pipeline.model.run import State
 from pipeline.reports.text import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from pipeline.model.run import ActionRecord, Run, Step
@@ -141,6 +142,17 @@ def state(step: Step) -> str:
     if hollow(step):
         return "no checks"
     return step.state if step.state in (State.BLOCKED, State.FAILED) else step.state.lower()
+
+
+def because(step: Step, causes: Sequence[str] | None = None) -> str:
+    """What follows the state: " because of" the steps that kept it from being taken, or a colon and a reason in words.
+
+    `causes` stand in for the step's own, where they are told shorter.
+    """
+    told = shown(", ".join(step.because if causes is None else causes))
+    if not told:
+        return ""
+    return f" because of {told}" if step.state in (State.HELD, State.SKIPPED) else f": {told}"
 
 
 def glyph(step: Step) -> str:

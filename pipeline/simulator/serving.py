@@ -22,6 +22,9 @@ BUNDLE_ID = "com.mshaler.isometry"
 CONTAINER = "iCloud.com.mshaler.isometry"
 TEAM = "77CCZHWQL7"
 
+AUTHORITY = "authority.json"
+"""In the folder of the state: what was issued yesterday is of the same root today."""
+
 CLEAN, USAGE = 0, 2
 
 
@@ -61,7 +64,9 @@ def serve_here(host: str, port: int, scenario: str, state: str, *, listed_only: 
 @contextlib.contextmanager
 def _serving(host: str, port: int, scenario: str, state: str) -> Iterator[Server]:
     from pipeline.simulator.apple import SimulatedApple
+    from pipeline.simulator.authority import Authority
     from pipeline.simulator.faults import ScenarioFault
+    from pipeline.simulator.issuing import AuthorityIssuer
     from pipeline.simulator.server import serve
     from pipeline.simulator.state import StateFault
 
@@ -74,10 +79,11 @@ def _serving(host: str, port: int, scenario: str, state: str) -> Iterator[Server
         folder = Path(state or stack.enter_context(tempfile.TemporaryDirectory(prefix="apple-"))).expanduser()
         try:
             stack.enter_context(_owned(folder))
+            issuer = AuthorityIssuer(Authority(folder / AUTHORITY, datetime.now(UTC)))
             apple = stack.enter_context(
-                contextlib.closing(SimulatedApple(folder, account, now=lambda: datetime.now(UTC)))
+                contextlib.closing(SimulatedApple(folder, account, now=lambda: datetime.now(UTC), issuer=issuer))
             )
-        except (OSError, StateFault) as fault:
+        except (OSError, StateFault, ValueError, KeyError) as fault:
             remedy = "name a folder of the simulator's own, or a new one, with --state"
             raise Unserved(f"{folder} cannot hold the state", _reason(fault), remedy) from fault
         try:

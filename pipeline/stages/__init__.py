@@ -12,7 +12,7 @@ from pipeline.stages.preflight import PREFLIGHT
 from pipeline.stages.processing import PROCESSING
 from pipeline.stages.project import PROJECT
 from pipeline.stages.schema import SCHEMA
-from pipeline.stages.signing import SIGNING
+from pipeline.stages.signing import ASKED, SIGNING
 from pipeline.stages.upload import UPLOAD
 
 RELEASE = (
@@ -35,7 +35,7 @@ _ONLY_ASKED = {stage.name: replace(stage, plan=nothing, proofs=()) for stage in 
 TABLES = {
     "release": RELEASE,
     "doctor": (PREFLIGHT, SIGNING, SCHEMA, _ONLY_ASKED[UPLOAD.name], _ONLY_ASKED[DISTRIBUTE.name]),
-    "certs": (SIGNING,),
+    "certs": (ASKED,),
     "schema": (SCHEMA,),
     "build": (PROJECT, ALIGNMENT),
     "bundle": (BUNDLE,),
@@ -47,7 +47,13 @@ TABLES = {
 MATERIAL = ("holdings", "install", "uninstall", "create", "renew", "sync")
 """Tables about signing material itself. A release needs none of their rooms, and should not wait for their import."""
 
-NAMES = frozenset({*TABLES, *MATERIAL})
+BUILDING = ("settings", "diff", "archive", "export")
+"""Tables about builds on their own; imported when somebody asks for one."""
+
+AT_PORTAL = frozenset({"create", "renew", "holdings"})
+"""The tables that look at the developer portal, and at nothing else of Apple's."""
+
+NAMES = frozenset({*TABLES, *MATERIAL, *BUILDING})
 
 
 def table(name: str, until: str = "") -> tuple[Stage, ...]:
@@ -56,7 +62,7 @@ def table(name: str, until: str = "") -> tuple[Stage, ...]:
     Raises:
         UsageFault: the table has no such stage.
     """
-    stages = TABLES[name] if name in TABLES else _material()[name]
+    stages = TABLES[name] if name in TABLES else (_building() if name in BUILDING else _material())[name]
     if not until:
         return stages
     names = [stage.name for stage in stages]
@@ -67,7 +73,13 @@ def table(name: str, until: str = "") -> tuple[Stage, ...]:
 
 def every_table() -> dict[str, tuple[Stage, ...]]:
     """All tables by name."""
-    return {**TABLES, **_material()}
+    return {**TABLES, **_material(), **_building()}
+
+
+def _building() -> dict[str, tuple[Stage, ...]]:
+    from pipeline.stages.building import TABLES as BUILDING_TABLES
+
+    return BUILDING_TABLES
 
 
 def _material() -> dict[str, tuple[Stage, ...]]:

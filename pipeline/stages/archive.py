@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 
-from pipeline.apple.bundle.checks.archive import archive_holds_one_app, archive_is_this_projects_app
+from pipeline.apple.bundle.checks.archive import (
+    archive_holds_one_app,
+    archive_is_this_projects_app,
+    debug_symbols_are_there,
+)
 from pipeline.apple.bundle.facts import Archive, Export
 from pipeline.apple.xcode.actions import ArchiveApp
 from pipeline.apple.xcode.facts import TargetInfo, TargetSettings
@@ -28,5 +32,5 @@ ARCHIVE = Stage(
     title="build and archive",
     needless=artifact_was_given,
     plan=plan,
-    proofs=(archive_holds_one_app, archive_is_this_projects_app),
+    proofs=(archive_holds_one_app, archive_is_this_projects_app, debug_symbols_are_there),
 )

@@ -1,5 +1,6 @@
 """Show every certificate and profile that is found anywhere, and how long each of them lasts."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from os.path import commonpath
 from pathlib import PurePosixPath
@@ -16,12 +17,18 @@ from pipeline.apple.signing.material import Fault, Material
 from pipeline.apple.signing.profiles import ProfileKind, Seal
 from pipeline.apple.signing.security import REVOKED
 from pipeline.model import Cell, Column, Exhibit, Scope, Stage, Tone
+from pipeline.model.exhibits import BETWEEN
+from pipeline.vault.checks import (
+    every_change_was_made_by_a_recipient,
+    identities_in_the_vault_are_complete,
+    vault_is_as_its_ledger_says,
+)
 
 NOWHERE = Cell("–", Tone.QUIET)
 _INSTALLED = "~/Library/"
 
 _LEGEND = {
-    "replaced": "replaced: another of its kind and team lasts longer",
+    "replaced": "replaced: its team has one that lasts longer, for all that it is for",
     "not yet": "not yet: its time has not begun",
     "forged": "forged: it claims to be Apple's and is not",
     "untraced": "untraced: the certificate of an authority above it is missing",
@@ -51,6 +58,10 @@ _PORTAL_NAMES = {
 }
 _TEAMS = frozenset({*KIND_NAMES, CertificateKind.PUSH})
 """Kinds whose organizational unit is a team."""
+_EARLY = "*"
+_EARLY_TOLD = "*: its last certificate ends then, before the profile itself"
+_ENDINGS = {".mobileprovision": ".mob…", ".provisionprofile": ".prov…"}
+"""Endings that say little beside profiles, and would break a narrow column."""
 _SEALS = {
     Seal.APPLE: Cell("Apple's", Tone.GOOD),
     Seal.DOCTORED: Cell("doctored", Tone.BAD),
@@ -101,6 +112,7 @@ def certificates(holdings: Holdings, policy: SigningPolicy) -> Exhibit:
 
 def profiles(holdings: Holdings, policy: SigningPolicy) -> Exhibit:
     """Provisioning profiles, what ends first on top."""
+    below = _folder(holdings)
     return Exhibit(
         "Provisioning profiles",
         (
@@ -114,7 +126,8 @@ def profiles(holdings: Holdings, policy: SigningPolicy) -> Exhibit:
             Column("Seal"),
             Column("UUID", spare=5),
         ),
-        tuple(_profile_row(each, holdings.at, policy.expires_within, _folder(holdings)) for each in holdings.profiles),
+        tuple(_profile_row(each, holdings.at, policy.expires_within, below) for each in holdings.profiles),
+        legend=(_EARLY_TOLD,) if any(each.outlasts_certificates for each in holdings.profiles) else (),
         empty=_none("profiles", holdings),
     )
 
@@ -238,13 +251,14 @@ def _other_row(material: Material, kind: str, state: str, tone: Tone, below: str
 
 def _profile_row(held: HeldProfile, at: datetime, within: timedelta, below: str) -> tuple[Cell, ...]:
     one = held.profile
-    left = one.expires - at
+    left = held.ends - at
     tone = Tone.BAD if left <= timedelta(0) else Tone.CAUTION if left < within else Tone.GOOD
     if held.successor and tone is not Tone.GOOD:
         tone = Tone.QUIET
+    days = _days(held.ends, at, tone)
     return (
-        _days(one.expires, at, tone),
-        _day(one.expires),
+        replace(days, text=days.text + _EARLY) if held.outlasts_certificates else days,
+        _day(held.ends),
         Cell(_KINDS.get(one.kind, "other"), value=str(one.kind)),
         Cell(one.name),
         Cell(one.bundle_id, value=one.application_identifier or one.bundle_id),
@@ -306,10 +320,13 @@ def _folder(holdings: Holdings) -> str:
 def _where(places: tuple[str, ...], below: str) -> Cell:
     """The places; what Xcode finds by itself is installed, wherever exactly that is."""
     shown = dict.fromkeys("installed" if each.startswith(_INSTALLED) else _short(each, below) for each in places)
-    return Cell(", ".join(shown), value=", ".join(places))
+    return Cell(", ".join(shown), value=BETWEEN.join(places), several=True)
 
 
 def _short(place: str, below: str) -> str:
+    stem, dot, ending = place.rpartition(".")
+    if (short := _ENDINGS.get(dot + ending)) and not stem.endswith("/"):
+        place = stem + short
     return place.removeprefix(f"{below}/") if below else place
 
 
@@ -318,13 +335,25 @@ def _unseen(holdings: Holdings) -> str:
 
 
 def _none(what: str, holdings: Holdings) -> str:
-    return f"no {what} in {', '.join(holdings.looked)}" if holdings.looked else "nothing was looked at"
+    if not holdings.looked:
+        return "nothing was looked at"
+    where = ", ".join(holdings.looked)
+    if what == "certificates" and (count := holdings.strangers):
+        others = "a certificate of an authority" if count == 1 else f"{count:,} certificates of authorities"
+        return f"no developer's certificates in {where}, only {others} other than Apple"
+    return f"no {what} in {where}"
 
 
 HOLDINGS = Stage(
     "holdings",
     scope=Scope.APP,
     title="certificates and profiles",
-    checks=(checks, given),
+    checks=(
+        checks,
+        given,
+        vault_is_as_its_ledger_says,
+        every_change_was_made_by_a_recipient,
+        identities_in_the_vault_are_complete,
+    ),
     exhibits=(certificates, profiles, authorities, signed_code),
 )

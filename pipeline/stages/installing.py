@@ -34,12 +34,14 @@ def profiles(material: InstallableMaterial, own: OwnKeychains, files: ProfileFil
 INSTALLING_IDENTITIES = Stage(
     "keychain",
     scope=Scope.APP,
-    title="identities for this Mac",
+    title="what is to be installed, and identities for this Mac",
     checks=(
         checks.there_is_something_to_install,
         checks.material_can_be_opened,
         checks.certificates_come_with_their_keys,
         checks.identities_are_valid,
+        checks.profiles_can_be_installed,
+        checks.profiles_are_apples,
         checks.no_install_was_cut_off,
     ),
     plan=identities,
@@ -51,7 +53,6 @@ INSTALLING_PROFILES = Stage(
     after=("keychain",),
     scope=Scope.APP,
     title="profiles for this Mac",
-    checks=(checks.profiles_can_be_installed,),
     plan=profiles,
     proofs=(installed_profiles_are_there,),
 )

@@ -39,7 +39,8 @@ class PublishMaterial(Action):
         names = [f"the identity “{each.name}”" for each in self.identities]
         names += [f"the profile “{each.name}”" for each in self.profiles]
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        return f"{shown} from {self.origin}"
+        # The ledger keeps this for everybody, and where it lay on somebody's machine is nobody's business.
+        return f"{shown} from {self.origin.rpartition('/')[2] or self.origin}"
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline.apple.signing.facts import EnvironmentMaterial, GivenMaterial, SigningPolicy
-from pipeline.model import Finding, Reading, check, error, note, warning
+from pipeline.model import Finding, Reading, check, error, note, unseen, warning
 from pipeline.vault.facts import CERTIFICATE, IDENTITIES, KEY, PENDING, PROFILES, KeptFile, VaultContents
-from pipeline.vault.offers import given, offered
+from pipeline.vault.offers import NOT_APPLES, given, offered
 from pipeline.vault.sealing import NAME, fault_of, plain_key
 
 NAME_A_VAULT = "name a folder or a git repository with --vault, or as `signing: {vault: …}` in config/"
@@ -121,6 +121,9 @@ def every_change_was_made_by_a_recipient(contents: VaultContents) -> Iterator[Fi
 def identities_in_the_vault_are_complete(
     contents: VaultContents, files: Reading[GivenMaterial], environment: Reading[EnvironmentMaterial]
 ) -> Iterator[Finding]:
+    doubted = bool(contents.problems) or any(line.proved is False for line in contents.lines)
+    if doubted and all(each.fault for each in contents.files):
+        return  # The vault is refused as a whole: VALT006 and VALT007 say why.
     mended = _mended(contents, files, environment)
     for each in contents.files:
         if each.path.rpartition(".")[0] not in mended:
@@ -207,6 +210,27 @@ def what_was_given_can_be_shared(
         )
     for name in offers.ended:
         yield note(f"{name} has expired and is not shared", subject=name)
+
+
+@check("VALT011", "profiles that were given are sealed by Apple")
+def profiles_that_were_given_are_sealed_by_apple(
+    contents: VaultContents, files: Reading[GivenMaterial], environment: Reading[EnvironmentMaterial]
+) -> Iterator[Finding]:
+    for each in offered(given(files, environment)[0], contents.at).unsealed:
+        if each.seal in NOT_APPLES:
+            yield error(
+                f"the profile “{each.name}” in {each.origin} is not put into the vault: {each.why}",
+                subject=each.uuid,
+                remedy="take it away, and give the file that was downloaded from developer.apple.com; find out who"
+                " made this one",
+                apple="ITMS-90165",
+            )
+        else:
+            yield unseen(
+                f"whether the profile “{each.name}” in {each.origin} is Apple's could not be checked: {each.why}",
+                subject=each.uuid,
+                remedy="download it again from developer.apple.com",
+            )
 
 
 def names_of(contents: VaultContents) -> str:

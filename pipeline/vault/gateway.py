@@ -18,7 +18,7 @@ from pipeline.ports.secrets import Secrets
 from pipeline.ports.vault import Recipient, Vault, VaultChange, VaultEntry, VaultFile, VaultState, changed
 from pipeline.vault.actions import PublishMaterial, Reseal
 from pipeline.vault.facts import CERTIFICATE, KEY, PENDING, PROFILES, KeptFile, LedgerLine, Member, VaultContents
-from pipeline.vault.offers import OfferedIdentity, OfferedProfile
+from pipeline.vault.offers import OfferedIdentity, OfferedProfile, unsealed
 from pipeline.vault.sealing import plain_key
 
 
@@ -62,7 +62,8 @@ def _kept(entry: VaultEntry, vault: Vault, state: VaultState, anchors: Anchors) 
                 digest = public_key_sha256(data)
                 name = digest if entry.path.startswith(PENDING) else ""
             elif entry.path.startswith(PROFILES):
-                name = read_profile(data, anchors, path=entry.path).uuid
+                profile = read_profile(data, anchors, path=entry.path)
+                name, fault = profile.uuid, unsealed(profile)
             if name and f"/{name}." not in entry.path:
                 fault = f"it is {name}, not what its name says"
         except PipelineError as caught:
@@ -99,7 +100,7 @@ def publish_material(  # noqa: PLR0917 -- the engine passes them by name
     files |= dict(_profiles(action.profiles, supply, anchors))
 
     def wanted(state: VaultState) -> VaultChange | None:
-        there = {entry.path for entry in state.entries if entry.path in files and _is_whole(entry, vault)}
+        there = {entry.path for entry in state.entries if entry.path in files and _is_whole(entry, vault, files)}
         lacking = {path: file for path, file in files.items() if path not in there}
         recipients = None if state.head else _recipients(policy.recipients)
         return VaultChange(what=action.what, by=policy.by, put=lacking, recipients=recipients) if lacking else None
@@ -107,12 +108,13 @@ def publish_material(  # noqa: PLR0917 -- the engine passes them by name
     return {"files": sorted(files)} if changed(vault, wanted) else {"already": True}
 
 
-def _is_whole(entry: VaultEntry, vault: Vault) -> bool:
+def _is_whole(entry: VaultEntry, vault: Vault, files: Mapping[str, VaultFile]) -> bool:
+    """Whether what is there can be read and, of a profile, is the one that was given: a doctored one bears its name."""
     try:
-        vault.read(entry.path)
+        held = vault.read(entry.path)
     except UsageFault:
         return False
-    return True
+    return not entry.path.startswith(PROFILES) or held == files[entry.path].content
 
 
 def _identities(wanted: Iterable[OfferedIdentity], supply: Supply, anchors: Anchors) -> Iterable[tuple[str, VaultFile]]:
@@ -130,8 +132,12 @@ def _profiles(wanted: Iterable[OfferedProfile], supply: Supply, anchors: Anchors
         data = supply.read(each.origin, each.part)
         try:
             profile = read_profile(data, anchors, path=each.origin)
-        except SigningFault as fault:
-            raise UsageFault(f"{each.origin} is no profile any more", why=str(fault), remedy="run it again") from fault
+        except SigningFault as broken:
+            raise UsageFault(
+                f"{each.origin} is no profile any more", why=str(broken), remedy="run it again"
+            ) from broken
+        if fault := unsealed(profile):
+            raise UsageFault(f"the profile “{each.name}” is not put into the vault", why=fault, remedy="run it again")
         if profile.uuid != each.uuid:
             raise UsageFault(f"the profile “{each.name}” is not in {each.origin} any more", remedy="run it again")
         yield profile_file(profile, data)

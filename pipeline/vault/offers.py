@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from pipeline.apple.signing.profiles import Seal
 from pipeline.model import Reading, Source
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.apple.signing.facts import EnvironmentMaterial, GivenMaterial
     from pipeline.apple.signing.material import Material
+    from pipeline.apple.signing.profiles import ProvisioningProfile
     from pipeline.vault.facts import VaultContents
 
 
@@ -36,6 +38,28 @@ class OfferedProfile:
 
 
 @dataclass(frozen=True)
+class UnsealedProfile:
+    """A profile whose signature is not, or is not known to be, Apple's over what it says. `why` is never empty."""
+
+    uuid: str
+    name: str
+    origin: str
+    seal: Seal
+    why: str
+
+
+NOT_APPLES = frozenset({Seal.DOCTORED, Seal.FOREIGN})
+
+
+def unsealed(profile: ProvisioningProfile) -> str:
+    """What is wrong with the signature of a profile; empty when it is Apple's, or not known."""
+    if profile.seal not in NOT_APPLES:
+        return ""
+    how = "it was changed after Apple signed it" if profile.seal is Seal.DOCTORED else "it is not signed by Apple"
+    return f"{how}: {profile.seal_reason}"
+
+
+@dataclass(frozen=True)
 class Offers:
     """What could be put into the vault.
 
@@ -43,6 +67,8 @@ class Offers:
         keyless: certificates of developers whose private key was not given.
         ended: certificates and profiles that have expired: nobody signs with them any more.
         strange: what could not be opened or read, with the reason.
+        unsealed: profiles that are not known to be Apple's. Of these, only what could not be checked is among the
+            `profiles`: what was changed, or is somebody else's, is not to be put at all.
     """
 
     identities: tuple[OfferedIdentity, ...] = ()
@@ -50,6 +76,7 @@ class Offers:
     keyless: tuple[str, ...] = ()
     ended: tuple[str, ...] = ()
     strange: tuple[tuple[str, str], ...] = ()
+    unsealed: tuple[UnsealedProfile, ...] = ()
 
 
 def given(
@@ -70,20 +97,27 @@ def offered(materials: Iterable[Material], at: datetime) -> Offers:
     profiles: dict[str, OfferedProfile] = {}
     keyless: dict[str, str] = {}
     ended: list[str] = []
+    suspect: dict[tuple[str, str], UnsealedProfile] = {}
     for each in materials:
         if each.fault:
             continue
         if (profile := each.profile) and profile.expires <= at:
             ended.append(f"the profile “{profile.name}”")
         elif profile:
+            if profile.seal is not Seal.APPLE:
+                why = unsealed(profile) or profile.seal_reason
+                told = UnsealedProfile(profile.uuid, profile.name, each.origin, profile.seal, why)
+                suspect.setdefault((profile.uuid, each.origin), told)
+            if profile.seal in NOT_APPLES:
+                continue
             profiles.setdefault(profile.uuid, OfferedProfile(profile.uuid, profile.name, place_of(each), each.part))
         elif (certificate := each.certificate) and not certificate.authority:
             key_origin = "" if each.keyed else apart.get(each.public_key_sha256, "")
             if certificate.not_after <= at:
                 ended.append(f"the certificate “{certificate.subject_name}”")
             elif each.keyed or key_origin:
-                told = OfferedIdentity(certificate.sha1, certificate.subject_name, place_of(each), key_origin)
-                identities.setdefault(certificate.sha1, told)
+                one = OfferedIdentity(certificate.sha1, certificate.subject_name, place_of(each), key_origin)
+                identities.setdefault(certificate.sha1, one)
             else:
                 keyless[certificate.sha1] = certificate.subject_name
     return Offers(
@@ -92,6 +126,7 @@ def offered(materials: Iterable[Material], at: datetime) -> Offers:
         keyless=tuple(name for sha1, name in keyless.items() if sha1 not in identities),
         ended=tuple(dict.fromkeys(ended)),
         strange=tuple((each.origin, each.why or str(each.fault)) for each in materials if each.fault),
+        unsealed=tuple(suspect.values()),
     )
 
 

@@ -16,6 +16,7 @@ import time
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pipeline.model import PipelineError, UsageFault
@@ -25,12 +26,31 @@ from pipeline.values import dataclass
 from pipeline.vault.folder import ATTRIBUTES
 from pipeline.vault.storage import MOST_FILES, TOTAL_LIMIT, Change, Snapshot, private_folder
 
+if TYPE_CHECKING:
+    from selectors import BaseSelector, SelectorKey
+    from subprocess import Popen
+
 SECONDS = 120.0
+PAUSE = 0.05
+CHUNK, ERROR_LIMIT = 1 << 16, 1 << 16
 STALE = 24 * 3600.0
 LISTING_LIMIT = 32 * 1024 * 1024
 TOLD_LIMIT = 2_000
 PROTOCOLS = ("https", "ssh", "file")
 USUAL = ("main", "master")
+
+SERVING = (
+    *HARMLESS,
+    "core.alternateRefsCommand=true",
+    "gc.recentObjectsHook=true",
+    "receive.autogc=false",
+    "receive.denyCurrentBranch=refuse",
+)
+"""For git on the other side, where that is this machine: it drops what we set, and would run what its repository names.
+
+Its hooks, the two commands (git-config: one lists references, one objects; both are given to a shell), and the hooks
+and filters of a checkout that a push would update.
+"""
 
 FOREIGN = (
     "GIT_DIR",
@@ -138,7 +158,8 @@ class RepositoryStorage:
 
     def _default_branch(self) -> tuple[str, bool]:
         """The branch that a clone would check out, and whether it is there: in a new repository it is not."""
-        done = self._run("ls-remote", "--symref", "--", self._place, "HEAD", "refs/heads/*", network=True)
+        served = self._served("upload-pack")
+        done = self._run("ls-remote", "--symref", *served, "--", self._place, "HEAD", "refs/heads/*", network=True)
         if done.returncode:
             raise self._failed(done.stderr)
         named, branches = "", []
@@ -162,7 +183,8 @@ class RepositoryStorage:
     def _unborn(self) -> str:
         """The branch that an empty repository is waiting for: of all commands, only a clone is told."""
         twin = self._private() / "twin.git"
-        done = self._run("clone", "--quiet", "--bare", "--template=", "--", self._place, str(twin), network=True)
+        how = ("--quiet", "--bare", "--template=", *self._served("upload-pack"))
+        done = self._run("clone", *how, "--", self._place, str(twin), network=True)
         if done.returncode:
             raise self._failed(done.stderr)
         told = _git(("-C", str(twin), "symbolic-ref", "HEAD"), b"", 1 << 16, _environment("")).stdout.decode().strip()
@@ -176,6 +198,7 @@ class RepositoryStorage:
             "--quiet",
             "--no-tags",
             "--no-write-fetch-head",
+            *self._served("upload-pack"),
             "--",
             self._place,
             f"+{source}:refs/seen",
@@ -232,13 +255,14 @@ class RepositoryStorage:
         done = self._run("fast-import", "--quiet", "--done", "--date-format=raw", given=given)
         if done.returncode:
             raise self._failed(done.stderr)
-        done = self._run("push", "--quiet", "--", self._place, f"{made}:refs/heads/{seen.branch}", network=True)
+        how = ("--quiet", *self._served("receive-pack"))
+        done = self._run("push", *how, "--", self._place, f"{made}:refs/heads/{seen.branch}", network=True)
         if done.returncode == 0:
             return
         try:
             now = self.look()
         except PipelineError as fault:
-            raise PipelineError(
+            raise UsageFault(
                 "whether the vault's repository took the change is not known",
                 why=str(fault),
                 remedy="run it again: it looks first and does nothing twice",
@@ -249,7 +273,7 @@ class RepositoryStorage:
             raise Moved(
                 "somebody else wrote to the vault's repository", why="the push was refused", remedy="look again"
             )
-        raise PipelineError(
+        raise UsageFault(
             "the vault's repository refused the change",
             why=_told(done.stderr),
             remedy="check that you may push to its default branch, without a review in between",
@@ -263,8 +287,15 @@ class RepositoryStorage:
             raise self._failed(done.stderr)
         return done.stdout
 
-    def _failed(self, told: str) -> PipelineError:
-        return PipelineError(
+    def _served(self, program: str) -> tuple[str, ...]:
+        """How the other side is started: on this machine as us, so that nothing that its repository names is run."""
+        if needs_network(self._place):
+            return ()
+        settings = " ".join(f"-c {each}" for each in SERVING)
+        return (f"--{program}=git {settings} {program}",)
+
+    def _failed(self, told: str) -> UsageFault:
+        return UsageFault(
             "the vault's repository is out of reach",
             why=_told(told),
             remedy="check its address, the network, and that git can log in without asking a person",
@@ -338,6 +369,7 @@ def _environment(place: str) -> dict[str, str]:
         "GCM_INTERACTIVE": "never",
         "GIT_ALLOW_PROTOCOL": ":".join(PROTOCOLS),
         "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_NO_LAZY_FETCH": "1",
         "LC_ALL": "C",
     }
     if place and needs_network(place) and not place.startswith("https:") and "GIT_SSH" not in env:
@@ -354,37 +386,64 @@ def _ssh(env: Mapping[str, str]) -> str:
 
 
 def _git(arguments: Sequence[str], given: bytes, limit: int, env: dict[str, str]) -> _Done:
-    """Run git in a session of its own, so that nothing can ask at the terminal, and end all of it when time is up."""
+    """Run git in a session of its own, so that nothing can ask at the terminal, and end all of it when time is up.
+
+    It is ended, too, when it says more than `limit`: what is said is never longer than that, in memory or on disk.
+    """
     import subprocess
 
     settings = (*HARMLESS, "gc.auto=0", "maintenance.auto=false", "transfer.fsckObjects=true")
     argv = ["git", "--no-optional-locks", *(part for each in settings for part in ("-c", each)), *arguments]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as put:
+    with tempfile.TemporaryFile() as put:
         put.write(given)
         put.seek(0)
         try:
-            child = subprocess.Popen(argv, stdin=put, stdout=out, stderr=err, env=env, start_new_session=True)
+            child = subprocess.Popen(
+                argv, stdin=put, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, start_new_session=True
+            )
         except OSError as fault:
-            raise PipelineError(
+            raise UsageFault(
                 "git cannot be run",
                 why=fault.strerror or str(fault),
                 remedy="install git, or keep the vault in a folder",
             ) from fault
-        try:
-            child.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            return _Done(124, b"", f"git did not answer within {SECONDS:.0f} s")
-        finally:
-            if child.returncode is None:
-                with contextlib.suppress(OSError):
-                    os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
-        out.seek(0)
-        err.seek(0)
-        told = out.read(limit + 1)
-        if len(told) > limit:
-            return _Done(1, b"", f"git said more than {limit:,} bytes")
-        return _Done(child.returncode, told, err.read(1 << 16).decode("utf-8", "replace"))
+        with child:
+            try:
+                return _heard(child, limit, time.monotonic() + SECONDS)
+            finally:
+                if child.poll() is None:
+                    with contextlib.suppress(OSError):
+                        os.killpg(child.pid, signal.SIGKILL)
+
+
+def _heard(child: Popen[bytes], limit: int, until: float) -> _Done:
+    """What git said when it ended, or why it was not waited for."""
+    import selectors
+
+    out, err = bytearray(), bytearray()
+    with selectors.DefaultSelector() as waiting:
+        for pipe, said in ((child.stdout, out), (child.stderr, err)):
+            if pipe is not None:
+                waiting.register(pipe, selectors.EVENT_READ, said)
+        # Git may have ended while what it began, such as ssh for later connections, keeps the pipes open.
+        while (ready := waiting.select(PAUSE if waiting.get_map() else 0)) or child.poll() is None:
+            for key, _ in ready:
+                _hear(key, waiting)
+            if len(out) > limit:
+                return _Done(1, b"", f"git said more than {limit:,} bytes")
+            del err[ERROR_LIMIT:]
+            if time.monotonic() > until:
+                return _Done(124, b"", f"git did not answer within {SECONDS:.0f} s")
+            if not waiting.get_map():
+                time.sleep(0.001)  # It has closed what it says, and is about to end.
+    return _Done(child.returncode, bytes(out), err.decode("utf-8", "replace"))
+
+
+def _hear(key: SelectorKey, waiting: BaseSelector) -> None:
+    heard = os.read(key.fd, CHUNK)
+    key.data.extend(heard)
+    if not heard:
+        waiting.unregister(key.fileobj)
 
 
 def _sweep(cache: Path) -> None:

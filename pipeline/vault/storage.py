@@ -72,7 +72,7 @@ class Storage(Protocol):
 
         Raises:
             UsageFault: it cannot be read, or something else is kept there.
-            PipelineError: it is out of reach.
+            UsageFault: it is out of reach.
         """
         ...
 

@@ -35,7 +35,8 @@ class View:
 
     Attributes:
         faults: why it is not used.
-        problems: what is wrong with files, which does not keep the others from being used.
+        problems: what is wrong with files, by the names under which they are stored; it does not keep the others
+            from being read.
         keys: vault keys by the number of the line that brought them; None when we cannot open the vault.
         proved: for each line, whether somebody with a vault key wrote it.
     """
@@ -44,7 +45,7 @@ class View:
     account: Account
     contents: Mapping[str, bytes]
     faults: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()
     keys: Mapping[int, bytes] | None = None
     why: str = ""
     proved: tuple[bool | None, ...] = ()
@@ -101,7 +102,7 @@ class SharedVault:
             deeds=tuple(_deed(line, proved) for line, proved in zip(account.lines, view.proved, strict=True)),
             openable=view.keys is not None,
             why=view.why,
-            problems=(*view.faults, *view.problems),
+            problems=(*view.faults, *(told for _, told in view.problems)),
             own=own.shown if isinstance(own, OwnKey) else "",
         )
 
@@ -205,6 +206,14 @@ class SharedVault:
         if faults:
             raise UsageFault(f"the vault {self._place} is not used", why="; ".join(faults[:3]), remedy=_RESTORE)
 
+    def _undamaged(self, view: View, change: VaultChange) -> None:
+        """Raises UsageFault for a vault that somebody damaged, unless the change mends something of it."""
+        damaged = {name for name, _ in view.problems}
+        held = (view.account.holdings.get(path) for path in (*change.put, *change.drop))
+        if damaged and damaged.isdisjoint(each.stored for each in held if each):
+            why = "; ".join(told for _, told in view.problems[:3])
+            raise UsageFault(f"the vault {self._place} is not written to", why=why, remedy=_RESTORE)
+
     # Changing --------------------------------------------------------------------------------------------------------
 
     def publish(self, change: VaultChange) -> str:
@@ -219,6 +228,7 @@ class SharedVault:
             draft = _Draft(self._opener(), view, _fitting(change, view.account), self._content)
             if draft.is_empty:
                 return view.account.head
+            self._undamaged(view, change)
             by = _plain(change.by) or _plain(self._who())
             after, stored = draft.finished(_plain(change.what), by, self._now())
             self._last = None
@@ -260,15 +270,15 @@ def _account(snapshot: Snapshot) -> tuple[Account, tuple[str, ...]]:
     return account, ()
 
 
-def _problems(snapshot: Snapshot, account: Account, contents: Mapping[str, bytes]) -> Iterator[str]:
+def _problems(snapshot: Snapshot, account: Account, contents: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
     expected = account.expected
     for name, file in sorted(expected.items()):
         if name in snapshot.odd:
-            yield f"{name} is a link or a device, not a file"
+            yield name, f"{name} is a link or a device, not a file"
         elif name not in snapshot.sizes:
-            yield f"{name} is missing"
+            yield name, f"{name} is missing"
         elif name not in contents or not file.is_of(contents[name]):
-            yield f"{name} was changed: it is not what the ledger says"
+            yield name, f"{name} was changed: it is not what the ledger says"
     own = {ledger.FOLDER, ledger.KEYS, *(path.partition("/")[0] for path in account.holdings)}
     strays = [
         name
@@ -279,9 +289,9 @@ def _problems(snapshot: Snapshot, account: Account, contents: Mapping[str, bytes
         and not (name.startswith(f"{ledger.FOLDER}/") and name in snapshot.sizes and ledger.is_line_name(name[7:]))
     ]
     for name in strays[:MOST_STRAYS]:
-        yield f"{name!r:.160} is there, and no line of the ledger put it there"
+        yield name, f"{name!r:.160} is there, and no line of the ledger put it there"
     if len(strays) > MOST_STRAYS:
-        yield f"{len(strays) - MOST_STRAYS:,} more files are there that no line of the ledger put there"
+        yield "", f"{len(strays) - MOST_STRAYS:,} more files are there that no line of the ledger put there"
 
 
 def _proved(account: Account, keys: Mapping[int, bytes] | None) -> tuple[bool | None, ...]:

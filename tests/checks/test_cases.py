@@ -78,7 +78,7 @@ def findings_of(case: Mapping[str, Any]) -> tuple[str, list[Finding]]:
             )
         else:
             arguments[need.name] = made(need.wanted, told if told is not None else {})
-    return check.check_mark.rule, list(check(**arguments) or ())
+    return check.check_mark.rule, [each for each in check(**arguments) or () if isinstance(each, Finding)]
 
 
 def agrees(finding: Finding, wanted: Mapping[str, Any]) -> bool:

@@ -92,6 +92,17 @@ def test_patience_ends_and_says_how_long_it_waited(tmp_path: Path) -> None:
     assert toy.states(run)["taste/right"] == "PASSED"
 
 
+def test_a_proof_without_patience_does_not_say_that_it_waited(tmp_path: Path) -> None:
+    jug = toy.Jug()
+    jug.settling = {"left": 10_000}
+    impatient = tuple(replace(stage, patience=timedelta(milliseconds=300)) for stage in toy.TABLE)
+    run = walk(toy.cast(tmp_path, jug, stages=impatient))
+    step = next(step for step in run.steps if step.name == "fill/left")
+    assert step.state is State.BLOCKED
+    assert step.proofs
+    assert "waiting" not in step.proofs[0].summary
+
+
 def test_a_proof_that_waiting_cannot_mend_ends_at_once(tmp_path: Path) -> None:
     jug = toy.Jug()
     stages = (replace(toy.FILL, after=(), plan=lambda: (), checks=()),)

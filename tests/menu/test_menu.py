@@ -34,8 +34,13 @@ Subcommands:
   simulator         Serve the simulated Apple to any HTTP client here.
   status            Where a run stands, what stops it, and what comes next.
   beta.check        Is the TestFlight group there that a release reaches?
+  build.archive     Build the app and keep its archive; needs a Mac.
   build.check       Judge the Xcode project, before anything is built.
-  build.validate    Judge a finished .ipa or .pkg.
+  build.diff        What changed between two builds.
+  build.explain     What a rule means, or an answer of Apple's.
+  build.export      Make and judge the .ipa or .pkg; needs a Mac.
+  build.settings    Build settings as Xcode resolves them, with their places.
+  build.validate    Judge a finished .ipa, .pkg, .app or .xcarchive.
   certs.check       Can the app be signed for the App Store?
   certs.create      Make the certificates and profiles that an app lacks.
   certs.install     Install identities and profiles on this Mac.
@@ -131,6 +136,13 @@ def test_a_runs_name_may_stand_behind_its_task() -> None:
     assert named(["runs.list"]) == ["runs.list"]
 
 
+def test_several_words_may_stand_behind_a_task_that_takes_them() -> None:
+    assert named(["build.explain", "PROJ051", "90717"]) == ["build.explain", "--rule", "PROJ051", "--rule", "90717"]
+    assert named(["build.diff", "a", "b", "--json"]) == ["build.diff", "--artifact", "a", "--artifact", "b", "--json"]
+    assert named(["build.diff", "--json", "a"]) == ["build.diff", "--json", "a"]
+    assert named(["status", "3f2a", "4b1c"]) == ["status", "--run", "3f2a", "4b1c"]
+
+
 # Completion ----------------------------------------------------------------------------------------------------------
 
 
@@ -198,7 +210,7 @@ def packed() -> list[Path]:
     """What hatchling puts into the wheel: all files of `packages` that git does not ignore (hatch.pypa.io, wheel)."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert set(wheel) == {"packages"}, "another rule than the one that is followed here"
+    assert set(wheel) == {"packages", "force-include"}, "another rule than the one that is followed here"
     found = [
         path.relative_to(ROOT)
         for package in wheel["packages"]

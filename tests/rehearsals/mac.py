@@ -16,11 +16,11 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
-from typing import Any
+from typing import Any, Self
 
 from pipeline.simulator.machine import security
 from pipeline.simulator.machine.keychains import Keychains
@@ -95,10 +95,12 @@ class Mac:
         tool.chmod(0o755)
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def __enter__(self) -> Mac:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, _kind: type[BaseException] | None, _fault: BaseException | None, _t: TracebackType | None) -> None:
+    def __exit__(
+        self, _kind: type[BaseException] | None, _fault: BaseException | None, _t: TracebackType | None
+    ) -> None:
         self._door.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -121,12 +123,12 @@ class Mac:
 
     def _answer(self, door: socket.socket) -> None:
         words, environment, stdin, folder, parent = (_part(door) for _ in range(5))
-        told = words.split(b"\0")[:-1]
-        call = Call(tuple(os.fsdecode(each) for each in told[3:]), environment, stdin.decode("utf-8", "surrogateescape"))
+        # The interpreter, its option and the script stand before.
+        own = tuple(os.fsdecode(each) for each in words.split(b"\0")[3:-1])
+        call = Call(own, environment, stdin.decode("utf-8", "surrogateescape"))
         variables = dict(each.split(b"=", 1) for each in environment.split(b"\0") if b"=" in each)
         home, cwd = Path(os.fsdecode(variables.get(b"HOME", b"/nowhere"))), Path(os.fsdecode(folder))
-        call = Call(call.words, environment, call.stdin, _files(call, cwd))
-        self.calls.append(call)
+        self.calls.append(replace(call, files=_files(call, cwd)))
         number = len(self.calls)
         if self.deadly(number, "before"):
             os.kill(int(parent), signal.SIGKILL)
@@ -142,7 +144,10 @@ class Mac:
                 keychain=SimpleNamespace(identities=[], certificates=[]),
                 authority=SimpleNamespace(root=self._root),
             )
-            answer = security.run(machine, call.words, cwd, call.stdin)
+            try:
+                answer = security.run(machine, call.words, cwd, call.stdin)
+            except OSError as fault:
+                answer = 1, "", f"security: {fault.strerror}\n"
         if self.deadly(number, "after"):
             os.kill(int(parent), signal.SIGKILL)
             return

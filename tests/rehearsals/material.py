@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import functools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -113,8 +115,14 @@ class Team:
         return path
 
 
-def team_in(folder: Path) -> Team:
-    """Made once for many tests: keys take time. `folder` holds the authority's own keys."""
+@functools.cache
+def the_team() -> Team:
+    """Made once for many tests: keys take time. The authority's own keys are gone afterwards."""
+    with TemporaryDirectory() as folder:
+        return _team_in(Path(folder))
+
+
+def _team_in(folder: Path) -> Team:
     machine = Machine(folder, team_id=TEAM, projects=[PROJECT], scenario=BARE)
     authority, now = machine.authority, datetime.now(UTC).replace(microsecond=0)
     chain = machine.provisioned.identities[0].chain

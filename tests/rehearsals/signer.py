@@ -6,7 +6,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.rehearsals.mac import Mac
@@ -128,7 +128,3 @@ class Signer:
 def objects_of(repository: Path) -> bytes:
     """Everything that a git repository holds, unpacked."""
     return git("cat-file", "--batch", "--batch-all-objects", cwd=repository).encode("latin-1")
-
-
-def words(calls: Sequence[object]) -> str:
-    return "\n".join(map(str, calls))

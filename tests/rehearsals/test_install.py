@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -330,6 +331,60 @@ def _kill_everywhere(folder: Path, what: str) -> int:
         assert (plain.searched(), plain.files()) == (listed, {}), (number, sorted(plain.files()))
 
 
+# Two at once -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("other", ["install", "uninstall"])
+def test_two_runs_with_folders_of_their_own_share_the_search_list(tmp_path: Path, other: str) -> None:
+    """Each holds on right before it sets the list, until the other is there too: without a lock, one would be lost."""
+    runner = Runner(tmp_path / "mac")
+    (listed,) = runner.searched()
+    (tmp_path / "secrets.json").write_text(json.dumps(runner.secrets))
+    if other == "uninstall":
+        runner.variables = {"GITHUB_RUN_ID": "2"}
+        assert runner.install().exit_code == 0
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.rehearsals.test_install", "race", str(tmp_path), number, what],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for number, what in (("1", "install"), ("2", other))
+    ]
+    told = [racer.communicate(timeout=120)[0] for racer in racers]
+    assert [racer.returncode for racer in racers] == [0, 0], told
+    searched = runner.searched()
+    assert searched[0] == listed
+    assert len(searched) == (3 if other == "install" else 2)
+    assert all(runner.keychains.read(Path(path)).items for path in searched[1:])
+    for number in ("1", "2"):
+        runner.variables = {"GITHUB_RUN_ID": number}
+        assert runner.uninstall().exit_code == 0
+    assert (runner.searched(), runner.files()) == ([listed], {})
+
+
+def _race(folder: Path, number: str, what: str) -> None:
+    """One job of two on a Mac, in a process and with a folder of runs of its own."""
+    runner = Runner(folder / "mac", environment=json.loads((folder / "secrets.json").read_bytes()))
+    runner.folder = folder / f"runs{number}"
+    runner.variables = {"GITHUB_RUN_ID": number}
+    arrived, other = folder / f"at{number}", folder / ("at2" if number == "1" else "at1")
+
+    def gate(when: str, args: Any) -> None:
+        if when == "before run" and "list-keychains" in args[0] and "-s" in args[0]:
+            arrived.touch()
+            end = time.monotonic() + 3.0
+            while not other.exists() and time.monotonic() < end:
+                time.sleep(0.01)
+
+    runner.tools = Wrapped(runner.tools, gate, GATED_TOOLS)
+    run = runner.install() if what == "install" else runner.uninstall()
+    assert run.exit_code == 0, (run.verdict, summaries(run))
+    assert arrived.exists()
+
+
 # Nothing leaks -----------------------------------------------------------------------------------------------------
 
 
@@ -372,6 +427,9 @@ def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    base, material.ROUNDS = Path(sys.argv[1]), 1
-    counts = {what: _kill_everywhere(base, what) for what in ("install", "uninstall")}
-    print(json.dumps(counts))  # noqa: T201
+    material.ROUNDS = 1
+    if sys.argv[1] == "race":
+        _race(Path(sys.argv[2]), *sys.argv[3:])
+    else:
+        counts = {what: _kill_everywhere(Path(sys.argv[1]), what) for what in ("install", "uninstall")}
+        print(json.dumps(counts))  # noqa: T201

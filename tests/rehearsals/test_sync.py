@@ -23,6 +23,7 @@ from pipeline.engine.leases import Leases
 from pipeline.engine.perform import Rights
 from pipeline.engine.walk import Cast, steps_told, walk
 from pipeline.engine.wiring import registry_of, verify_wiring
+from pipeline.model import UsageFault
 from pipeline.model.run import Run
 from pipeline.ports.clock import BriskClock, Clock
 from pipeline.ports.given import GivenFiles
@@ -32,6 +33,8 @@ from pipeline.ports.tools import Tools
 from pipeline.ports.vault import NoVault, Vault, VaultChange, VaultFile
 from pipeline.stages.syncing import SYNCING
 from pipeline.vault import gateway
+from pipeline.vault.actions import PublishMaterial
+from pipeline.vault.offers import OfferedProfile
 from pipeline.vault.opening import copied
 from tests.rooms.signing import forge
 from tests.rooms.signing.wallet import NOW, PASSWORD, Pair, pair
@@ -275,6 +278,57 @@ def test_a_forged_line_blocks(tmp_path: Path) -> None:
     assert run.exit_code == 1
     assert "VALT007" in {each.rule for each in run.findings}
     assert len(desk.vault().look().deeds) == 2
+
+
+def doctored() -> bytes:
+    changed = PROFILE.replace(b"Example App Store", b"Example App Stole")
+    assert changed != PROFILE
+    return changed
+
+
+@pytest.mark.parametrize("how", ["files", "environment"])
+@pytest.mark.parametrize("kind", ["doctored", "foreign", "unknown"])
+def test_a_profile_that_is_not_apples_does_not_go_in(tmp_path: Path, kind: str, how: str) -> None:
+    desk = Desk(tmp_path, new_place("folder", tmp_path), JANE)
+    data = {
+        "doctored": doctored(),
+        "foreign": forge.sign(forge.profile_content(), forge.STRANGER),
+        "unknown": forge.sign(forge.profile_content(), attributes=False),
+    }
+    if how == "files":
+        desk.give("app.mobileprovision", data[kind])
+    else:
+        desk.environment = {"SIGNING_PROFILES": base64.b64encode(data[kind]).decode()}
+    run = desk.sync()
+    assert run.exit_code == 1
+    (finding,) = run.findings
+    assert (finding.rule, str(finding.severity)) == ("VALT011", "UNKNOWN" if kind == "unknown" else "ERROR"), finding
+    assert finding.subject == UUID
+    planned = [each for each in done_or_blocked(run) if "put the profile" in each]
+    assert len(planned) == (kind == "unknown"), "what is not Apple's is not even planned, whatever a policy waives"
+    assert desk.vault().look().head == "", "nothing was done"
+
+
+def test_a_profile_that_was_doctored_meanwhile_does_not_go_in(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, new_place("folder", tmp_path), JANE)
+    desk.give("app.mobileprovision", doctored())
+    path = str(desk.folder / "given" / "app.mobileprovision")
+    action = PublishMaterial(desk.place, path, (), (OfferedProfile(UUID, "Example", path),))
+    secrets, policy = EnvironmentSecrets({}), SigningPolicy(recipients=desk.recipients, by="jane")
+    with pytest.raises(UsageFault, match="is not put into the vault"):
+        gateway.publish_material(action, GivenFiles(desk.named), secrets, desk.vault(), policy, ROOTS)
+    assert desk.vault().look().head == ""
+
+
+def test_a_doctored_profile_in_the_vault_is_told_and_mended(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, new_place("folder", tmp_path), JANE)
+    path = f"profiles/{UUID}.mobileprovision"
+    made(desk.place, desk.cache, JANE, put={path: sealed(doctored())})
+    (told,) = summaries(desk.sync())
+    assert told.startswith(f"VALT008 ERROR: {path} in the vault is of no use: it was changed after Apple signed it")
+    desk.give("app.mobileprovision", PROFILE)
+    assert len(done(desk.sync())) == 1
+    assert desk.vault().read(path) == PROFILE
 
 
 def test_somebody_who_writes_meanwhile_loses_nothing(tmp_path: Path) -> None:

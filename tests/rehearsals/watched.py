@@ -2,13 +2,13 @@
 
     python -P -m tests.rehearsals.watched FOLDER ARGUMENTS…
 
-FOLDER gets `argv.jsonl` (every process that is started: words and environment) and `graves/` (every file that was
-removed or replaced, as it was). Where it holds `root.cer` and `above.cer`, this process takes them for Apple's.
+FOLDER gets `started` (every process that is started: words and environment) and `graves/` (every file that was
+removed or replaced, as it was). Where it holds `root.cer` and `above.cer`, this process takes them for Apple's; where it
+holds `sabotage.py`, that is run first.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import runpy
 import sys
@@ -20,7 +20,7 @@ STARTS = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")
 
 
 def watch(folder: Path) -> None:
-    log = os.open(folder / "argv.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    log = os.open(folder / "started", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     graves = folder / "graves"
     graves.mkdir(exist_ok=True)
     busy = [False]
@@ -38,7 +38,9 @@ def watch(folder: Path) -> None:
             if event in STARTS:
                 environment = args[3] if event == "subprocess.Popen" else args[-1]
                 inherited = environment if isinstance(environment, dict) else dict(os.environ)
-                os.write(log, json.dumps([event, repr(args[:3]), repr(inherited)]).encode() + b"\n")
+                words = [each for arg in args[:2] for each in (arg if isinstance(arg, (list, tuple)) else [arg])]
+                told = [*words, *(each for pair in inherited.items() for each in pair)]
+                os.write(log, b"\0".join(os.fsencode(each) for each in told if isinstance(each, (str, bytes))) + b"\n")
             elif event == "os.remove":
                 bury(args[0], args[1])
             elif event == "os.rename":
@@ -62,6 +64,8 @@ def main() -> None:
     watch(folder)
     with suppress(FileNotFoundError):
         trust((folder / "root.cer").read_bytes(), (folder / "above.cer").read_bytes())
+    with suppress(FileNotFoundError):
+        exec((folder / "sabotage.py").read_text(encoding="utf-8"), {})
     runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
 
 

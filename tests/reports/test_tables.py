@@ -13,7 +13,8 @@ from markdown_it import MarkdownIt
 from stories import HOLDINGS, STORIES, installed, table
 from test_terminal import ANSI, Screen
 
-from pipeline.model.exhibits import Cell, Column, Exhibit, Tone
+from pipeline.engine.exhibits import bounded
+from pipeline.model.exhibits import BETWEEN, Cell, Column, Exhibit, Tone, exhibit_from, exhibit_told
 from pipeline.model.readings import Source
 from pipeline.model.run import ExhibitRecord, Run, State, Step
 from pipeline.reports import FORMATS, render
@@ -171,6 +172,7 @@ def test_long_words_are_broken_where_the_eye_expects_it() -> None:
     assert folded("~/Library/Developer/Xcode", 16) == ["~/Library/", "Developer/Xcode"]
     assert folded("0f3c9e1185a5c5e9", 10) == ["0f3c9e1185", "a5c5e9"]
     assert folded("a-" + "b" * 12, 10) == ["a-" + "b" * 8, "b" * 4]
+    assert folded("0000:0\u0ea4", 2) == ["00", "00", ":", "0", "\u0ea4"]
 
 
 def test_tones_are_colours_and_nothing_else() -> None:
@@ -230,7 +232,16 @@ def test_a_run_that_does_something_begins_with_its_stages() -> None:
 def test_why_a_table_run_went_wrong_is_told() -> None:
     run = _run(HOLDINGS)
     run = replace(run, steps=(replace(run.steps[0], state=State.FAILED, because=("the disk is full. Make room",)),))
-    assert "app: look failed because of the disk is full. Make room" in terminal(run, Look())
+    assert "app: look failed: the disk is full. Make room" in terminal(run, Look())
+
+
+def test_why_a_step_was_needless_reads_like_a_sentence() -> None:
+    why = "nothing is revoked or deleted without --revoke"
+    run = Run(steps=tuple(Step(name, "", state=State.PASSED, because=(why,)) for name in ("revoke", "tidy")))
+    told = {form: render(form, run) for form in ("terminal", "markdown", "html", "junit")}
+    assert f"app: revoke, tidy: {why}" in told["terminal"]
+    assert not any("because of" in text for text in told.values())
+    assert f"no checks: {why}" in told["html"]
 
 
 def test_what_is_simulated_or_of_the_past_is_told_as_such() -> None:
@@ -348,3 +359,15 @@ def test_the_live_display_bears_exhibits() -> None:
         for entry in story.entries:
             live.on_entry(entry)
     assert screen.getvalue() == "· no checks preflight\n"
+
+
+def test_several_texts_are_a_list_for_programs() -> None:
+    shown = Exhibit(
+        "t",
+        (Column("Where"),),
+        ((Cell("a, b", Tone.QUIET, f"a{BETWEEN}b, c", several=True),), (Cell("a", value="a", several=True),)),
+    )
+    kept = exhibit_from(json.loads(json.dumps(exhibit_told(shown))))
+    assert kept == shown
+    told = json.loads(render("json", _run(bounded(kept, lambda text: text.replace("c", "***")))))
+    assert [row["where"] for row in told["exhibits"][0]["rows"]] == [["a", "b, ***"], ["a"]]

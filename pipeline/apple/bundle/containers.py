@@ -1,4 +1,4 @@
-"""One read-only view on every shape a product comes in: .ipa, .xcarchive, .app and .pkg."""
+"""One read-only view on every shape a product comes in: .ipa, .xcarchive, .app, .pkg, and a program on its own."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO, Self, cast
+from typing import BinaryIO, Self, cast
 
 from pipeline.apple.bundle.faults import Excessive, Malformed, Unsupported
+from pipeline.apple.bundle.macho import is_macho
+from pipeline.regular import opened
 from pipeline.values import dataclass
 
 BLOCK = 1024 * 1024
-HELD_IN_MEMORY = 8 * 1024 * 1024
+PACKED_BLOCK = 128 * 1024
+HELD_IN_MEMORY = 16 * 1024 * 1024
 MOST_FILES = 300_000
 MOST_BYTES = 24 * 1024**3
 """More than any product Apple takes; a disk or a bomb, not an app."""
@@ -28,7 +31,8 @@ DEFLATE_AT_BEST = 1032
 SUSPICIOUS_GROWTH = 200
 LONGEST_LINK = 4096
 _STORED, _DEFLATED, _LZFSE = 0, 8, 99
-_ENCRYPTED, _STRONGLY_ENCRYPTED = 0x1, 0x40
+_ENCRYPTED, _STRONGLY_ENCRYPTED, _UTF8_NAME = 0x1, 0x40, 0x800
+_LOCAL = 30
 _END, _LOCATOR, _LONG_END, _LONGEST_COMMENT = 22, 20, 56, 0xFFFF
 _WRAPS = 2**32
 """Apple's archivers write larger zips without zip64: offsets begin anew at zero there."""
@@ -48,12 +52,15 @@ class Artifact:
     """A product as a tree of files. Use it as a context manager.
 
     Attributes:
-        kind: "ipa", "xcarchive", "app" or "pkg".
+        kind: "ipa", "xcarchive", "app", "pkg", or "tool" for a single Mach-O file.
         path: where it lies on this machine.
         entries: files and links by path inside the product; folders are implied.
         problems: what is wrong with the container, although it could be read.
         unreadable: files whose packing is not known here, with its name; all others can be read.
     """
+
+    checksummed = False
+    """Whether reading a file tells that it is damaged."""
 
     def __init__(self, kind: str, path: Path) -> None:
         self.kind = kind
@@ -72,8 +79,11 @@ class Artifact:
     def close(self) -> None:
         """Let go of files."""
 
-    def stream(self, path: str) -> IO[bytes]:
-        """A forward-only reader of one file. Raises Malformed when there is no such file or it cannot be unpacked."""
+    def raw(self, path: str) -> Iterator[bytes]:
+        """One file in blocks of about 1 MiB, however long it turns out to be; safe to be called from several threads.
+
+        Raises Malformed when there is no such file or it cannot be unpacked.
+        """
         raise NotImplementedError
 
     def unreadable_words(self) -> Iterator[str]:
@@ -111,18 +121,19 @@ class Artifact:
         return ""
 
     def blocks(self, path: str) -> Iterator[bytes]:
-        """One file in blocks of at most 1 MiB. Raises Malformed when it is longer or shorter than declared."""
+        """One file in blocks of about 1 MiB. Raises Malformed when it is longer or shorter than declared."""
         entry = self.entries.get(path)
         if entry is None:
             raise Malformed(f"{path} is not there")
         left = entry.size
-        with self.stream(path) as file:
-            try:
-                while left >= 0 and (block := file.read(BLOCK)):
-                    left -= len(block)
-                    yield block
-            except _UNPACKING as fault:
-                raise Malformed(f"{path} cannot be unpacked") from fault
+        try:
+            for block in self.raw(path):
+                left -= len(block)
+                if left < 0:
+                    break
+                yield block
+        except _UNPACKING as fault:
+            raise Malformed(f"{path} cannot be unpacked") from fault
         if left:
             raise Malformed(f"{path} is not as long as declared ({entry.size:,} bytes)")
 
@@ -136,27 +147,20 @@ class Artifact:
         return b"".join(self.blocks(entry.path))
 
     def head(self, path: str, length: int) -> bytes:
-        """The first bytes of one file."""
+        """The first bytes of one file, at most 1 MiB."""
         try:
-            with self.stream(path) as file:
-                return file.read(length)
+            return next(iter(self.raw(path)), b"")[:length]
         except _UNPACKING as fault:
             raise Malformed(f"{path} cannot be unpacked") from fault
 
     def open(self, path: str) -> BinaryIO:
         """A seekable copy of one file: in memory when small, otherwise in an unnamed temporary file."""
         entry = self.entries.get(path)
-        if entry is not None and entry.size <= HELD_IN_MEMORY:
-            return io.BytesIO(self.read(path))
-        copy = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
-        try:
-            for block in self.blocks(path):
-                copy.write(block)
-        except BaseException:
-            copy.close()
-            raise
-        copy.seek(0)
-        return cast("BinaryIO", copy)
+        return copied(self.blocks(path), entry.size if entry else 0)
+
+    def remember(self, path: str, algorithm: str, digest: bytes) -> None:
+        """Keep a hash of one file, computed while it was read for another reason."""
+        self._digests[path, algorithm] = digest
 
     def digest(self, path: str, algorithm: str) -> bytes:
         """Hash of one file ("sha256", "sha1", …), computed once."""
@@ -169,7 +173,20 @@ class Artifact:
         return self._digests[key]
 
 
-_UNPACKING = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
+_UNPACKING = (zlib.error, EOFError, OSError)
+
+
+def copied(blocks: Iterable[bytes], size: int) -> BinaryIO:
+    """The blocks of a file of `size` bytes as one that can be sought: in memory when small, else an unnamed file."""
+    copy = io.BytesIO() if size <= HELD_IN_MEMORY else cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115
+    try:
+        for block in blocks:
+            copy.write(block)
+    except BaseException:
+        copy.close()
+        raise
+    copy.seek(0)
+    return copy
 
 
 def _joined(folder: list[str], link: str) -> list[str]:
@@ -207,6 +224,9 @@ def open_artifact(path: Path) -> Artifact:
             from pipeline.apple.bundle.packages import PackageArtifact
 
             return PackageArtifact(path)
+        with opened(path) as file:
+            if is_macho(file.read(8)):
+                return ToolArtifact(path)
     except OSError as fault:
         raise Malformed(f"{path.name} cannot be read ({fault.strerror or fault})") from fault
     raise Unsupported(f"{path.name} is neither .ipa, .pkg, .xcarchive nor .app")
@@ -260,16 +280,44 @@ class FolderArtifact(Artifact):
             return None
         return Entry(inner, about.st_size, mode=about.st_mode)
 
-    def stream(self, path: str) -> IO[bytes]:
+    def raw(self, path: str) -> Iterator[bytes]:
         try:
-            descriptor = os.open(self._base / path, os.O_RDONLY | os.O_NOFOLLOW)
+            descriptor = os.open(self._base / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as fault:
             raise Malformed(f"{path} cannot be read ({fault.strerror})") from fault
-        return os.fdopen(descriptor, "rb")
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            while block := file.read(BLOCK):
+                yield block
+
+    def open(self, path: str) -> BinaryIO:
+        try:
+            return os.fdopen(os.open(self._base / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+        except OSError as fault:
+            raise Malformed(f"{path} cannot be read ({fault.strerror})") from fault
+
+
+class ToolArtifact(Artifact):
+    """A single Mach-O file, such as a command-line tool."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("tool", path)
+        self.entries = {path.name: Entry(path.name, path.stat().st_size)}
+
+    def raw(self, path: str) -> Iterator[bytes]:
+        with self.open(path) as file:
+            while block := file.read(BLOCK):
+                yield block
+
+    def open(self, path: str) -> BinaryIO:
+        if path not in self.entries:
+            raise Malformed(f"{path} is not there")
+        return opened(self.path)
 
 
 class ZipArtifact(Artifact):
     """An .ipa: a zip with the folder Payload at its top."""
+
+    checksummed = True
 
     def __init__(self, path: Path) -> None:
         super().__init__("ipa", path)
@@ -278,10 +326,11 @@ class ZipArtifact(Artifact):
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as fault:
             raise Malformed(f"{path.name} is no zip archive ({fault})") from fault
+        self._descriptor = os.open(path, os.O_RDONLY)
         try:
             self._take_members()
         except BaseException:
-            self._zip.close()
+            self.close()
             raise
 
     def _take_members(self) -> None:
@@ -311,17 +360,61 @@ class ZipArtifact(Artifact):
 
     def close(self) -> None:
         self._zip.close()
+        os.close(self._descriptor)
 
-    def stream(self, path: str) -> IO[bytes]:
+    def raw(self, path: str) -> Iterator[bytes]:
         member = self._members.get(path)
         if member is None:
             raise Malformed(f"{path} is not there")
         if path in self.unreadable:
             raise Unsupported(f"{path} cannot be read here: {self.unreadable[path]}")
-        try:
-            return self._zip.open(member)
-        except _UNPACKING as fault:
-            raise Malformed(f"{path} cannot be unpacked ({fault})") from fault
+        blocks = self._packed(member, path)
+        checksum = 0
+        for block in _inflated(blocks) if member.compress_type == _DEFLATED else blocks:
+            checksum = zlib.crc32(block, checksum)
+            yield block
+        if checksum != member.CRC:
+            raise Malformed(f"{path} cannot be unpacked: its checksum differs")
+
+    def _packed(self, member: zipfile.ZipInfo, path: str) -> Iterator[bytes]:
+        """The bytes that a member takes in the archive. Places as in APPNOTE 4.3.7."""
+        told = os.pread(self._descriptor, _LOCAL, member.header_offset)
+        if len(told) < _LOCAL or told[:4] != b"PK\3\4":
+            raise Malformed(f"{path} cannot be unpacked: its own header is not where it should be")
+        method, length, extra = struct.unpack_from("<8xH16x2H", told)
+        at = member.header_offset + _LOCAL
+        name = os.pread(self._descriptor, length, at)
+        if method != member.compress_type or name.decode(_charset(member), "replace") != member.orig_filename:
+            raise Malformed(f"{path} has two headers that disagree")
+        at += length + extra
+        left = member.compress_size
+        while left:
+            block = os.pread(self._descriptor, min(PACKED_BLOCK, left), at)
+            if not block:
+                raise Malformed(f"{path} is cut short")
+            yield block
+            at += len(block)
+            left -= len(block)
+
+
+def _charset(member: zipfile.ZipInfo) -> str:
+    return "utf-8" if member.flag_bits & _UTF8_NAME else "cp437"
+
+
+def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    for block in blocks:
+        rest = block
+        while rest and not unpacker.eof:
+            out = unpacker.decompress(rest, BLOCK)
+            rest = unpacker.unconsumed_tail
+            if out:
+                yield out
+    # The last bytes may be held back although all input was taken.
+    while not unpacker.eof and (out := unpacker.decompress(b"", BLOCK)):
+        yield out
+    if not unpacker.eof:
+        raise EOFError
 
 
 def _packing(member: zipfile.ZipInfo) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.apple.bundle.macho import Slice
 from pipeline.apple.signing.certificates import NEVER, Certificate
 from pipeline.apple.signing.profiles import ProvisioningProfile
+from pipeline.apple.xcode.facts import PrivacyFlaw
 from pipeline.values import dataclass
 
 
@@ -119,10 +120,50 @@ class Executable:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A PNG at the top of a bundle, as its header says. Sizes are in pixels, 0 where the header cannot be read."""
+
+    name: str = ""
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True)
+class BundledManifest:
+    """A privacy manifest inside a product.
+
+    Attributes:
+        owner: place of the app, app extension or framework whose code it speaks for.
+        flaws: what Apple would not accept in it.
+        categories: the required-reason APIs that it declares, whatever the reasons.
+    """
+
+    path: str = ""
+    owner: str = ""
+    flaws: tuple[PrivacyFlaw, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OriginSignature:
+    """What Xcode recorded of the signature of an .xcframework (Signatures/*.signature): `library` is what it holds."""
+
+    path: str = ""
+    library: str = ""
+    signed: bool = False
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A bundle inside a product. `place` is its folder inside the product; `info` is its Info.plist.
 
-    `profile_path` says where a profile is embedded; `profile` is None without one, or when it cannot be read.
+    Attributes:
+        executable: path that Info.plist names; empty when it names none.
+        profile_path: where a profile is embedded; `profile` is None without one, or when it cannot be read.
+        catalog: whether there is a compiled asset catalog, in which pictures may be that are not seen here.
+        pictures: the PNGs beside the Info.plist (on macOS in Resources).
+        icns: the kinds of picture in the .icns that CFBundleIconFile names; None where there is none.
+        screens: names of compiled storyboards and nibs, in any language.
     """
 
     place: str = ""
@@ -135,6 +176,28 @@ class Bundle:
     signature: Signature = field(default_factory=Signature)
     profile: ProvisioningProfile | None = None
     profile_path: str = ""
+    executable: str = ""
+    catalog: bool = False
+    pictures: tuple[Picture, ...] = ()
+    icns: tuple[str, ...] | None = None
+    screens: frozenset[str] = frozenset()
+
+    def text(self, key: str) -> str:
+        """A string of Info.plist; "" for anything else."""
+        value = self.info.get(key)
+        return value if isinstance(value, str) else ""
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The strings of a list of Info.plist; a lone string counts as a list of one."""
+        value = self.info.get(key)
+        if isinstance(value, str):
+            return (value,)
+        return tuple(item for item in value if isinstance(item, str)) if isinstance(value, (list, tuple)) else ()
+
+    @property
+    def is_watch(self) -> bool:
+        """Whether it is a watch app, or lies in one."""
+        return "/Watch/" in self.place or "WatchOS" in self.texts("CFBundleSupportedPlatforms")
 
     @property
     def is_app(self) -> bool:
@@ -172,7 +235,7 @@ class BuiltApp(Bundle):
 
     Attributes:
         path: where the product lies, absolute, as text.
-        kind: "xcarchive", "ipa" or "pkg".
+        kind: "xcarchive", "app", "ipa", "pkg", or "tool" for a single Mach-O file.
         size: bytes of the file; of all files together for an archive.
         sha256: of the file, lower-case hex; empty for an archive, which is a folder.
         platform: as App Store Connect spells it (IOS, MAC_OS, TV_OS, VISION_OS); empty when nothing tells.
@@ -181,6 +244,15 @@ class BuiltApp(Bundle):
         installer: who signed the .pkg; None when nobody did or when it is none.
         problems: what kept the product, or a part of it, from being read.
         at: when it was read (aware, UTC).
+        manifests: all privacy manifests.
+        origins: what Xcode recorded of the signatures of binary frameworks.
+        libraries: static libraries (.a) inside the app.
+        crowded: frameworks of the macOS kind, each with something beside its Versions that is no link.
+        misplaced: folders named Frameworks inside app extensions and frameworks.
+        swift_support: whether SwiftSupport is beside the app.
+        quarantined: AppleDouble files (._name) that carry com.apple.quarantine.
+        private: files of a package that nobody but root can read.
+        symbols: UUIDs of the debug symbols (dSYMs) in an archive.
     """
 
     path: str = ""
@@ -196,6 +268,25 @@ class BuiltApp(Bundle):
     installer: Installer | None = None
     problems: tuple[str, ...] = ()
     at: datetime = NEVER
+    manifests: tuple[BundledManifest, ...] = ()
+    origins: tuple[OriginSignature, ...] = ()
+    libraries: tuple[str, ...] = ()
+    crowded: tuple[tuple[str, str], ...] = ()
+    misplaced: tuple[str, ...] = ()
+    swift_support: bool = False
+    quarantined: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+
+    @property
+    def on_mac(self) -> bool:
+        """Whether it is for macOS, as far as anything tells."""
+        return self.platform == "MAC_OS"
+
+    @property
+    def on_mobile(self) -> bool:
+        """Whether it is for iOS, tvOS or visionOS."""
+        return self.platform in ("IOS", "TV_OS", "VISION_OS")
 
     @property
     def bundles(self) -> Iterator[Bundle]:

@@ -11,5 +11,9 @@ class Unsupported(Malformed):
     """The bytes may be right, but this reader does not know that variant of the format."""
 
 
+class StaticLibrary(Unsupported):
+    """A file for several architectures whose parts are no code to be loaded, but archives of a linker."""
+
+
 class Excessive(Malformed):
     """Reading on would need more memory or time than an app's product can honestly ask for."""

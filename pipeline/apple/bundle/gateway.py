@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TypeVar
 
+from pipeline.apple.bundle.comparison import ArtifactDifferences, differences, read_contents
 from pipeline.apple.bundle.facts import Archive, ArchivedApp, BuiltApp, Export, ExportedApp, GivenSignatures
 from pipeline.apple.bundle.inspection import built_app, on_disk
 from pipeline.apple.bundle.signers import read_signers
@@ -58,9 +59,21 @@ def given_signatures(given: GivenFiles, clock: Clock, anchors: Anchors) -> Given
     return GivenSignatures(tuple(read_signers(given.paths(), given.opened, given.named, anchors, at)), at)
 
 
+@probe(lasting=True, scope="APP")
+def artifact_differences(given: GivenFiles, clock: Clock, anchors: Anchors) -> Reading[ArtifactDifferences]:
+    """What changed from the first to the second of two products that were named."""
+    if len(given.named) != BOTH:
+        return Reading.unknown(ArtifactDifferences, "two artifacts are compared", remedy="name the older one first")
+    old, new = (read_contents(Path(each), anchors, clock.now()) for each in given.named)
+    return Reading.of(differences(old, new), given.source)
+
+
+BOTH = 2
+
+
 def _reading(app: B, source: Source) -> Reading[B]:
-    """Without an app that can be told by its Info.plist, nothing about it is known; `Archive` and `Export` say more."""
-    if app.info:
+    """Where there is neither an app nor a program, nothing about it is known; `Archive` and `Export` say more."""
+    if app.info or app.executables:
         return Reading.of(app, source, app.at)
     return Reading.unknown(type(app), app.problems[0] if app.problems else "the product holds no app", app.at)
 

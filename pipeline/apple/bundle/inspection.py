@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import io
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
-from pipeline.apple.bundle import codesignature
-from pipeline.apple.bundle.containers import BLOCK, Artifact, Entry, open_artifact
+from pipeline.apple.bundle import codesignature, contents
+from pipeline.apple.bundle.containers import BLOCK, Artifact, Entry, copied, open_artifact
+from pipeline.apple.bundle.crew import Crew
 from pipeline.apple.bundle.dictionaries import read_dictionary, read_signed
 from pipeline.apple.bundle.facts import BuiltApp, Bundle, Executable, Installer, ProductOnDisk, Signature
-from pipeline.apple.bundle.faults import Malformed, Unsupported
+from pipeline.apple.bundle.faults import Malformed, StaticLibrary, Unsupported
+from pipeline.apple.bundle.interfaces import wanted
 from pipeline.apple.bundle.macho import Slice, is_macho, read_macho
-from pipeline.apple.bundle.seal import SEAL, judge_seal
+from pipeline.apple.bundle.seal import SEAL, hashes_of, judge_seal
 from pipeline.apple.signing.certificates import Certificate, read_certificate
 from pipeline.apple.signing.faults import SigningFault
 from pipeline.apple.signing.profiles import ProvisioningProfile, read_profile
@@ -47,19 +52,24 @@ def built_app(fact: type[B], path: Path, anchors: Anchors, at: datetime) -> B:
 
     Args:
         fact: ArchivedApp or ExportedApp.
-        path: an .ipa, .pkg, .xcarchive or .app.
+        path: an .ipa, .pkg, .xcarchive, .app or Mach-O file.
         anchors: the roots that chains must end in.
         at: the moment (aware) that chains are judged at.
     """
-    kind = path.suffix.lower().lstrip(".")
-    about: dict[str, Any] = {"path": str(path), "kind": kind, "at": at}
+    about: dict[str, Any] = {"path": str(path), "kind": path.suffix.lower().lstrip("."), "at": at}
     try:
-        if path.is_file():
-            about["size"], about["sha256"] = _file_digest(path)
-        with open_artifact(path) as artifact:
-            about.setdefault("size", artifact.size)
-            return _Inspection(artifact, anchors, at).told(fact, about)
-    except (Malformed, OSError) as fault:
+        size = path.stat().st_size if path.is_file() else None
+        with Crew(size) as crew:
+            digest = crew.begin(_file_digest, path) if size is not None else None
+            about["size"] = size or 0
+            try:
+                with open_artifact(path) as artifact:
+                    about |= {"kind": artifact.kind, "size": artifact.size if size is None else size}
+                    found = _Inspection(artifact, anchors, at, crew).told(fact, about)
+            except Malformed as fault:
+                found = fact(**about, problems=(str(fault),))
+            return replace(found, sha256=digest()) if digest else found
+    except OSError as fault:
         return fact(**about, problems=(str(fault),))
 
 
@@ -85,13 +95,29 @@ def on_disk(fact: type[P], path: Path, *, given: bool) -> P:
     )
 
 
-def _file_digest(path: Path) -> tuple[int, str]:
-    hasher, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
+def _file_digest(path: Path) -> str:
+    hasher = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
         while block := file.read(BLOCK):
             hasher.update(block)
-            size += len(block)
-    return size, hasher.hexdigest()
+    return hasher.hexdigest()
+
+
+def platform_of(artifact: Artifact) -> str:
+    """App Store Connect's name of a product's platform, as far as its Info.plist and main program tell; else empty.
+
+    Raises:
+        Malformed: there is no app in it that can be read.
+    """
+    if artifact.kind == "tool":
+        place, info, path = "", {}, artifact.path.name
+    else:
+        place = _only_app(artifact)
+        info = dict(_read_info(artifact, place))
+        path = _executable_path(artifact, place, info)
+    entry = artifact.entry(path)
+    slices = _first_slices(artifact, entry) if entry else ()
+    return _platform(info, [Executable(path, place, slices)], deep=_is_deep(artifact, place))
 
 
 def _only_app(artifact: Artifact) -> str:
@@ -105,12 +131,26 @@ def _uuids(artifact: Artifact, place: str, info: Mapping[str, Any]) -> tuple[str
     executable = artifact.entry(_executable_path(artifact, place, info))
     if executable is None:
         raise Malformed(f"{place} has no executable")
-    with artifact.open(executable.path) as file:
-        return tuple(part.uuid for part in read_macho(file, executable.size))
+    return tuple(part.uuid for part in _first_slices(artifact, executable))
+
+
+def _first_slices(artifact: Artifact, entry: Entry) -> tuple[Slice, ...]:
+    """The slices of code, for what their load commands say.
+
+    Those of code for one architecture stand at its beginning: the rest need not be unpacked.
+    """
+    try:
+        head = artifact.head(entry.path, BLOCK)
+        return read_macho(io.BytesIO(head), len(head), whole=entry.size)
+    except Malformed:
+        with artifact.open(entry.path) as file:
+            return read_macho(file, entry.size)
 
 
 def app_places(artifact: Artifact) -> tuple[str, ...]:
     """Folders of the apps at the top of a product."""
+    if artifact.kind == "tool":
+        return ()
     depth = {"ipa": ("Payload",), "xcarchive": ("Products", "Applications"), "app": ()}.get(artifact.kind)
     places: dict[str, None] = {}
     for path in artifact.entries:
@@ -128,6 +168,8 @@ def app_places(artifact: Artifact) -> tuple[str, ...]:
 def _not_one_app(artifact: Artifact, places: tuple[str, ...]) -> str:
     if places:
         return f"{len(places)} apps instead of one: {', '.join(places[:5])}"
+    if artifact.kind == "tool":
+        return f"{artifact.path.name} is a program on its own; only apps go to the App Store"
     where = {"ipa": "Payload", "xcarchive": "Products/Applications"}.get(artifact.kind, "its payload")
     stray = next((path for path in artifact.entries if ".app/" in path and not path.startswith("__MACOSX/")), "")
     hint = f"; there is one in {stray.partition('.app/')[0]}.app" if stray else ""
@@ -169,15 +211,37 @@ def _text(info: Mapping[str, Any], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+_LIBRARY = "library"
+_ARCHIVE = b"!<arch>\n"
+_SMALLEST_CODE = 28
+
+
+class _Seen(NamedTuple):
+    """What was found while all files were read: code, and paths of static libraries."""
+
+    executables: list[Executable]
+    libraries: list[str]
+
+
+def _hashing(blocks: Iterator[bytes], hashers: list[Any]) -> Iterator[bytes]:
+    for block in blocks:
+        for hasher in hashers:
+            hasher.update(block)
+        yield block
+
+
 class _Inspection:
     """One product while it is being read."""
 
-    def __init__(self, artifact: Artifact, anchors: Anchors, at: datetime) -> None:
+    def __init__(self, artifact: Artifact, anchors: Anchors, at: datetime, crew: Crew) -> None:
         self._artifact = artifact
         self._anchors = anchors
         self._at = at
+        self._crew = crew
         self._problems = list(artifact.problems)
         self._chains: dict[bytes, Chain] = {}
+        self._seals: dict[str, Mapping[str, Any] | Malformed] = {}
+        self._paths = sorted(artifact.entries)
 
     def told(self, fact: type[B], about: Mapping[str, Any]) -> B:
         """The fact."""
@@ -185,24 +249,32 @@ class _Inspection:
         installer = self._installer()
         if len(places) != 1:
             problems = (*self._problems, _not_one_app(self._artifact, places))
-            return fact(**about, apps=places, installer=installer, problems=problems)
+            loose = self._survey("", {}).executables if self._artifact.kind == "tool" else []
+            told: dict[str, Any] = {"executables": tuple(loose)}
+            if loose:
+                told["platform"] = _platform({}, loose, deep=False)
+            return fact(**about, apps=places, installer=installer, problems=problems, **told)
         place = places[0]
         infos = dict(self._infos(place))
         mains = {self._main(where, info): where for where, info in infos.items()}
-        executables = self._executables(place, mains)
-        executables.sort(key=lambda executable: (executable.bundle != place, executable.path))
+        for where in infos:
+            self._read_seal(where)
+        seen = self._survey(place, mains)
+        executables = sorted(seen.executables, key=lambda executable: (executable.bundle != place, executable.path))
         bundles = {where: self._bundle(where, info, executables) for where, info in infos.items()}
         app = bundles.pop(place, Bundle(place))
         by_bundle = {bundle.place: bundle.signature for bundle in (app, *bundles.values())}
         return fact(
             **about,
             **{name: getattr(app, name) for name in Bundle.__dataclass_fields__},
+            **contents.around(self._artifact, place),
             platform=_platform(app.info, executables, deep=_is_deep(self._artifact, place)),
             minimum_os=_text(app.info, "MinimumOSVersion") or _text(app.info, "LSMinimumSystemVersion"),
             name=_text(app.info, "CFBundleDisplayName") or _text(app.info, "CFBundleName") or Path(place).stem,
             apps=places,
             nested=tuple(sorted(bundles.values(), key=lambda bundle: bundle.place)),
             executables=tuple(replace(e, signature=by_bundle[e.bundle]) if e.bundle else e for e in executables),
+            libraries=tuple(seen.libraries),
             installer=installer,
             problems=tuple(self._problems),
         )
@@ -226,32 +298,84 @@ class _Inspection:
 
     def _main(self, place: str, info: Mapping[str, Any]) -> str:
         entry = self._artifact.entry(_executable_path(self._artifact, place, info))
+        if entry is None and place.endswith(".bundle"):
+            return f"{place}/"  # Resources alone need no code; BUND033 tells of one that names some.
         if entry is None and _text(info, "CFBundleExecutable"):
             self._problems.append(f"{_executable_path(self._artifact, place, info)} is named by Info.plist and missing")
         elif entry is None and place.endswith((".app", ".appex")):
             self._problems.append(f"the Info.plist of {place} names no executable")
         return entry.path if entry else f"{place}/"
 
-    def _executables(self, place: str, mains: Mapping[str, str]) -> list[Executable]:
-        found: list[Executable] = []
-        prefix = f"{place}/"
-        for path, entry in self._artifact.entries.items():
-            if entry.link or entry.size < 28 or not path.startswith(prefix) or path in self._artifact.unreadable:
+    def _survey(self, place: str, mains: Mapping[str, str]) -> _Seen:
+        """Read every file once: code is judged, what a seal lists is hashed, the rest is only unpacked."""
+        hashes = self._hashes_wanted()
+        seen = _Seen([], [])
+        paths = [
+            path
+            for path, entry in self._artifact.entries.items()
+            if not entry.link
+            and path not in self._artifact.unreadable
+            and (self._artifact.checksummed or path in hashes or path.startswith(place))
+        ]
+
+        def read(path: str) -> Executable | str | None:
+            return self._file(path, place, mains.get(path, ""), hashes.get(path, ()))
+
+        sizes = [self._artifact.entries[path].size for path in paths]
+        for path, found in zip(paths, self._crew.gather(read, paths, sizes), strict=True):
+            if isinstance(found, Malformed):
+                self._problems.append(str(found) if str(found).startswith(path) else f"{path}: {found}")
+            elif isinstance(found, Executable):
+                seen.executables.append(found)
+            elif found == _LIBRARY:
+                seen.libraries.append(path)
+        if len(seen.executables) > MOST_EXECUTABLES:
+            self._problems.append(f"more than {MOST_EXECUTABLES:,} executables")
+        return seen
+
+    def _hashes_wanted(self) -> dict[str, tuple[str, ...]]:
+        """The files that seals list, each with the algorithms of their hashes."""
+        found: dict[str, tuple[str, ...]] = {}
+        for where, seal in self._seals.items():
+            if isinstance(seal, Malformed):
                 continue
-            try:
-                if not is_macho(self._artifact.head(path, 8)):
-                    continue
-                if len(found) >= MOST_EXECUTABLES:
-                    self._problems.append(f"more than {MOST_EXECUTABLES:,} executables; the others were not read")
-                    break
-                with self._artifact.open(path) as file:
-                    found.append(self._executable(path, entry, file, mains.get(path, "")))
-            except Malformed as fault:
-                self._problems.append(str(fault) if str(fault).startswith(path) else f"{path}: {fault}")
+            root = self._root(where)
+            for path, algorithm in hashes_of(seal):
+                full = f"{root}/{path}"
+                found[full] = tuple({*found.get(full, ()), algorithm})
         return found
 
+    def _file(self, path: str, place: str, where: str, algorithms: tuple[str, ...]) -> Executable | str | None:
+        entry = self._artifact.entries[path]
+        blocks = self._artifact.blocks(path)
+        first = next(blocks, b"")
+        every = chain((first,), blocks) if first else iter(())
+        hashers = {algorithm: hashlib.new(algorithm, usedforsecurity=False) for algorithm in algorithms}
+        if hashers:
+            every = _hashing(every, list(hashers.values()))
+        inside = path.startswith(place)
+        if inside and entry.size >= _SMALLEST_CODE and is_macho(first[:8]):
+            with self._seekable(path, every, entry, hashed=bool(hashers)) as file:
+                try:
+                    found: Executable | str | None = self._executable(path, entry, file, where)
+                except StaticLibrary:
+                    found = _LIBRARY
+        else:
+            for _ in every:
+                pass
+            found = _LIBRARY if inside and first.startswith(_ARCHIVE) and path.endswith(".a") else None
+        for algorithm, hasher in hashers.items():
+            self._artifact.remember(path, algorithm, hasher.digest())
+        return found
+
+    def _seekable(self, path: str, blocks: Iterator[bytes], entry: Entry, *, hashed: bool) -> BinaryIO:
+        """Code as a file that can be sought; what lies on disk already is not copied, unless it is hashed as well."""
+        if self._artifact.checksummed or hashed:
+            return copied(blocks, entry.size)
+        return self._artifact.open(path)
+
     def _executable(self, path: str, entry: Entry, file: BinaryIO, where: str) -> Executable:
-        slices = read_macho(file, entry.size)
+        slices = read_macho(file, entry.size, wanted())
         around = self._around(where) if where else {}
         told = [self._slice_signature(file, part, around) for part in slices]
         signature, entitlements = told[0]
@@ -289,8 +413,10 @@ class _Inspection:
         flaws = [*read.flaws, *codesignature.slot_flaws(read, around)]
         if offset + size != part.size:
             flaws.append(f"{part.size - offset - size:,} bytes follow the signature and are not signed")
-        for directory in read.directories:
-            flaws.extend(codesignature.page_flaws(directory, file, part.offset, offset))
+        with self._crew.turn:
+            # Two that hash small pages at once take the interpreter from each other after every page.
+            for directory in read.directories:
+                flaws.extend(codesignature.page_flaws(directory, file, part.offset, offset))
         best = read.strongest
         signature = Signature(
             present=True,
@@ -347,22 +473,35 @@ class _Inspection:
             signature=signature,
             profile=self._profile(place),
             profile_path=self._profile_path(place),
+            executable=_executable_path(self._artifact, place, info) if _text(info, "CFBundleExecutable") else "",
+            **(contents.inside(self._artifact, place, info) if place.endswith(OWN_SUFFIXES) else {}),
         )
+
+    def _read_seal(self, place: str) -> None:
+        root = self._root(place)
+        seal = self._artifact.entry(f"{root}/{SEAL}")
+        if seal is not None:
+            try:
+                self._seals[place] = read_signed(self._artifact.read(seal.path, MOST_SEAL_BYTES), SEAL)
+            except Malformed as fault:
+                self._seals[place] = fault
+
+    def _below(self, folder: str) -> list[str]:
+        """All files below a folder."""
+        first, behind = f"{folder}/", f"{folder}0"  # The digit is the next character behind the slash.
+        return self._paths[bisect_left(self._paths, first) : bisect_left(self._paths, behind)]
 
     def _sealed(
         self, place: str, info: Mapping[str, Any], signature: Signature, executables: list[Executable]
     ) -> Signature:
         root = self._root(place)
-        seal = self._artifact.entry(f"{root}/{SEAL}")
-        if seal is None:
+        resources = self._seals.get(place)
+        if resources is None:
             return replace(signature, flaws=(*signature.flaws, f"{SEAL} is missing: the bundle's files are not signed"))
         try:
-            resources = read_signed(self._artifact.read(seal.path, MOST_SEAL_BYTES), SEAL)
-            inside = {
-                path.removeprefix(f"{root}/"): entry
-                for path, entry in self._artifact.entries.items()
-                if path.startswith(f"{root}/")
-            }
+            if isinstance(resources, Malformed):
+                raise resources
+            inside = {path[len(root) + 1 :]: self._artifact.entries[path] for path in self._below(root)}
             executable = self._artifact.entry(_executable_path(self._artifact, place, info))
             judged = judge_seal(
                 resources,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
-from pipeline.apple.bundle.faults import Excessive, Malformed
+from pipeline.apple.bundle.faults import Excessive, Malformed, StaticLibrary
+from pipeline.apple.bundle.symbols import SymbolTables, Used, Wanted
 from pipeline.values import dataclass
 
 MOST_SLICES = 16
@@ -51,6 +52,12 @@ _PLATFORMS = {
     11: "visionOS",
     12: "visionOS Simulator",
 }
+_STATIC = b"!<ar"
+_LC_SEGMENT = {0x01: (4, 68), 0x19: (8, 80)}
+"""Segment commands: width of their addresses, and size of each section behind them, both in bytes."""
+_LC_SYMTAB = 0x02
+_LC_DYSYMTAB = 0x0B
+_LC_CHAINED_FIXUPS = 0x80000034
 _LC_UUID = 0x1B
 _LC_CODE_SIGNATURE = 0x1D
 _LC_ENCRYPTION_INFO = (0x21, 0x2C)
@@ -61,11 +68,23 @@ _INTEL = (7, 0x01000007)
 
 
 @dataclass(frozen=True)
+class Segment:
+    """One segment of a slice: where its bytes lie in the slice, and the names of its sections."""
+
+    name: str = ""
+    offset: int = 0
+    size: int = 0
+    sections: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Slice:
     """One architecture of a Mach-O file. Offsets and sizes are in bytes; `offset` counts from the file's beginning.
 
     `signature` is (offset from the slice's beginning, size), None when there is no LC_CODE_SIGNATURE.
     `encryption` is the cryptid of LC_ENCRYPTION_INFO, None without that command. Versions are "26.2" or "26.2.1".
+    `imports` are those of the names asked for that it takes from other libraries, `selectors` those of the messages
+    asked for whose names it holds; `unread` says why its symbols could not be read.
     """
 
     architecture: str = ""
@@ -79,6 +98,14 @@ class Slice:
     signature: tuple[int, int] | None = None
     offset: int = 0
     size: int = 0
+    segments: tuple[Segment, ...] = ()
+    imports: frozenset[str] = frozenset()
+    selectors: frozenset[str] = frozenset()
+    unread: str = ""
+
+    def has_section(self, name: str) -> bool:
+        """Whether any segment has a section of that name."""
+        return any(name in segment.sections for segment in self.segments)
 
 
 def is_macho(head: bytes) -> bool:
@@ -89,15 +116,17 @@ def is_macho(head: bytes) -> bool:
     return magic in _FAT and len(head) >= 8 and 0 < int.from_bytes(head[4:8], "big") <= MOST_SLICES
 
 
-def read_macho(file: BinaryIO, size: int) -> tuple[Slice, ...]:
-    """The slices of a thin or fat Mach-O file of `size` bytes.
+def read_macho(file: BinaryIO, size: int, wanted: Wanted | None = None, *, whole: int = 0) -> tuple[Slice, ...]:
+    """The slices of a thin or fat Mach-O file of `size` bytes, with those of the wanted names that they use.
+
+    `whole` is the size of the file of which `file` holds only the beginning; then it must be thin.
 
     Raises:
         Malformed: a count, size or offset points outside the file or outside its own command.
     """
     head = _read(file, 0, 8, size)
     if head[:4] not in _FAT:
-        return (_read_slice(file, 0, size),)
+        return (_read_slice(file, 0, whole or size, wanted),)
     count = int.from_bytes(head[4:8], "big")
     if not 0 < count <= MOST_SLICES:
         raise Malformed(f"the fat header claims {count:,} architectures")
@@ -109,7 +138,7 @@ def read_macho(file: BinaryIO, size: int) -> tuple[Slice, ...]:
         if offset < end or offset + length > size:
             raise Malformed("the fat header points outside the file, or its slices overlap")
         end = offset + length
-        slices.append(_read_slice(file, offset, length))
+        slices.append(_read_slice(file, offset, length, wanted))
     return tuple(slices)
 
 
@@ -128,8 +157,10 @@ def _read(file: BinaryIO, offset: int, length: int, size: int) -> bytes:
     return data
 
 
-def _read_slice(file: BinaryIO, offset: int, size: int) -> Slice:
+def _read_slice(file: BinaryIO, offset: int, size: int, wanted: Wanted | None) -> Slice:
     magic = _read(file, offset, 4, offset + size)
+    if magic == _STATIC:
+        raise StaticLibrary("a static library")
     if magic not in _THIN:
         raise Malformed("no Mach-O magic where a slice should begin")
     order, width = _THIN[magic]
@@ -138,7 +169,7 @@ def _read_slice(file: BinaryIO, offset: int, size: int) -> Slice:
     if length > MOST_COMMAND_BYTES or count > MOST_COMMANDS:
         raise Excessive(f"the Mach-O header claims {count:,} load commands in {length:,} bytes")
     commands = _read(file, offset + width, length, offset + size)
-    found = _Commands(order, intel=cpu in _INTEL)
+    found = _Commands(order, intel=cpu in _INTEL, wide=width == 32)
     at = 0
     for _ in range(count):
         if at + 8 > length:
@@ -150,6 +181,12 @@ def _read_slice(file: BinaryIO, offset: int, size: int) -> Slice:
         at += step
     if found.signature and sum(found.signature) > size:
         raise Malformed("LC_CODE_SIGNATURE points outside the file")
+    used, unread = Used(), ""
+    if wanted:
+        try:
+            used = found.tables.used(file, offset, size, wanted)
+        except Malformed as fault:
+            unread = str(fault)
     return Slice(
         _architecture(cpu, subtype),
         _FILE_TYPES.get(file_type, f"type {file_type}"),
@@ -162,6 +199,10 @@ def _read_slice(file: BinaryIO, offset: int, size: int) -> Slice:
         found.signature,
         offset,
         size,
+        tuple(found.segments),
+        used.imports,
+        used.selectors,
+        unread,
     )
 
 
@@ -173,9 +214,11 @@ def _architecture(cpu: int, subtype: int) -> str:
 class _Commands:
     """What the load commands of one slice say."""
 
-    def __init__(self, order: str, *, intel: bool) -> None:
+    def __init__(self, order: str, *, intel: bool, wide: bool) -> None:
         self._order = order
         self._intel = intel
+        self.segments: list[Segment] = []
+        self.tables = SymbolTables(order, wide=wide)
         self.platform = self.minimum_os = self.sdk = self.uuid = ""
         self.encryption: int | None = None
         self.libraries: list[str] = []
@@ -194,11 +237,43 @@ class _Commands:
             self.uuid = command[8:24].hex().upper() if len(command) >= 24 else ""
         elif kind in _LC_ENCRYPTION_INFO:
             self.encryption = self._numbers(command, 3)[2]
-        elif kind == _LC_CODE_SIGNATURE:
-            offset, size = self._numbers(command, 2)
-            self.signature = (offset, size)
         elif kind in _LC_DYLIBS:
             self._library(command)
+        elif kind in _LC_SEGMENT:
+            self._segment(command, *_LC_SEGMENT[kind])
+        else:
+            self._place(kind, command)
+
+    def _place(self, kind: int, command: bytes) -> None:
+        """The commands that say no more than where something lies."""
+        if kind == _LC_CODE_SIGNATURE:
+            offset, size = self._numbers(command, 2)
+            self.signature = (offset, size)
+        elif kind == _LC_SYMTAB:
+            self.tables.names = self._numbers(command, 4)
+        elif kind == _LC_DYSYMTAB:
+            self.tables.undefined = self._numbers(command, 6)[4:]
+        elif kind == _LC_CHAINED_FIXUPS:
+            self.tables.fixups = self._numbers(command, 2)
+
+    def _segment(self, command: bytes, width: int, step: int) -> None:
+        head = 24 + 4 * width + 16
+        if len(command) < head:
+            raise Malformed("a segment is shorter than its fields")
+        letter = "Q" if width == 8 else "I"
+        _, _, offset, size = struct.unpack_from(f"{self._order}4{letter}", command, 24)
+        count = int(struct.unpack_from(f"{self._order}I", command, head - 8)[0])
+        if head + count * step > len(command):
+            raise Malformed("a segment claims more sections than it holds")
+        name = _name(command, 8)
+        sections = []
+        for at in range(head, head + count * step, step):
+            sections.append(_name(command, at))
+            if sections[-1] == "__objc_methname":
+                (length,) = struct.unpack_from(f"{self._order}{letter}", command, at + 32 + width)
+                (start,) = struct.unpack_from(f"{self._order}I", command, at + 32 + 2 * width)
+                self.tables.messages = (start, length)
+        self.segments.append(Segment(name, offset, size, tuple(sections)))
 
     def _numbers(self, command: bytes, count: int) -> tuple[int, ...]:
         if len(command) < 8 + 4 * count:
@@ -215,6 +290,10 @@ class _Commands:
         if not 8 <= start < len(command):
             raise Malformed("a library's name lies outside its load command")
         self.libraries.append(command[start:].split(b"\0", 1)[0].decode("utf-8", "replace"))
+
+
+def _name(command: bytes, at: int) -> str:
+    return command[at : at + 16].split(b"\0", 1)[0].decode("utf-8", "replace")
 
 
 def _version(packed: int) -> str:

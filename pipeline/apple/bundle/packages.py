@@ -9,16 +9,16 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import io
 import os
 import stat
 import tempfile
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pipeline.apple.bundle.containers import (
     BLOCK,
@@ -489,6 +489,7 @@ class PackageArtifact(Artifact):
         self._file: BinaryIO = path.open("rb")
         self._copy = cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=8 * BLOCK))  # noqa: SIM115
         self._places: dict[str, int] = {}
+        self._turn = threading.Lock()
         try:
             size = self._file.seek(0, os.SEEK_END)
             self._file.seek(0)
@@ -543,10 +544,20 @@ class PackageArtifact(Artifact):
         self._places[path] = start
         found[path] = Entry(path, record.size, mode=record.mode)
 
-    def stream(self, path: str) -> IO[bytes]:
+    def raw(self, path: str) -> Iterator[bytes]:
         if path not in self._places:
             raise Malformed(f"{path} is not there")
-        return cast("IO[bytes]", _Window(self._copy, self._places[path], self.entries[path].size))
+        at = self._places[path]
+        left = self.entries[path].size
+        while left:
+            with self._turn:
+                self._copy.seek(at)
+                block = self._copy.read(min(BLOCK, left))
+            if not block:
+                raise Malformed(f"{path} is cut short")
+            yield block
+            at += len(block)
+            left -= len(block)
 
 
 def _records(data: _Bytes) -> Iterator[tuple[_Record, int]]:
@@ -561,23 +572,3 @@ def _records(data: _Bytes) -> Iterator[tuple[_Record, int]]:
         if record.name == "TRAILER!!!":
             return
         yield record, padding
-
-
-class _Window(io.RawIOBase):
-    """A stretch of another file, read from its beginning to its end."""
-
-    def __init__(self, file: BinaryIO, start: int, length: int) -> None:
-        super().__init__()
-        self._file = file
-        self._at = start
-        self._end = start + length
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        left = self._end - self._at
-        self._file.seek(self._at)
-        data = self._file.read(left if size is None or size < 0 else min(size, left))
-        self._at += len(data)
-        return data

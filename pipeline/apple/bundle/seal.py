@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,23 @@ class _Tally:
         return SealJudgement(flaws, tuple(self.unseen))
 
 
+def _listing(resources: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Files and rules of a seal: of the newer kind, where it has both."""
+    if isinstance(resources.get("files2"), dict):
+        return resources.get("files2"), resources.get("rules2")
+    return resources.get("files"), resources.get("rules")
+
+
+def hashes_of(resources: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The files whose hashes a seal gives, each with the algorithm that it is judged by."""
+    listed, _ = _listing(resources)
+    for path, told in listed.items() if isinstance(listed, dict) else ():
+        if not isinstance(told, dict):
+            yield path, "sha1"
+        elif "symlink" not in told and "cdhash" not in told:
+            yield path, "sha256" if "hash2" in told else "sha1"
+
+
 def judge_seal(
     resources: Mapping[str, Any],
     entries: Mapping[str, Entry],
@@ -85,15 +102,7 @@ def judge_seal(
         code: the cdhashes of the nested code at a relative path; None when there is none that can be read.
         executable: relative path of the main executable, which its own signature covers.
     """
-    newer = isinstance(resources.get("files2"), dict)
-    listed, rules = (
-        (resources.get("files2"), resources.get("rules2"))
-        if newer
-        else (
-            resources.get("files"),
-            resources.get("rules"),
-        )
-    )
+    listed, rules = _listing(resources)
     if not isinstance(listed, dict) or not isinstance(rules, dict):
         return SealJudgement((f"{SEAL} lists no files or has no rules",))
     tally = _Tally()

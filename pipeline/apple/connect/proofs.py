@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.apple.connect.facts import COMPLETE, FAILED, Builds, BuildUploads, ReleaseTarget
+from pipeline.apple.connect.facts import COMPLETE, FAILED, Builds, BuildUploads, ReleaseTarget, StateDetail
 from pipeline.model import Finding, check, error
 
 LOOK = "look at the build in App Store Connect under TestFlight"
@@ -20,7 +20,7 @@ def build_upload_was_accepted(target: ReleaseTarget, uploads: BuildUploads) -> I
             yield error(
                 f"Apple refused build {target}: {detail.description or detail.code}",
                 subject=str(target),
-                remedy=AGAIN,
+                remedy=_remedy(detail),
                 apple=detail.code,
             )
         if not failed.errors:
@@ -57,7 +57,7 @@ def build_is_valid(target: ReleaseTarget, uploads: BuildUploads, builds: Builds)
             yield error(
                 f"Apple refused build {target}: {detail.description or detail.code}",
                 subject=str(target),
-                remedy=AGAIN,
+                remedy=_remedy(detail),
                 apple=detail.code,
             )
         return
@@ -68,3 +68,11 @@ def build_is_valid(target: ReleaseTarget, uploads: BuildUploads, builds: Builds)
         remedy="run the release again later: it goes on waiting for this very build",
         pending=True,
     )
+
+
+def _remedy(detail: StateDetail) -> str:
+    """What to do, and the page of the rule that would have found it."""
+    # Only a refusal needs the catalogue: no release waits for its import.
+    from pipeline.apple.rejections.matching import advice
+
+    return "; ".join(filter(None, (AGAIN, advice(detail.code, detail.description))))

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from pipeline.apple.keychain.facts import InstallableMaterial, OwnKeychains
-from pipeline.model import Finding, check, error, note, warning
+from pipeline.apple.signing.profiles import Seal
+from pipeline.model import Finding, check, error, note, unseen, warning
 
 SUPPLY = (
     "name a .p12 with --file, set SIGNING_CERTIFICATES and SIGNING_PROFILES, or name a vault with --vault or in config/"
 )
+DOWNLOAD = "download it again from developer.apple.com/account/resources/profiles"
 EXPORT = "export the certificate together with its private key from Keychain Access on the Mac where it was made"
 
 
@@ -74,7 +76,13 @@ def profiles_can_be_installed(material: InstallableMaterial) -> Iterator[Finding
             yield error(
                 f"the profile “{profile.name}” has no UUID, so Xcode cannot find it",
                 subject=profile.origin,
-                remedy="download it again from developer.apple.com/account/resources/profiles",
+                remedy=DOWNLOAD,
+            )
+        elif not profile.named:
+            yield error(
+                f"the UUID of the profile “{profile.name}” is none: {profile.uuid}",
+                subject=profile.origin,
+                remedy=DOWNLOAD,
             )
         elif profile.ends < material.at:
             yield warning(
@@ -87,6 +95,26 @@ def profiles_can_be_installed(material: InstallableMaterial) -> Iterator[Finding
                 f"the profile {profile.uuid} is there twice with different content",
                 subject=profile.origin,
                 remedy="leave out the one that was not downloaded from Apple",
+            )
+
+
+@check("KEYC009", "Profiles to install are Apple's")
+def profiles_are_apples(material: InstallableMaterial) -> Iterator[Finding]:
+    for profile in material.profiles:
+        told = f"the profile “{profile.name}” ({profile.origin})"
+        if profile.alien:
+            how = "was changed after Apple signed it" if profile.seal is Seal.DOCTORED else "is not signed by Apple"
+            yield error(
+                f"{told} {how}: {profile.seal_reason}",
+                subject=profile.uuid,
+                remedy=f"leave it out, and {DOWNLOAD}",
+                apple="ITMS-90165",
+            )
+        elif profile.seal is Seal.UNKNOWN:
+            yield unseen(
+                f"the signature of {told} could not be checked: {profile.seal_reason}",
+                subject=profile.uuid,
+                remedy=DOWNLOAD,
             )
 
 

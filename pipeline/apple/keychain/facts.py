@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from pipeline.apple.signing.certificates import NEVER
+from pipeline.apple.signing.profiles import Seal
 from pipeline.values import dataclass
 
 PROFILE_FOLDERS = (
@@ -16,6 +18,15 @@ PROFILE_FOLDERS = (
 
 OVER = timedelta(days=5)
 """No job runs longer than this (GitHub's limit for runners of one's own): what it left behind is nobody's."""
+
+
+_UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+"""As Apple writes it. It becomes the name of a file, and whoever made the profile chose it."""
+
+
+def is_profile_file(name: str) -> bool:
+    """Whether it is a name under which a profile is installed: its UUID, and one of the two endings."""
+    return re.fullmatch(rf"{_UUID}\.(?:mobileprovision|provisionprofile)", name) is not None
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,7 @@ class InstallableProfile:
         origin: a path, `$NAME` of a secret, or `vault:path`; `part` numbers the file in it when it is an archive.
         sha256: of the profile, lower-case hex.
         extension: of the file where it is installed, without the dot.
+        seal: whether Apple signed it, and signed just that; `seal_reason` says why not.
     """
 
     uuid: str = ""
@@ -53,11 +65,23 @@ class InstallableProfile:
     sha256: str = ""
     extension: str = "mobileprovision"
     ends: datetime = NEVER
+    seal: Seal = Seal.UNKNOWN
+    seal_reason: str = ""
 
     @property
     def file(self) -> str:
-        """The name under which Xcode looks for it."""
+        """The name under which Xcode looks for it; no name for a file unless `named`."""
         return f"{self.uuid}.{self.extension}"
+
+    @property
+    def named(self) -> bool:
+        """Whether its UUID is one, so that it can be the name of a file."""
+        return is_profile_file(self.file)
+
+    @property
+    def alien(self) -> bool:
+        """Whether it is known not to be what Apple signed."""
+        return self.seal in (Seal.DOCTORED, Seal.FOREIGN)
 
 
 @dataclass(frozen=True)
@@ -104,9 +128,9 @@ class InstallableMaterial:
 
     @property
     def wanted_profiles(self) -> tuple[InstallableProfile, ...]:
-        """Those that have not expired, each once."""
-        valid = {each.uuid: each for each in reversed(self.profiles) if each.uuid and self.at <= each.ends}
-        return tuple(reversed(valid.values()))
+        """Those that have not expired and are not known to be somebody's own make, each once."""
+        fitting = (each for each in reversed(self.profiles) if each.named and not each.alien and self.at <= each.ends)
+        return tuple(reversed({each.uuid: each for each in fitting}.values()))
 
 
 @dataclass(frozen=True)

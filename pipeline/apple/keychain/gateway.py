@@ -23,10 +23,12 @@ from pipeline.apple.keychain.facts import (
     OwnKeychain,
     OwnKeychains,
     ProfileFiles,
+    is_profile_file,
 )
 from pipeline.apple.keychain.records import (
     FOLDER,
     KEYCHAINS,
+    LOCK,
     SIZE_LIMIT,
     id_of,
     is_id,
@@ -86,7 +88,7 @@ def installable_material(  # noqa: PLR0917 -- the engine passes them by name
     elif in_environment.variables:
         source = "environment"
         shelf.put(in_environment.materials, supply)
-    elif (state := vault.look()).place:
+    elif (state := vault.look()).place and not state.stand_in:
         source = "vault"
         shelf.put_vault(state, supply, anchors)
     return InstallableMaterial(
@@ -137,7 +139,7 @@ def profile_files(material: InstallableMaterial, home: Home) -> ProfileFiles:
     return ProfileFiles(
         tuple(
             (path, _sha256(data))
-            for each in material.profiles
+            for each in material.wanted_profiles
             for path in _places(each.file)
             if (data := _read(home, path)) is not None
         )
@@ -191,8 +193,9 @@ def install_identities(  # noqa: PLR0917 -- the engine passes them by name
     try:
         _fill(tool, home, record, wanted, above, progress)
         progress.say("search list")
-        tool.search([*(path for path in tool.search_list() if id_of(path) != identifier), record.keychain])
-        _keep(home, replace(record, complete=True))
+        with home.lock(LOCK):
+            tool.search([*(path for path in tool.search_list() if id_of(path) != identifier), record.keychain])
+            _keep(home, replace(record, complete=True))
     except BaseException as fault:
         _take_back(tool, home, record, fault)
         raise
@@ -212,8 +215,14 @@ def install_profile(  # noqa: PLR0917 -- the engine passes them by name
     """Put a profile into both install folders; the record learns of each file before it is written.
 
     Raises:
-        UsageFault: the profile is not what it was when the install was planned, or cannot be written.
+        UsageFault: its UUID is none, it is not what it was when the install was planned, or it cannot be written.
     """
+    if not is_profile_file(action.file):
+        raise UsageFault(
+            f"the profile “{action.name}” cannot be installed as {action.file}",
+            why="the name of its file must be its UUID",
+            remedy="download it again from developer.apple.com/account/resources/profiles",
+        )
     data = Supply(given, secrets, vault).read(action.origin, action.part)
     if _sha256(data) != action.sha256:
         raise UsageFault(
@@ -221,33 +230,8 @@ def install_profile(  # noqa: PLR0917 -- the engine passes them by name
             why="it was replaced after the install was planned",
             remedy="run certs.install again",
         )
-    own = _own(home, (), job.name, clock.now())
-    record = next((e.record for e in own.keychains if e.record and e.id == action.installation), None)
-    if record is None and own.current:  # the profile before this one began it
-        record = own.current.record
-    if record is None:
-        record = Installation(
-            id=chance.token_hex(4),
-            begun=clock.now(),
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            job=job.name,
-            complete=True,
-        )
-    written_to = []
-    for path in _places(action.file):
-        before = _read(home, path)
-        known = next((each for each in record.profiles if each.path == path), None)
-        if before == data and (known or not own.claimed(path, beside=record.id)):
-            continue
-        mine = known is not None and not known.stays and (before is None or _sha256(before) == known.sha256)
-        shared = before == data
-        entry = InstalledFile(path, action.sha256, stays=before is not None and not mine and not shared)
-        record = replace(record, profiles=(*(e for e in record.profiles if e.path != path), entry))
-        _keep(home, record)
-        if not shared:
-            home.write(path, data, mode=0o644)
-            written_to.append(path)
+    with home.lock(LOCK):
+        written_to = _put(action, data, home, _own(home, (), job.name, clock.now()))
     return {"files": written_to, "already": not written_to}
 
 
@@ -258,20 +242,8 @@ def remove_keychain(action: RemoveKeychain, tools: Tools, home: Home, clock: Clo
     Raises:
         AppleFailure: `security` failed; the record stays, and the next removal goes on from here.
     """
-    tool = SecurityTool(tools)
-    own = _own(home, tool.search_list(), "", clock.now())
-    each = next((e for e in own.keychains if e.id == action.id), None)
-    if each is None:
-        return {"already": True}
-    if each.complete and each.record is not None:
-        # From here on it is half removed, whoever looks at it.
-        _keep(home, replace(each.record, complete=False, host=socket.gethostname(), pid=os.getpid()))
-    _unlist(tool, action.id)
-    _delete(tool, home, Installation(action.id, each.path))
-    profiles = _remove_profiles(home, each, own)
-    _sweep(home, action.id)
-    home.remove(record_path(action.id))
-    return {"keychain": each.path, "profiles": profiles}
+    with home.lock(LOCK):
+        return _taken_away(action.id, SecurityTool(tools), home, clock.now())
 
 
 # Making -----------------------------------------------------------------------------------------------------------
@@ -304,6 +276,37 @@ def _fill(  # noqa: PLR0917 -- one thing after the other, all from one performer
             why="`security import` reported success",
             remedy="import the .p12 by hand to see what macOS makes of it",
         )
+
+
+def _put(action: InstallProfile, data: bytes, home: Home, own: OwnKeychains) -> list[str]:
+    """Write it where it is missing, and put it on record: the paths that were written."""
+    record = next((e.record for e in own.keychains if e.record and e.id == action.installation), None)
+    if record is None and own.current:  # the profile before this one began it
+        record = own.current.record
+    if record is None:
+        record = Installation(
+            id=chance.token_hex(4),
+            begun=own.at,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            job=own.job,
+            complete=True,
+        )
+    written_to = []
+    for path in _places(action.file):
+        before = _read(home, path)
+        known = next((each for each in record.profiles if each.path == path), None)
+        if before == data and (known or not own.claimed(path, beside=record.id)):
+            continue
+        mine = known is not None and not known.stays and (before is None or _sha256(before) == known.sha256)
+        shared = before == data
+        entry = InstalledFile(path, action.sha256, stays=before is not None and not mine and not shared)
+        record = replace(record, profiles=(*(e for e in record.profiles if e.path != path), entry))
+        _keep(home, record)
+        if not shared:
+            home.write(path, data, mode=0o644)
+            written_to.append(path)
+    return written_to
 
 
 @contextlib.contextmanager
@@ -344,26 +347,36 @@ def _pem(der: bytes) -> bytes:
 
 def _take_back(tool: SecurityTool, home: Home, record: Installation, fault: BaseException) -> None:
     """After a failure: everything as it was. What cannot be taken back now stays on record for the next run."""
-    left: list[PipelineError] = []
-    steps: tuple[Callable[[], None], ...] = (
-        lambda: _unlist(tool, record.id),
-        lambda: _delete(tool, home, record),
-        lambda: _sweep(home, record.id),
-    )
-    for step in steps:
-        try:
-            step()
-        except PipelineError as another:
-            left.append(another)
-    if not left:
-        home.remove(record_path(record.id))
-    elif isinstance(fault, PipelineError):
+    left = _undo(tool, home, record)
+    if left and isinstance(fault, PipelineError):
         told = f"and {record.keychain} could not be removed: {left[0]}"
         fault.why = f"{fault.why}; {told}" if fault.why else told
         fault.remedy = "run certs.uninstall when `security` answers again: it removes what is left"
     if isinstance(fault, AppleFailure):
         # It is known what became of it: trying again would only fail again, and leave another keychain behind.
         fault.ambiguous = False
+
+
+def _undo(tool: SecurityTool, home: Home, record: Installation) -> list[PipelineError]:
+    """As much as can be undone, and the record when all was: what could not be."""
+    left: list[PipelineError] = []
+    steps: tuple[Callable[[], None], ...] = (
+        lambda: _unlist(tool, record.id),
+        lambda: _delete(tool, home, record),
+        lambda: _sweep(home, record.id),
+    )
+    try:
+        with home.lock(LOCK):
+            for step in steps:
+                try:
+                    step()
+                except PipelineError as another:
+                    left.append(another)
+            if not left:
+                home.remove(record_path(record.id))
+    except PipelineError as another:
+        left.append(another)
+    return left
 
 
 def _delete(tool: SecurityTool, home: Home, record: Installation) -> None:
@@ -463,6 +476,22 @@ def _sha256(data: bytes) -> str:
 
 
 # Removing ---------------------------------------------------------------------------------------------------------
+
+
+def _taken_away(identifier: str, tool: SecurityTool, home: Home, at: datetime) -> Mapping[str, Any]:
+    own = _own(home, tool.search_list(), "", at)
+    each = next((e for e in own.keychains if e.id == identifier), None)
+    if each is None:
+        return {"already": True}
+    if each.complete and each.record is not None:
+        # From here on it is half removed, whoever looks at it.
+        _keep(home, replace(each.record, complete=False, host=socket.gethostname(), pid=os.getpid()))
+    _unlist(tool, identifier)
+    _delete(tool, home, Installation(identifier, each.path))
+    profiles = _remove_profiles(home, each, own)
+    _sweep(home, identifier)
+    home.remove(record_path(identifier))
+    return {"keychain": each.path, "profiles": profiles}
 
 
 def _keep(home: Home, record: Installation) -> None:

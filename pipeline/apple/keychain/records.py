@@ -10,10 +10,12 @@ import re
 from dataclasses import asdict
 from datetime import datetime
 
-from pipeline.apple.keychain.facts import PROFILE_FOLDERS, Installation, InstalledFile
+from pipeline.apple.keychain.facts import PROFILE_FOLDERS, Installation, InstalledFile, is_profile_file
 from pipeline.apple.signing.faults import SigningFault
 
 FOLDER = "Library/Application Support/pipeline/signing"
+LOCK = f"{FOLDER}/lock"
+"""Held around each change of the search list and of records: two runs with folders of their own share one Mac."""
 KEYCHAINS = "Library/Keychains"
 SIZE_LIMIT = 1024 * 1024
 VERSION = 1
@@ -94,7 +96,7 @@ def read_record(data: bytes, identifier: str) -> Installation:
 def _file(told: dict[str, object]) -> InstalledFile:
     path = _text(told["path"])
     folder, _, name = path.rpartition("/")
-    if folder not in PROFILE_FOLDERS or not name.endswith((".mobileprovision", ".provisionprofile")):
+    if folder not in PROFILE_FOLDERS or not is_profile_file(name):
         raise ValueError("a path outside the profile folders")
     return InstalledFile(path, _matching(_SHA256, told["sha256"]), told["stays"] is True)
 

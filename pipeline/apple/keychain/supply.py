@@ -176,6 +176,8 @@ class Shelf:
                 sha256=hashlib.sha256(data).hexdigest(),
                 extension="provisionprofile" if "OSX" in profile.platforms else "mobileprovision",
                 ends=profile.expires,
+                seal=profile.seal,
+                seal_reason=profile.seal_reason,
             )
         )
 

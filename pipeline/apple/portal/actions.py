@@ -133,8 +133,8 @@ class KeepProfile(Action):
 class RevokeCertificate(Action):
     """Revoke a certificate at Apple: profiles that name it become invalid, and nothing brings it back.
 
-    `serial` and `ends` belong to the promise, so that an approval stands for the certificate that was read about.
-    `profiles` is how many valid profiles of other apps name it.
+    `serial`, `ends` and `profiles`, which is how many valid profiles of other apps name it, belong to the promise: an
+    approval stands for the certificate, and for the harm, that was read about.
     """
 
     risk: ClassVar[Risk] = Risk.IRREVERSIBLE
@@ -144,7 +144,7 @@ class RevokeCertificate(Action):
     id: str
     serial: str
     ends: str
-    profiles: int = late(0)
+    profiles: int = 0
 
     @property
     def subject(self) -> str:

@@ -9,7 +9,8 @@ from pipeline.apple.signing.choice import is_governed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.apple.signing.facts import SigningNeed
+    from pipeline.apple.signing.facts import BundleNeed
+    from pipeline.model import Platform
 
 CAPABILITIES = {
     "aps-environment": "PUSH_NOTIFICATIONS",
@@ -42,11 +43,11 @@ ID has from the beginning (in-app purchases, Game Center).
 """
 
 
-def asked(need: SigningNeed) -> Iterator[tuple[str, str]]:
+def asked(bundle: BundleNeed, platform: Platform) -> Iterator[tuple[str, str]]:
     """Entitlement and capability, for the entitlements that a profile must grant; each capability once."""
     seen: set[str] = set()
-    for key in need.entitlements:
+    for key, value in bundle.entitlements.items():
         capability = CAPABILITIES.get(key)
-        if capability and capability not in seen and need.entitlements[key] and is_governed(key, need):
+        if capability and capability not in seen and value and is_governed(key, value, platform):
             seen.add(capability)
             yield key, capability

@@ -3,13 +3,26 @@
 from collections.abc import Iterator
 
 from pipeline.apple.portal.capabilities import asked
-from pipeline.apple.portal.choice import Want, free_key, missing, profiles_of, serving, usable, wants
+from pipeline.apple.portal.choice import (
+    Want,
+    free_key,
+    in_the_way,
+    missing,
+    name_for,
+    named_by_project,
+    profiles_of,
+    serving,
+    usable,
+    wants,
+)
 from pipeline.apple.portal.facts import (
     INVALID,
+    AppNeed,
     PortalBundleIds,
     PortalCertificate,
     PortalCertificates,
     PortalKey,
+    PortalProfile,
     PortalProfiles,
     SigningAccount,
     StoreNeeds,
@@ -100,6 +113,12 @@ def vault_is_there_and_opens(keys: VaultKeys, policy: SigningPolicy) -> Iterator
             subject=keys.place,
             remedy="set SIGNING_VAULT_KEY to a key that the vault is encrypted for",
         )
+    for problem in keys.problems if keys.place else ():
+        yield error(
+            f"the vault {keys.place}: {problem}",
+            subject=keys.place,
+            remedy="restore the vault from a copy or from the repository's history; docs/vault.md says how",
+        )
 
 
 @check("PORT005", "What was asked for can be made with an API key")
@@ -146,15 +165,15 @@ def bundle_ids_are_registered(bundle_ids: PortalBundleIds, needs: StoreNeeds) ->
 def capabilities_are_enabled(bundle_ids: PortalBundleIds, needs: StoreNeeds) -> Iterator[Finding]:
     """A profile grants what its App ID can do at the moment when it is made."""
     told: set[tuple[str, str]] = set()
-    for need in needs.needs:
-        registered = bundle_ids.of(need.bundle_id)
-        for key, capability in asked(need) if registered else ():
-            if registered and capability not in registered.capabilities and (need.bundle_id, capability) not in told:
-                told.add((need.bundle_id, capability))
+    for platform, bundle in ((need.platform, bundle) for need in needs.needs for bundle in need.bundles):
+        registered = bundle_ids.of(bundle.bundle_id)
+        for key, capability in asked(bundle, platform) if registered else ():
+            if registered and capability not in registered.capabilities and (bundle.bundle_id, capability) not in told:
+                told.add((bundle.bundle_id, capability))
                 yield error(
-                    f"the App ID {need.bundle_id} does not have the capability {capability}, which {key} needs",
+                    f"the App ID {bundle.bundle_id} does not have the capability {capability}, which {key} needs",
                     subject=key,
-                    at=need.entitlement_places.get(key),
+                    at=bundle.places.get(key),
                     remedy=f"enable it at {PORTAL}/identifiers, or remove the entitlement",
                     apple="ITMS-90164",
                 )
@@ -199,20 +218,46 @@ def certificates_at_apple_last(account: SigningAccount) -> Iterator[Finding]:
 
 @check("PORT010", "The app's profiles at Apple are valid")
 def profiles_at_apple_are_valid(account: SigningAccount) -> Iterator[Finding]:
-    """Invalid ones beside one that serves harm nobody."""
+    """Invalid ones beside one that serves harm nobody; the one that the project names is another rule's."""
     for app in account.needs.apps:
         for each in () if serving(app, account) else profiles_of(app, account):
-            if each.state != INVALID:
+            if each.state != INVALID or app.profile_name in (each.name, each.uuid):
                 continue
-            remedy = "a new one is made in its place; --revoke deletes this one"
-            if each.name == app.profile_name:
-                remedy = f"delete it at {PORTAL}/profiles and run again, so that the new one gets its name"
             yield warning(
                 f"the profile “{each.name}” for {app.bundle_id} is invalid at Apple: its App ID or a certificate was"
                 " changed since it was made",
                 subject=each.uuid,
-                remedy=remedy,
+                remedy="a new one is made in its place; --revoke deletes this one",
             )
+
+
+@check("PORT012", "The profile that the project names will serve")
+def profile_named_by_project_will_serve(account: SigningAccount) -> Iterator[Finding]:
+    """A name that is free is given to the new profile, and so is one that --revoke takes from the old."""
+    for app in account.needs.apps:
+        held = named_by_project(app, account)
+        if held is None or held in serving(app, account) or in_the_way(app, account):
+            continue
+        found = serving(app, account)
+        new = found[0].name if found else name_for(app, account)
+        revoking = "" if account.policy.revoke else "run it with --revoke, which makes the new one under its name; or "
+        yield warning(
+            f"the project names the profile “{held.name}” for {app.bundle_id}, which {_no_use(held, app, account)};"
+            f" the one that serves {'is' if found else 'will be'} “{new}”",
+            subject=held.uuid,
+            remedy=f"{revoking}set PROVISIONING_PROFILE_SPECIFIER to “{new}” before the next release",
+        )
+
+
+def _no_use(held: PortalProfile, app: AppNeed, account: SigningAccount) -> str:
+    """Why a profile does not serve the app."""
+    if held not in profiles_of(app, account):
+        return "is of another app or kind"
+    if held.state == INVALID:
+        return "is invalid: its App ID or a certificate was changed since it was made"
+    if not account.lasts(held.created, held.expires):
+        return f"ends on {held.expires:%Y-%m-%d}"
+    return "names no certificate whose key is in the vault and that lasts"
 
 
 @check("PORT011", "What is at Apple can be used from the vault")

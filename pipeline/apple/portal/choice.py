@@ -72,14 +72,22 @@ def wants(account: SigningAccount) -> tuple[Want, ...]:
 def usable(want: Want, account: SigningAccount) -> list[PortalCertificate]:
     """The certificates at Apple that serve and whose private key is in the vault; the one that lasts longest first.
 
-    A certificate that begins in the future counts: Apple's clock may be a little ahead of this machine's.
+    A certificate that begins in the future counts: Apple's clock may be a little ahead of this machine's. What was just
+    issued, or waits to be put beside its key, serves however soon it ends: another one would end as soon.
     """
     found = [
         each
         for each in account.certificates.items
-        if want.suits(each) and account.keys.holds(each.certificate) and each.certificate.not_after > account.horizon
+        if want.suits(each) and account.keys.holds(each.certificate) and _lasts(each, account)
     ]
     return sorted(found, key=lambda each: (each.certificate.not_after, each.certificate.sha1), reverse=True)
+
+
+def _lasts(each: PortalCertificate, account: SigningAccount) -> bool:
+    found = each.certificate
+    if account.keys.waits_for(found):
+        return found.not_after > account.at
+    return account.lasts(found.not_before, found.not_after)
 
 
 def missing(account: SigningAccount) -> tuple[Want, ...]:
@@ -130,32 +138,62 @@ def serving(app: AppNeed, account: SigningAccount) -> list[PortalProfile]:
 
     Where the project names a profile, it is that one, as long as the name is to be had.
     """
+    found = _fitting(app, account)
+    named = [each for each in found if app.profile_name in (each.name, each.uuid)]
+    return named if named or wanted_name(app, account) else found
+
+
+def _fitting(app: AppNeed, account: SigningAccount) -> list[PortalProfile]:
+    """Those that serve by what they are, whatever their name."""
     ids = {each.id for each in signers(app, account)}
-    found = [
+    return [
         each
         for each in profiles_of(app, account)
-        if each.state == ACTIVE and each.expires > account.horizon and ids.intersection(each.certificates)
+        if each.state == ACTIVE and account.lasts(each.created, each.expires) and ids.intersection(each.certificates)
     ]
-    named = [each for each in found if app.profile_name in (each.name, each.uuid)]
-    return named if named or wanted_name(app, account.profiles) else found
 
 
-def wanted_name(app: AppNeed, profiles: PortalProfiles) -> str:
-    """The name that the project gives the profile, while no profile has it; empty when it gives none."""
-    return app.profile_name if app.profile_name and _is_free(app.profile_name, profiles) else ""
+def named_by_project(app: AppNeed, account: SigningAccount) -> PortalProfile | None:
+    """The profile at Apple, of any app, that the project names."""
+    items = account.profiles.items
+    return next((each for each in items if app.profile_name and app.profile_name in (each.name, each.uuid)), None)
 
 
-def name_for(app: AppNeed, profiles: PortalProfiles) -> str:
+def in_the_way(app: AppNeed, account: SigningAccount) -> tuple[PortalProfile, str] | None:
+    """The app's profile that the project names and that serves no more, and why; it has the name that is wanted.
+
+    Only where deleting was asked for, and only what rests on no certificate whose key somebody else has: with that,
+    somebody may sign.
+    """
+    held = named_by_project(app, account) if account.policy.revoke else None
+    if held is None or held.name != app.profile_name or held not in profiles_of(app, account):
+        return None
+    theirs = {each.id for each in account.certificates.items if not account.keys.holds(each.certificate)}
+    alive = held.state == ACTIVE and held.expires > account.at
+    if held in _fitting(app, account) or (alive and not theirs.isdisjoint(held.certificates)):
+        return None
+    return held, "a new one takes its name"
+
+
+def wanted_name(app: AppNeed, account: SigningAccount) -> str:
+    """The name that the project gives the profile, while it is to be had; empty when it gives none, or it is taken."""
+    name = app.profile_name
+    return name if name and (_is_free(name, account.profiles) or in_the_way(app, account)) else ""
+
+
+def name_for(app: AppNeed, account: SigningAccount) -> str:
     """A name that no profile of the team has: the one that the project names, else a plain one, else one with the day.
 
     Names are unique in a team, those of invalid and expired profiles included (bitrise-steplib/steps-ios-auto-provision
     pull request 99).
     """
+    if name := wanted_name(app, account):
+        return name
+    profiles = account.profiles
     plain = f"{app.bundle_id} {app.platform.label} App Store"
     dated = f"{plain} {profiles.at:%Y-%m-%d}"
     more = (f"{dated} {number}" for number in range(2, len(profiles.items) + 3))
-    names = (wanted_name(app, profiles), plain, dated, *more)
-    return next(name for name in names if name and _is_free(name, profiles))
+    return next(name for name in (plain, dated, *more) if _is_free(name, profiles))
 
 
 def _is_free(name: str, profiles: PortalProfiles) -> bool:

@@ -56,10 +56,10 @@ class StoreNeeds:
         """Each bundle identifier and kind of profile once: apps and what travels inside them."""
         found: dict[tuple[str, str], AppNeed] = {}
         for need in self.needs:
-            for bundle_id in filter(None, (need.bundle_id, *need.extension_ids)):
-                named = need.specifier(bundle_id).removeprefix(f"{need.team_id}/") if need.manual else ""
-                app = AppNeed(bundle_id, need.platform, need.team_id, named)
-                found.setdefault((bundle_id, app.profile_type), app)
+            for each in need.bundles:
+                named = each.specifier.removeprefix(f"{need.team_id}/") if each.manual else ""
+                app = AppNeed(each.bundle_id, need.platform, need.team_id, named)
+                found.setdefault((each.bundle_id, app.profile_type), app)
         return tuple(found.values())
 
 
@@ -213,6 +213,7 @@ class VaultKeys:
         identities: keys with their certificates.
         pending: keys that wait for a certificate.
         profiles: UUIDs of the profiles, with the paths and the bundle identifiers they are told to be for.
+        problems: what is wrong with the vault, each a sentence.
     """
 
     place: str = ""
@@ -224,6 +225,7 @@ class VaultKeys:
     identities: tuple[VaultKey, ...] = ()
     pending: tuple[VaultKey, ...] = ()
     profiles: tuple[tuple[str, str, str], ...] = ()
+    problems: tuple[str, ...] = ()
 
     def keeps(self, certificate: Certificate) -> bool:
         """Whether the certificate's key is there, with the certificate."""
@@ -248,9 +250,18 @@ class VaultKeys:
         return f"{len(self.identities)} identities, {len(self.pending)} keys without certificate"
 
 
+FRESH = timedelta(days=1)
+"""What was issued as lately as that serves, however soon it ends: what would take its place would end as soon."""
+
+
 def horizon(policy: SigningPolicy, at: datetime) -> datetime:
     """What ends before counts as missing: now or, when what expires soon is replaced, as much later."""
     return at + (policy.expires_within if policy.renew else timedelta(0))
+
+
+def lasts(begins: datetime, ends: datetime, policy: SigningPolicy, at: datetime) -> bool:
+    """Whether what is valid from `begins` to `ends` lasts long enough, or was issued just now."""
+    return ends > horizon(policy, at) or (ends > at and at - begins < FRESH)
 
 
 @dataclass(frozen=True)
@@ -273,6 +284,10 @@ class SigningAccount:
     def horizon(self) -> datetime:
         """What ends before counts as missing."""
         return horizon(self.policy, self.at)
+
+    def lasts(self, begins: datetime, ends: datetime) -> bool:
+        """Whether it lasts long enough, or was issued just now."""
+        return lasts(begins, ends, self.policy, self.at)
 
     def __str__(self) -> str:
         return (

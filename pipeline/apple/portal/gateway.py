@@ -32,7 +32,7 @@ from pipeline.apple.portal.facts import (
     SigningAccount,
     StoreNeeds,
     VaultKeys,
-    horizon,
+    lasts,
 )
 from pipeline.apple.portal.keeping import (
     ASKED,
@@ -49,11 +49,12 @@ from pipeline.apple.portal.kinds import TYPES, name_of
 from pipeline.apple.signing.facts import SigningPolicy
 from pipeline.apple.signing.gateway import signing_need
 from pipeline.apple.signing.keys import new_key, public_key_sha256, request_for
-from pipeline.apple.signing.profiles import read_profile
+from pipeline.apple.signing.profiles import Seal, read_profile
 from pipeline.apple.signing.trust import Anchors
+from pipeline.apple.xcode.companions import companions
 from pipeline.apple.xcode.discovery import WORKSPACES
 from pipeline.apple.xcode.observation import UNREADABLE, Sight, target_entitlements, target_settings
-from pipeline.model import AppleFailure, Declaration, Reading, performer, probe
+from pipeline.model import AppleFailure, Declaration, Reading, UsageFault, performer, probe
 from pipeline.ports.clock import Clock
 from pipeline.ports.files import Files
 from pipeline.ports.http import Http
@@ -74,7 +75,8 @@ def store_needs(files: Files, lanes: AppLanes, declared: Declaration) -> Reading
     for lane, own in lanes.items:
         try:
             sight = Sight(WORKSPACES.of(files), lane, own.team_id or declared.team_id)
-            needs.append(signing_need(target_settings(sight), target_entitlements(sight), own, lane))
+            about = target_settings(sight), target_entitlements(sight), companions(sight)
+            needs.append(signing_need(*about, own, lane))
         except UNREADABLE as fault:
             return Reading.unknown(StoreNeeds, f"the project of lane {lane.name} cannot be read: {fault}")
     return StoreNeeds(tuple(needs))
@@ -162,7 +164,7 @@ def make_key(action: MakeKey, vault: Vault, policy: SigningPolicy) -> Mapping[st
         return {"already": True}
     digest, key = made[0]
     if vault.read(pending_path(digest)) != key:
-        raise AppleFailure(
+        raise UsageFault(
             "the vault does not give back the key that was put into it",
             why="what was read differs from what was written",
             remedy="check the vault with `invoke certs.sync --dry-run`; no certificate was asked for",
@@ -332,7 +334,7 @@ def create_profile(
     def look() -> PortalProfile | None:
         listed = _granted(records.profiles(api, clock.now(), anchors, action.profile_type))
         for each in listed.items:
-            serves = each.state == ACTIVE and each.expires > horizon(policy, listed.at)
+            serves = each.state == ACTIVE and lasts(each.created, each.expires, policy, listed.at)
             named = each.bundle == action.bundle and action.wanted_name in ("", each.name)
             if serves and named and signers.intersection(each.certificates):
                 return each
@@ -368,7 +370,7 @@ def keep_profile(  # noqa: PLR0917  # the engine passes them by name
     """Put the profile's file into the vault.
 
     Raises:
-        AppleFailure: Apple's answer holds no profile, or one for something else.
+        AppleFailure: Apple's answer holds no profile, one for something else, or one that Apple did not sign.
     """
     api = Connect(http)
     item = once_known(lambda: resource(api.get(f"/v1/profiles/{action.id}")), clock, WAITS)
@@ -378,6 +380,12 @@ def keep_profile(  # noqa: PLR0917  # the engine passes them by name
         raise AppleFailure(
             f"Apple's file of the profile {action.id} is for something else",
             why=f"it is the profile {profile.uuid} for {profile.bundle_id}",
+            remedy="check for a proxy that answers in Apple's place, then run again",
+        )
+    if profile.seal is not Seal.APPLE:
+        raise AppleFailure(
+            f"Apple's file of the profile {action.id} is not known to be Apple's, and is not kept",
+            why=profile.seal_reason,
             remedy="check for a proxy that answers in Apple's place, then run again",
         )
     path, file = profile_file(profile, data)

@@ -44,6 +44,7 @@ def keys_of(state: VaultState) -> VaultKeys:
             pending.append(VaultKey(path, "", match[1], told.get("kind", ""), told.get("team", "")))
         elif match := _PROFILE.fullmatch(path):
             profiles.append((match[1], path, told.get("bundle", "")))
+    forged = (f"line {each.number} was written by nobody with a key" for each in state.deeds if each.proved is False)
     return VaultKeys(
         state.place,
         state.head,
@@ -54,6 +55,7 @@ def keys_of(state: VaultState) -> VaultKeys:
         tuple(identities),
         tuple(pending),
         tuple(profiles),
+        (*state.problems, *forged),
     )
 
 

@@ -22,6 +22,8 @@ MOST_MEMBERS = 1_000
 MOST_LISTED = 20_000
 """Files of which so much as the names are looked at."""
 
+_OTHERS = frozenset({"AndroidManifest.xml", "BundleConfig.pb", "META-INF/MANIFEST.MF", "[Content_Types].xml"})
+"""Files by which packages of other systems are known: .apk, .aab, .jar, and documents of Office."""
 _RECORD = 512
 _REGULAR = (b"0", b"\0", b"7")
 _ENCRYPTED = 1
@@ -43,8 +45,8 @@ class Member:
 def members(data: bytes, sort: Sort) -> tuple[Member, ...]:
     """The regular files of an archive, in order.
 
-    Nothing for an app, whose package is for other rooms to read, and nothing for what is too large, unless it holds
-    names of signing material.
+    Nothing for an app, whose package is for other rooms to read, nor for a package of another system, and nothing for
+    what is too large, unless it holds names of signing material.
 
     Raises:
         Unopened: it is damaged, or unfolds into too much.
@@ -74,7 +76,7 @@ def _zipped(data: bytes) -> tuple[Member, ...]:
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             listed = [each for each in archive.infolist() if not each.filename.endswith("/")]
-            if any(".app/" in each.filename for each in listed):
+            if any(".app/" in each.filename or each.filename in _OTHERS for each in listed):
                 return ()
             if len(listed) > MOST_MEMBERS:
                 return _too_much([each.filename for each in listed], f"it holds {len(listed):,} files")

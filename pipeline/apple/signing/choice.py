@@ -1,14 +1,15 @@
-"""Which of the installed identities and profiles a lane would use, one sieve after the other."""
+"""Which of the installed identities and profiles a lane would use: one sieve after the other, then the best of all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from typing import Any
 
 from pipeline.apple.signing.certificates import Certificate, CertificateKind
-from pipeline.apple.signing.facts import Identities, Identity, InstalledProfiles, SigningNeed
-from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile, entitlement_allows
+from pipeline.apple.signing.facts import BundleNeed, Identities, Identity, InstalledProfiles, SigningNeed
+from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile, Seal, entitlement_allows
 from pipeline.model import Platform
 from pipeline.values import dataclass
 
@@ -83,6 +84,8 @@ _REPLACED_ON_EXPORT = frozenset(
     }
 )
 _GROUPS = "com.apple.security.application-groups"
+_PREFIX = "$(AppIdentifierPrefix)"
+_SHA1 = 40
 
 
 def store_kinds(need: SigningNeed) -> frozenset[CertificateKind]:
@@ -166,56 +169,51 @@ def is_of_platform(profile: ProvisioningProfile, need: SigningNeed) -> bool:
     return any(name in _PLATFORM_NAMES[need.platform] for name in profile.platforms)
 
 
-def is_of_team(profile: ProvisioningProfile, need: SigningNeed) -> bool:
-    """Whether it is the lane's team's; so is any when no team is known."""
-    return not need.team_id or need.team_id in profile.team_ids
+def team_of(bundle: BundleNeed, need: SigningNeed) -> str:
+    """The bundle's own team, else the lane's; empty when none is known."""
+    return bundle.team_id or need.team_id
 
 
-def suits(profile: ProvisioningProfile, need: SigningNeed, bundle_id: str) -> bool:
+def is_of_team(profile: ProvisioningProfile, team_id: str) -> bool:
+    """Whether it is that team's; so is any when no team is known."""
+    return not team_id or team_id in profile.team_ids
+
+
+def suits(profile: ProvisioningProfile, need: SigningNeed, bundle: BundleNeed) -> bool:
     """Whether a profile, whoever's, is for the App Store, the platform and the bundle identifier."""
-    return profile.kind is store_kind(need) and is_of_platform(profile, need) and profile.covers(bundle_id)
+    return profile.kind is store_kind(need) and is_of_platform(profile, need) and profile.covers(bundle.bundle_id)
 
 
-def is_named(profile: ProvisioningProfile, specifier: str, need: SigningNeed) -> bool:
+def is_named(profile: ProvisioningProfile, specifier: str, team_id: str) -> bool:
     """Whether PROVISIONING_PROFILE_SPECIFIER means this profile: by name, by UUID, or by TEAM/name."""
-    return specifier in (profile.name, profile.uuid, f"{need.team_id}/{profile.name}")
+    return specifier in (profile.name, profile.uuid, f"{team_id}/{profile.name}")
 
 
-def named(profiles: InstalledProfiles, need: SigningNeed, bundle_id: str) -> list[ProvisioningProfile]:
+def named(profiles: InstalledProfiles, need: SigningNeed, bundle: BundleNeed) -> list[ProvisioningProfile]:
     """What manual signing may take: the profiles that the project names, or all where it names none."""
-    specifier = need.specifier(bundle_id) if need.manual else ""
-    return [each for each in profiles.profiles if not specifier or is_named(each, specifier, need)]
+    specifier, team = bundle.specifier if bundle.manual else "", team_of(bundle, need)
+    return [each for each in profiles.profiles if not specifier or is_named(each, specifier, team)]
 
 
-def matching(profiles: InstalledProfiles, need: SigningNeed, bundle_id: str) -> list[ProvisioningProfile]:
+def matching(profiles: InstalledProfiles, need: SigningNeed, bundle: BundleNeed) -> list[ProvisioningProfile]:
     """App Store profiles of the team for a bundle, out of date or not; with manual signing only those it may take."""
-    found = named(profiles, need, bundle_id)
-    return [each for each in found if suits(each, need, bundle_id) and is_of_team(each, need)]
+    found, team = named(profiles, need, bundle), team_of(bundle, need)
+    return [each for each in found if suits(each, need, bundle) and is_of_team(each, team)]
 
 
-def chosen(profiles: InstalledProfiles, need: SigningNeed, bundle_id: str) -> list[ProvisioningProfile]:
-    """What manual signing would take, out of date or not."""
-    return matching(profiles, need, bundle_id) if need.manual else []
+def chosen_by_hand(need: SigningNeed) -> tuple[BundleNeed, ...]:
+    """What is signed manually, each with its own style: only there the project decides what is taken."""
+    return tuple(each for each in need.bundles if each.manual)
 
 
-def in_force(profiles: InstalledProfiles, need: SigningNeed, bundle_id: str) -> list[ProvisioningProfile]:
-    """What manual signing would take, and in date."""
-    return [each for each in chosen(profiles, need, bundle_id) if each.expires > profiles.at]
-
-
-def bundles(need: SigningNeed) -> tuple[str, ...]:
-    """The bundle identifiers that need a profile of their own: the app's first, then what travels inside it."""
-    return tuple(dict.fromkeys(filter(None, (need.bundle_id, *need.extension_ids))))
-
-
-def is_governed(key: str, need: SigningNeed) -> bool:
-    """Whether a profile must grant the entitlement.
+def is_governed(key: str, value: object, platform: Platform) -> bool:
+    """Whether a profile must grant an entitlement of that value.
 
     The sandbox's and the hardened runtime's own (com.apple.security.…) need no profile, but for application groups;
     macOS governs com.apple.developer.… only; a key that is set to false claims nothing. One file often serves both
     platforms and names the push environment twice, by the key of each.
     """
-    value, mac = need.entitlements[key], need.platform is Platform.MAC_OS
+    mac = platform is Platform.MAC_OS
     if value is False:
         return False
     if key == _GROUPS:
@@ -228,10 +226,32 @@ def is_governed(key: str, need: SigningNeed) -> bool:
     return key != _MAC_PUSH
 
 
-def ungranted(profile: ProvisioningProfile, need: SigningNeed) -> list[str]:
-    """Keys of the entitlements that the profile must grant and does not."""
-    governed = (key for key in need.entitlements if is_governed(key, need))
-    return [key for key in governed if not _grants(profile, key, need.entitlements[key])]
+def asks_for(profile: ProvisioningProfile, bundle: BundleNeed, need: SigningNeed) -> Mapping[str, Any]:
+    """The entitlements with which a bundle would be signed with that profile, whose App ID has a prefix of its own."""
+    prefix = profile.application_identifier.removesuffix(f".{profile.bundle_id}")
+    known = (prefix, *profile.app_id_prefixes, *profile.team_ids, team_of(bundle, need))
+    first = next((each for each in known if each and "." not in each), "")
+    return {key: _expanded(value, f"{first}.") for key, value in bundle.entitlements.items()}
+
+
+def _expanded(value: Any, prefix: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(_PREFIX, prefix)
+    if isinstance(value, Mapping):
+        return {key: _expanded(inner, prefix) for key, inner in value.items()}
+    return [_expanded(inner, prefix) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def ungranted(profile: ProvisioningProfile, bundle: BundleNeed, need: SigningNeed) -> tuple[str, ...]:
+    """Keys of the entitlements that the profile must grant and does not.
+
+    None when no team is known: many values begin with the team.
+    """
+    if not team_of(bundle, need):
+        return ()
+    asked = asks_for(profile, bundle, need)
+    governed = (key for key, value in asked.items() if is_governed(key, value, need.platform))
+    return tuple(key for key in governed if not _grants(profile, key, asked[key]))
 
 
 def _grants(profile: ProvisioningProfile, key: str, value: object) -> bool:
@@ -240,3 +260,110 @@ def _grants(profile: ProvisioningProfile, key: str, value: object) -> bool:
     if key in _REPLACED_ON_EXPORT or "$(" in repr(value):  # the value is not the one that will be signed
         return True
     return entitlement_allows(profile.entitlements[key], value)
+
+
+@dataclass(frozen=True)
+class Match:
+    """A profile that one bundle may take, and what it lacks for it.
+
+    Attributes:
+        expired: whether it is out of date.
+        ungranted: keys of the entitlements that it does not grant.
+    """
+
+    bundle: BundleNeed
+    profile: ProvisioningProfile
+    expired: bool = False
+    ungranted: tuple[str, ...] = ()
+    team_id: str = ""
+
+    def names(self, signer: Identity) -> bool:
+        """Whether the identity's certificate is among those of the profile."""
+        return any(each.sha1 == signer.sha1 for each in self.profile.developer_certificates)
+
+    def is_foreign(self, signer: Identity) -> bool:
+        """Whether no team is known, and the profile's is not the identity's."""
+        whose = certificate_of(signer).team_id
+        return not self.team_id and bool(whose) and whose not in self.profile.team_ids
+
+    def faults(self, signer: Identity | None) -> Faults:
+        """What keeps it from being taken, the worst first; without an identity its certificates are not asked for."""
+        unnamed = signer is not None and not self.names(signer)
+        foreign = signer is not None and self.is_foreign(signer)
+        broken = self.profile.seal in (Seal.DOCTORED, Seal.FOREIGN)
+        lacks = unnamed + foreign + len(self.ungranted)
+        return int(self.expired), int(broken), lacks, int(unnamed), int(self.profile.seal is Seal.UNKNOWN)
+
+
+Faults = tuple[int, int, int, int, int]
+"""Out of date, not as Apple signed it, how much it does not grant or name, the identity unnamed, seal not checked."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One identity, and for each bundle that is signed manually one profile: the best that there is.
+
+    Attributes:
+        signer: one signs all, because an export has one signer; None when no identity is usable.
+        matches: bundles for which there is no profile at all are left out.
+    """
+
+    signer: Identity | None = None
+    matches: tuple[Match, ...] = ()
+
+
+def choose(profiles: InstalledProfiles, identities: Identities, need: SigningNeed) -> Choice:
+    """The identity and the profiles that go together best: those with the fewest faults, then those that last."""
+    pools = [pool for bundle in chosen_by_hand(need) if (pool := _pool(profiles, need, bundle))]
+    best: tuple[tuple[Faults, float], Choice] | None = None
+    for signer in signers(identities, need) or (None,):
+        taken = tuple(
+            min(pool, key=lambda each: (each.faults(signer), _sooner(each.profile.expires))) for pool in pools
+        )
+        total = (0, 0, 0, 0, 0)
+        for each in taken:
+            total = _added(total, each.faults(signer))
+        rank = (total, _sooner(end_of(signer)) if signer else 0.0)
+        if best is None or rank < best[0]:
+            best = (rank, Choice(signer, taken))
+    return best[1] if best else Choice()
+
+
+def signers(identities: Identities, need: SigningNeed) -> list[Identity]:
+    """The identities with which the app can be signed; those alone that are Apple's, and that the project names.
+
+    Where none of them is, all: it is for other rules to say so.
+    """
+    found = usable(identities, need, application(need))
+    found = [each for each in found if each.trusted] or found
+    wanted = [each.identity_name for each in chosen_by_hand(need)]
+    return [each for each in found if all(_may_be(each, name) for name in wanted)] or found
+
+
+def _may_be(identity: Identity, name: str) -> bool:
+    """Whether CODE_SIGN_IDENTITY can mean it. A kind, such as "Apple Distribution", says nothing about which one."""
+    label = identity.label or certificate_of(identity).subject_name
+    one = ":" in name or (len(name) == _SHA1 and all(each in "0123456789abcdefABCDEF" for each in name))
+    return not one or name.lower() == identity.sha1.lower() or label.startswith(name)
+
+
+def _pool(profiles: InstalledProfiles, need: SigningNeed, bundle: BundleNeed) -> list[Match]:
+    return [
+        Match(bundle, each, each.expires <= profiles.at, ungranted(each, bundle, need), team_of(bundle, need))
+        for each in matching(profiles, need, bundle)
+    ]
+
+
+def _added(one: Faults, other: Faults) -> Faults:
+    return (
+        one[0] + other[0],
+        one[1] + other[1],
+        one[2] + other[2],
+        one[3] + other[3],
+        one[4] + other[4],
+    )
+
+
+def _sooner(end: datetime) -> float:
+    """What is the greater the sooner it ends. A calendar's day is exact enough, and no date is too early for it."""
+    return -float(end.toordinal()) - (end.hour * 3600 + end.minute * 60 + end.second) / 86_400

@@ -16,6 +16,8 @@ from pipeline.apple.signing.certificates import read_certificate
 from pipeline.apple.signing.der import (
     CONSTRUCTED_OCTET_STRING,
     CONTEXT_0,
+    INTEGER,
+    NULL,
     OBJECT_IDENTIFIER,
     OCTET_STRING,
     SEQUENCE,
@@ -37,6 +39,7 @@ SIZE_LIMIT = 4 * 1024 * 1024
 MOST_SIGNERS = 8
 MOST_ATTRIBUTES = 64
 MOST_PIECES = 4096
+MOST_ALGORITHMS = 16
 
 DATA = "1.2.840.113549.1.7.1"
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
@@ -48,6 +51,7 @@ _CDHASHES = "1.2.840.113635.100.9.1"
 _CDHASH_DIGESTS = "1.2.840.113635.100.9.2"
 _CONTEXT_1 = 0xA1
 _KEY_IDENTIFIER = 0x80
+_UNUSUAL_VERSION = 5
 _DIGESTS = {
     "1.3.14.3.2.26": "sha1",
     "2.16.840.1.101.3.4.2.1": "sha256",
@@ -78,6 +82,7 @@ class Signature:
             could not be found out.
         why: the reason, unless it is intact.
         bare: whether it was made over the content alone, without signed attributes.
+        odd: what is not as RFC 5652 has it in the frame around the signature, which is not signed; most often empty.
         cdhashes: the property list of code directories' identities that was signed with it; None without one.
         cdhash_digests: the same as (digest algorithm's object identifier, digest), whole digests; None without them.
         timestamp: the timestamp token (DER) that vouches for the time; empty without one. It is not checked here.
@@ -88,6 +93,7 @@ class Signature:
     intact: bool | None = None
     why: str = ""
     bare: bool = False
+    odd: str = ""
     cdhashes: bytes | None = field(default=None, repr=False)
     cdhash_digests: tuple[tuple[str, bytes], ...] | None = None
     timestamp: bytes = field(default=b"", repr=False)
@@ -135,6 +141,8 @@ def read_signed(data: bytes, content: bytes | None = None) -> SignedMessage:
 
 
 def _signed_data(outer: Element) -> Element:
+    if outer.tag != SEQUENCE:
+        raise SigningFault("It does not begin as CMS does")
     kind, tagged = _parts(outer, OBJECT_IDENTIFIER, CONTEXT_0)
     if dotted(kind.value) != _SIGNED_DATA:
         raise SigningFault("It is another kind of CMS", why=dotted(kind.value))
@@ -143,24 +151,59 @@ def _signed_data(outer: Element) -> Element:
 
 def _message(signed: Element, given: bytes | None) -> SignedMessage:
     fields = children(signed, ber=True)
-    if len(fields) < 4 or fields[1].tag != SET or fields[2].tag != SEQUENCE or fields[-1].tag != SET:
+    if len(fields) < 4 or [each.tag for each in (*fields[:3], fields[-1])] != [INTEGER, SET, SEQUENCE, SET]:
         raise SigningFault("Its fields are not those of signed data")
     kind, inside = _enclosed(fields[2])
     content = inside if given is None else given
     if content is None:
         raise SigningFault("The CMS signed data holds no content", why="the signature is detached")
-    certificates = tuple(
-        each.whole
+    held = [
+        each
         for tagged in fields[3:-1]
         if tagged.tag == CONTEXT_0
         for each in children(tagged, MOST_CERTIFICATES, ber=True)
-    )
-    infos = children(fields[-1], MOST_SIGNERS + 1, ber=True)
+    ]
+    infos = [children(info, ber=True) for info in children(fields[-1], MOST_SIGNERS + 1, ber=True) if _is_signer(info)]
     if len(infos) > MOST_SIGNERS:
         raise SigningFault("It has too many signers", why=f"at most {MOST_SIGNERS} are looked at")
-    other = inside is not None and inside != content
-    read = tuple(_signature(info, kind, content, certificates, other_inside=other) for info in infos)
-    return SignedMessage(content, certificates, read)
+    frame = _Frame(
+        kind,
+        content,
+        tuple(each.whole for each in held),
+        frozenset(_algorithm(each) for each in children(fields[1], MOST_ALGORITHMS, ber=True)),
+        _is_number(fields[0], _version(kind, held, infos)),
+        inside is not None and inside != content,
+    )
+    return SignedMessage(content, frame.certificates, tuple(_signature(info, frame) for info in infos))
+
+
+class _Frame(NamedTuple):
+    """What stands around the signers: `digests` are the algorithms announced; `fits` is whether its version does."""
+
+    kind: str
+    content: bytes
+    certificates: tuple[bytes, ...]
+    digests: frozenset[str]
+    fits: bool
+    other_inside: bool
+
+
+def _is_signer(info: Element) -> bool:
+    if info.tag != SEQUENCE:
+        raise SigningFault("A signer's fields are not those of CMS")
+    return True
+
+
+def _version(kind: str, certificates: Iterable[Element], infos: Iterable[list[Element]]) -> int:
+    """Which version such signed data has (RFC 5652, 5.1); Apple's holds certificates of the usual form alone."""
+    if any(each.tag != SEQUENCE for each in certificates):
+        return _UNUSUAL_VERSION
+    by_key = any(len(fields) > 1 and fields[1].tag == _KEY_IDENTIFIER for fields in infos)
+    return 3 if kind != DATA or by_key else 1
+
+
+def _is_number(told: Element, number: int) -> bool:
+    return told.tag == INTEGER and told.value == bytes((number,))
 
 
 def _enclosed(enclosed: Element) -> tuple[str, bytes | None]:
@@ -170,6 +213,8 @@ def _enclosed(enclosed: Element) -> tuple[str, bytes | None]:
         raise SigningFault("Its content has no type")
     if len(parts) == 1:
         return dotted(parts[0].value), None
+    if len(parts) != 2 or parts[1].tag != CONTEXT_0:
+        raise SigningFault("Its content is not where it belongs")
     held = children(parts[1], 1, ber=True)
     if held and held[0].tag == OCTET_STRING:
         return dotted(parts[0].value), held[0].value
@@ -181,19 +226,17 @@ def _enclosed(enclosed: Element) -> tuple[str, bytes | None]:
     return dotted(parts[0].value), b"".join(piece.value for piece in pieces)
 
 
-def _signature(
-    info: Element, kind: str, content: bytes, certificates: Iterable[bytes], *, other_inside: bool
-) -> Signature:
-    fields = children(info, ber=True)
+def _signature(fields: list[Element], frame: _Frame) -> Signature:
     signed = next((each for each in fields[3:4] if each.tag == CONTEXT_0), None)
     rest = fields[4:] if signed else fields[3:]
     if len(fields) < 5 or len(rest) < 2 or rest[1].tag != OCTET_STRING:
         raise SigningFault("A signer's fields are not those of CMS")
     attributes, twice = _attributes(signed)
     unsigned, _ = _attributes(next((each for each in rest[2:] if each.tag == _CONTEXT_1), None))
-    certificate = _certificate(fields[1], certificates)
-    told = _Told(kind, content, certificate, attributes, signed.whole if signed else b"", rest[1].value)
-    intact, why = _judge(told, _algorithm(fields[2]), _algorithm(rest[0]), twice=twice, other_inside=other_inside)
+    certificate = _certificate(fields[1], frame.certificates)
+    told = _Told(frame, certificate, attributes, signed.whole if signed else b"", rest[1].value)
+    digest = _algorithm(fields[2])
+    intact, why = _judge(told, digest, _algorithm(rest[0]), twice=twice)
     time = _single(attributes, _SIGNING_TIME)
     listed = _single(attributes, _CDHASHES)
     timestamp = unsigned.get(_TIMESTAMP, [])
@@ -203,48 +246,53 @@ def _signature(
         intact=intact,
         why=why,
         bare=signed is None,
+        odd=_odd(fields, digest, frame),
         cdhashes=listed.value if listed else None,
         cdhash_digests=_digests(attributes.get(_CDHASH_DIGESTS)),
         timestamp=timestamp[0].whole if len(timestamp) == 1 else b"",
     )
 
 
+def _odd(fields: list[Element], digest: str, frame: _Frame) -> str:
+    if digest not in frame.digests:
+        return "its digest algorithm is not among those that it announces"
+    fits = frame.fits and _is_number(fields[0], 3 if fields[1].tag == _KEY_IDENTIFIER else 1)
+    return "" if fits else "its version is not the one that such signed data has"
+
+
 class _Told(NamedTuple):
     """What goes into the judgement on one signature; `signed` is the whole element of the signed attributes."""
 
-    kind: str
-    content: bytes
+    frame: _Frame
     certificate: bytes
     attributes: Mapping[str, list[Element]]
     signed: bytes
     signature: bytes
 
 
-def _judge(
-    told: _Told, digest_algorithm: str, signature_algorithm: str, *, twice: bool, other_inside: bool
-) -> tuple[bool | None, str]:
+def _judge(told: _Told, digest_algorithm: str, signature_algorithm: str, *, twice: bool) -> tuple[bool | None, str]:
     """Whether the message is intact, in the order of RFC 5652, 5.4 and 5.6, and the reason when it is not."""
-    digest = _DIGESTS.get(digest_algorithm, "")
+    frame, digest = told.frame, _DIGESTS.get(digest_algorithm, "")
     family, own_digest = _SIGNATURES.get(signature_algorithm, ("", ""))
     if not digest or not family:
         return None, "its algorithm is none that Apple uses"
     if twice:
         return False, "it holds a signed attribute twice"
-    if other_inside:
+    if frame.other_inside:
         return False, "its content is not what it should have been made over"
     if told.signed:
         named = _single(told.attributes, _CONTENT_TYPE)
-        if named is None or dotted(named.value) != told.kind:
+        if named is None or dotted(named.value) != frame.kind:
             return False, "the type of its content is not the one that was signed"
         digested = _single(told.attributes, _MESSAGE_DIGEST)
-        if digested is None or digested.value != hashlib.new(digest, told.content, usedforsecurity=False).digest():
+        if digested is None or digested.value != hashlib.new(digest, frame.content, usedforsecurity=False).digest():
             return False, "its content is not what was signed"
-    elif told.kind != DATA:
+    elif frame.kind != DATA:
         return False, "the type of its content was not signed"
     if not told.certificate:
         return None, "the signer's certificate did not come along"
     # The attributes are sent with an implicit tag and signed as the SET they are (RFC 5652, 5.4).
-    message = bytes((SET,)) + told.signed[1:] if told.signed else told.content
+    message = bytes((SET,)) + told.signed[1:] if told.signed else frame.content
     key = envelope(told.certificate).public_key
     if not signature_holds(key, family, own_digest or digest, told.signature, message):
         return False, "the signature was not made with the signer's key"
@@ -260,8 +308,13 @@ def _parts(parent: Element, *tags: int) -> list[Element]:
 
 
 def _algorithm(identifier: Element) -> str:
-    parts = children(identifier, 1, ber=True)
-    return dotted(parts[0].value) if parts else ""
+    """An algorithm without parameters, as all of Apple's are; empty for others (RFC 3370, 2.1 and 3.2; RFC 5754)."""
+    parts = children(identifier, 3, ber=True) if identifier.tag == SEQUENCE else []
+    if not parts or parts[0].tag != OBJECT_IDENTIFIER:
+        return ""
+    if [(each.tag, each.value) for each in parts[1:]] not in ([], [(NULL, b"")]):
+        return ""
+    return dotted(parts[0].value)
 
 
 def _certificate(identifier: Element, certificates: Iterable[bytes]) -> bytes:
@@ -275,7 +328,12 @@ def _certificate(identifier: Element, certificates: Iterable[bytes]) -> bytes:
         if identifier.tag == _KEY_IDENTIFIER:
             if read_certificate(shape.der).key_identifier == identifier.value:
                 return der
-        elif len(named) == 2 and shape.issuer == named[0].whole and shape.serial == integer(named[1]):
+        elif (
+            len(named) == 2
+            and named[1].tag == INTEGER
+            and shape.issuer == named[0].whole
+            and shape.serial == integer(named[1])
+        ):
             return der
     return b""
 

@@ -223,7 +223,9 @@ def _taken_apart(data: bytes) -> Envelope:
         or len(fields[0].value) > _LONGEST_SERIAL
     ):
         raise SigningFault("The data is not a certificate", why="its fields are not those of X.509")
-    serial, _, issuer, _, subject, key = fields[:6]
+    serial, inner, issuer, _, subject, key = fields[:6]
+    if inner.whole != algorithm.whole:  # RFC 5280, 4.1.1.2; the outer one is not signed
+        raise SigningFault("The data is not a certificate", why="it names two signature algorithms")
     return Envelope(
         der=outer.whole,
         signed=body.whole,

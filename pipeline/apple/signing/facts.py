@@ -17,6 +17,7 @@ from pipeline.values import dataclass
 
 __all__ = [
     "Anchors",
+    "BundleNeed",
     "EnvironmentMaterial",
     "GivenMaterial",
     "Identities",
@@ -208,14 +209,45 @@ class JudgedMaterial:
 
 
 @dataclass(frozen=True)
+class BundleNeed:
+    """What one bundle needs in order to be signed: the app, or something that travels inside it.
+
+    Attributes:
+        team_id: its own DEVELOPMENT_TEAM; empty for the lane's.
+        style: "Automatic" or "Manual" (CODE_SIGN_STYLE).
+        specifier: PROVISIONING_PROFILE_SPECIFIER: a profile's name or UUID; empty for any.
+        identity_name: CODE_SIGN_IDENTITY.
+        entitlements: as the project asks for them, settings expanded; but `$(AppIdentifierPrefix)` stands as it is,
+            because each profile has its own.
+        places: where they are written, by key.
+        unread: whether its entitlements could not be read, so that what it asks for is not known.
+    """
+
+    bundle_id: str = ""
+    team_id: str = ""
+    style: str = "Automatic"
+    specifier: str = ""
+    specifier_at: Location | None = None
+    identity_name: str = ""
+    identity_at: Location | None = None
+    entitlements: Mapping[str, Any] = field(default_factory=dict)
+    places: Mapping[str, Location] = field(default_factory=dict)
+    unread: bool = False
+
+    @property
+    def manual(self) -> bool:
+        """Whether the project chooses its profile itself."""
+        return self.style == "Manual"
+
+
+@dataclass(frozen=True)
 class SigningNeed:
     """What one lane needs in order to be signed for the App Store, as its project says.
 
     Attributes:
         team_id: empty when neither project nor configuration names a team.
-        extension_ids: bundle identifiers of what travels inside the app and needs a profile of its own.
-        extension_specifiers: the profile that the project names for one of them, by bundle identifier.
-        entitlements: as the project asks for them, settings expanded.
+        inside: what travels inside the app, at any depth, and needs a profile of its own.
+        entitlements: as BundleNeed has them.
         style: "Automatic" or "Manual" (CODE_SIGN_STYLE).
         identity_name: CODE_SIGN_IDENTITY; often a kind ("Apple Distribution"), sometimes a full name or a SHA-1.
         profile_specifier: PROVISIONING_PROFILE_SPECIFIER: a profile's name or UUID; empty for any.
@@ -224,8 +256,7 @@ class SigningNeed:
     platform: Platform = Platform.IOS
     team_id: str = ""
     bundle_id: str = ""
-    extension_ids: tuple[str, ...] = ()
-    extension_specifiers: Mapping[str, str] = field(default_factory=dict)
+    inside: tuple[BundleNeed, ...] = ()
     entitlements: Mapping[str, Any] = field(default_factory=dict)
     entitlement_places: Mapping[str, Location] = field(default_factory=dict)
     style: str = "Automatic"
@@ -234,11 +265,27 @@ class SigningNeed:
     profile_specifier: str = ""
     profile_at: Location | None = None
 
-    def specifier(self, bundle_id: str) -> str:
-        """The profile that the project names for the app or something inside it; empty for any."""
-        return self.profile_specifier if bundle_id == self.bundle_id else self.extension_specifiers.get(bundle_id, "")
+    @property
+    def bundles(self) -> tuple[BundleNeed, ...]:
+        """What needs a profile of its own: the app first, then what travels inside it, each bundle identifier once."""
+        app = BundleNeed(
+            self.bundle_id,
+            self.team_id,
+            self.style,
+            self.profile_specifier,
+            self.profile_at,
+            self.identity_name,
+            self.identity_at,
+            self.entitlements,
+            self.entitlement_places,
+        )
+        found: dict[str, BundleNeed] = {}
+        for each in (app, *self.inside):
+            if each.bundle_id:
+                found.setdefault(each.bundle_id, each)
+        return tuple(found.values())
 
     @property
     def manual(self) -> bool:
-        """Whether the project chooses profiles itself."""
+        """Whether the project chooses the app's profile itself."""
         return self.style == "Manual"

@@ -1,8 +1,12 @@
 """Asks the Mac, the files that were given and the environment for what there is to sign with."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from pipeline.apple.signing.choice import is_governed
 from pipeline.apple.signing.facts import (
+    BundleNeed,
     EnvironmentMaterial,
     GivenMaterial,
     Identities,
@@ -26,7 +30,8 @@ from pipeline.apple.signing.material import Fault, Material, pretends, read_mate
 from pipeline.apple.signing.profiles import ProvisioningProfile, read_profile
 from pipeline.apple.signing.security import read_certificates, read_identities
 from pipeline.apple.signing.trust import Anchors
-from pipeline.apple.xcode.facts import TargetEntitlements, TargetSettings
+from pipeline.apple.xcode.facts import Companion, Companions, TargetEntitlements, TargetSettings
+from pipeline.apple.xcode.facts import Kind as XcodeKind
 from pipeline.model import Declaration, Lane, Reading, UsageFault, probe
 from pipeline.ports.clock import Clock
 from pipeline.ports.files import Unreadable
@@ -138,19 +143,19 @@ def installed_profiles(
 
 @probe
 def signing_need(
-    settings: TargetSettings, entitlements: TargetEntitlements, declared: Declaration, lane: Lane
+    settings: TargetSettings,
+    entitlements: TargetEntitlements,
+    companions: Companions,
+    declared: Declaration,
+    lane: Lane,
 ) -> SigningNeed:
     """What the lane's target asks of signing; what `config/` declares stands in where the project is silent."""
-    inside = [each for each in settings.extensions if each.bundle_id]
     return SigningNeed(
         platform=lane.platform,
         team_id=settings.team_id.text or declared.team_id,
         bundle_id=settings.bundle_id.text or declared.bundle_id,
-        extension_ids=tuple(each.bundle_id.text for each in inside),
-        extension_specifiers={
-            each.bundle_id.text: each.profile_specifier.text for each in inside if each.profile_specifier
-        },
-        entitlements=entitlements.values,
+        inside=tuple(_need_of(each) for each in companions.targets if _has_need(each, lane)),
+        entitlements=_asked(entitlements),
         entitlement_places=entitlements.places,
         style=settings.code_sign_style.text or "Automatic",
         identity_name=settings.code_sign_identity.text,
@@ -158,6 +163,37 @@ def signing_need(
         profile_specifier=settings.profile_specifier.text,
         profile_at=settings.profile_specifier.location,
     )
+
+
+def _has_need(companion: Companion, lane: Lane) -> bool:
+    """Extensions, app clips and watch apps always; helpers, which only Mac apps have, for what a profile must grant."""
+    if not companion.bundle_id:
+        return False
+    asked = companion.entitlements.values
+    return companion.kind.is_signed_for_itself or (
+        companion.kind in (XcodeKind.HELPER, XcodeKind.SYSTEM_EXTENSION)
+        and any(is_governed(key, value, lane.platform) for key, value in asked.items())
+    )
+
+
+def _need_of(companion: Companion) -> BundleNeed:
+    settings = companion.settings
+    return BundleNeed(
+        bundle_id=companion.bundle_id.text,
+        team_id=settings.team_id.text,
+        style=settings.code_sign_style.text or "Automatic",
+        specifier=settings.profile_specifier.text,
+        specifier_at=settings.profile_specifier.location,
+        identity_name=settings.code_sign_identity.text,
+        identity_at=settings.code_sign_identity.location,
+        entitlements=_asked(companion.entitlements),
+        places=companion.entitlements.places,
+        unread="entitlements" in companion.unread,
+    )
+
+
+def _asked(entitlements: TargetEntitlements) -> Mapping[str, Any]:
+    return {**entitlements.values, **entitlements.prefixed}
 
 
 def _keychain(tools: Tools, clock: Clock, anchors: Anchors) -> Keychain | Reading[Keychain]:

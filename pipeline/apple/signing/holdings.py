@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import PurePath
 
 from pipeline.apple.signing.certificates import NEVER, Certificate, CertificateKind
-from pipeline.apple.signing.choice import DEVELOPMENT_KINDS, KIND_NAMES
+from pipeline.apple.signing.choice import KIND_NAMES
 from pipeline.apple.signing.facts import EnvironmentMaterial, GivenMaterial, Keychain, ProfileFolders
 from pipeline.apple.signing.identities import Authorities, paired
 from pipeline.apple.signing.material import Fault, Material
@@ -15,6 +16,8 @@ from pipeline.apple.signing.profiles import ProvisioningProfile, Seal
 from pipeline.apple.signing.trust import Anchors
 from pipeline.model import Reading
 from pipeline.values import dataclass
+
+_FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,22 @@ class Found:
     Attributes:
         problem: the code that the keychain puts behind it; empty for none.
         judged: whether it is ours to renew; what merely lies there is shown and nothing more.
+        told: whether the rules of the place itself tell of its fault.
     """
 
     material: Material
     problem: str = ""
     judged: bool = True
+    told: bool = False
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A place that a person named, and that gave nothing or could not be looked into."""
+
+    place: str
+    why: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,7 +55,7 @@ class HeldCertificate:
         trusted: whether its chain ends in an Apple root, or did on its last day; None when an issuer is missing.
         distrust: why it is not known to.
         above: the authorities above it, its issuer first.
-        successor: whether one of the same kind and team lasts longer.
+        successor: whether others of the same team last longer, for everything that it is for.
     """
 
     certificate: Certificate
@@ -72,6 +86,17 @@ class HeldProfile:
     judged: bool = True
     successor: bool = False
 
+    @property
+    def ends(self) -> datetime:
+        """Until when it is of use: its own end, or that of its last certificate, whatever comes first."""
+        last = max((each.not_after for each in self.profile.developer_certificates), default=_FOR_EVER)
+        return min(self.profile.expires, last)
+
+    @property
+    def outlasts_certificates(self) -> bool:
+        """Whether it is of no use any more before its own end."""
+        return self.ends < self.profile.expires
+
 
 @dataclass(frozen=True)
 class Holdings:
@@ -82,20 +107,26 @@ class Holdings:
         profiles: by the day on which they end.
         authorities: those that certificates in date hang on, and those that were found, by the day on which they end;
             roots are left out, they outlast everything.
+        strangers: how many certificates of authorities that are not Apple's were found; they are not shown.
         lone_keys: private keys without a certificate.
         faults: what could not be opened or read.
+        told: those of the faults of which the rules of their place tell.
         looked: where was looked.
-        unseen: where could not be looked, and why.
+        unseen: where could not be looked, and why, though nobody named it.
+        gaps: what was named, and gave nothing or could not be looked into.
         at: when (aware, UTC).
     """
 
     certificates: tuple[HeldCertificate, ...] = ()
     profiles: tuple[HeldProfile, ...] = ()
     authorities: tuple[Certificate, ...] = ()
+    strangers: int = 0
     lone_keys: tuple[Material, ...] = ()
     faults: tuple[Material, ...] = ()
+    told: tuple[Material, ...] = ()
     looked: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
     at: datetime = NEVER
 
     def __str__(self) -> str:
@@ -110,6 +141,7 @@ class Lot:
     looked: tuple[str, ...] = ()
     unseen: str = ""
     why: str = ""
+    gaps: tuple[Gap, ...] = ()
 
 
 def in_keychain(reading: Reading[Keychain]) -> Lot:
@@ -141,9 +173,24 @@ def in_folders(reading: Reading[ProfileFolders]) -> Lot:
     return Lot(tuple(found), ("profile folders",))
 
 
-def in_files(given: GivenMaterial) -> Lot:
-    """What the named files hold."""
-    return Lot(tuple(Found(each) for each in given.materials), given.named)
+def in_files(given: GivenMaterial, others: Iterable[str] = ()) -> Lot:
+    """What the named files hold. A certificate without its key may be anybody's, and is not judged.
+
+    Args:
+        given: the certificates, keys and profiles.
+        others: in which of the files something else was found that the tables show, such as signed code.
+    """
+    filled = {PurePath(each.origin.removesuffix(f"#{each.part}")) for each in given.materials}
+    filled.update(PurePath(each) for each in others)
+    filled.update([above for each in filled for above in each.parents])
+    gaps = (
+        Gap(each, "there is nothing to sign with in it", _NAME) for each in given.named if PurePath(each) not in filled
+    )
+    found = (Found(each, judged=each.certificate is None or each.keyed is not False) for each in given.materials)
+    return Lot(tuple(found), given.named, gaps=tuple(gaps))
+
+
+_NAME = "name the file or folder that holds the certificates and profiles"
 
 
 def in_environment(environment: EnvironmentMaterial) -> Lot:
@@ -157,10 +204,12 @@ def folded(lots: Iterable[Lot], anchors: Anchors, at: datetime) -> Holdings:
     every = tuple(lots)
     held = tuple(each for lot in every for each in lot.found)
     whole = paired(each.material for each in held)
-    things = [replace(each, material=material) for each, material in zip(held, whole, strict=True)]
+    things = [_found(each, material) for each, material in zip(held, whole, strict=True)]
     certificates = _certificates(things, anchors, at)
-    above = (each for one in certificates if one.certificate.not_after > at for each in one.above)
-    own = _own_authorities(whole, anchors)
+    lasting = (one for one in certificates if one.certificate.not_after > at and not one.is_forged(at))
+    above = (each for one in lasting for each in one.above)
+    every_authority = {each.certificate.sha256 for each in whole if each.certificate and each.certificate.authority}
+    own = tuple(_own_authorities(whole, anchors))
     spki = {each.certificate.public_key_sha256 for each in certificates}
     keys = {
         each.public_key_sha256 or each.origin: each
@@ -172,12 +221,20 @@ def folded(lots: Iterable[Lot], anchors: Anchors, at: datetime) -> Holdings:
         certificates=certificates,
         profiles=_profiles(things),
         authorities=tuple(sorted(authorities.values(), key=lambda each: (each.not_after, each.sha256))),
+        strangers=len(every_authority - {each.sha256 for each in own}),
         lone_keys=tuple(reversed(keys.values())),
-        faults=tuple(each for each in whole if each.fault and not each.key_only),
+        faults=tuple(each.material for each in things if each.material.fault and not each.material.key_only),
+        told=tuple(each.material for each in things if each.told),
         looked=tuple(dict.fromkeys(each for lot in every for each in lot.looked)),
         unseen=_unseen(every),
+        gaps=tuple(each for lot in every for each in lot.gaps),
         at=at,
     )
+
+
+def _found(each: Found, whole: Material) -> Found:
+    """The same with what is known since everything was put together: that of which we have the key is ours."""
+    return replace(each, material=whole, judged=each.judged or bool(whole.keyed and not each.material.keyed))
 
 
 def _unseen(lots: Iterable[Lot]) -> tuple[str, ...]:
@@ -201,15 +258,24 @@ def _certificates(found: Iterable[Found], anchors: Anchors, at: datetime) -> tup
         for certificate, same in zip(every, by_sha256.values(), strict=True)
         if certificate and certificate.kind is not CertificateKind.AUTHORITY
     ]
-    lasts: dict[tuple[str, str], datetime] = {}
+    heirs: dict[tuple[str, str], list[Certificate]] = {}
     for one in held:
-        if one.keyed is not False and not one.problem:
-            family = _family(one.certificate)
-            lasts[family] = max(lasts.get(family, NEVER), one.certificate.not_after)
+        if one.keyed is not False and not one.problem and one.trusted:
+            for use in _uses(one.certificate):
+                heirs.setdefault(use, []).append(one.certificate)
     told = (
-        replace(one, successor=lasts.get(_family(one.certificate), NEVER) > one.certificate.not_after) for one in held
+        replace(
+            one, successor=all(_replaced(one.certificate, heirs.get(use, ()), at) for use in _uses(one.certificate))
+        )
+        for one in held
     )
     return tuple(sorted(told, key=lambda one: (one.certificate.not_after, one.certificate.sha256)))
+
+
+def _replaced(certificate: Certificate, heirs: Iterable[Certificate], at: datetime) -> bool:
+    """Whether one of the others lasts longer, and has begun by now or by the end of the certificate."""
+    end = certificate.not_after
+    return any(each.not_after > end and each.not_before <= max(end, at) for each in heirs)
 
 
 def _own_authorities(materials: Iterable[Material], anchors: Anchors) -> Iterator[Certificate]:
@@ -238,19 +304,16 @@ def _certificate(
     )
 
 
-_DISTRIBUTION_KINDS = frozenset(
-    {CertificateKind.APPLE_DISTRIBUTION, CertificateKind.IOS_DISTRIBUTION, CertificateKind.MAC_APP_DISTRIBUTION}
-)
+_KINDS_IN_ONE = {
+    CertificateKind.APPLE_DISTRIBUTION: (CertificateKind.IOS_DISTRIBUTION, CertificateKind.MAC_APP_DISTRIBUTION),
+    CertificateKind.APPLE_DEVELOPMENT: (CertificateKind.IOS_DEVELOPMENT, CertificateKind.MAC_DEVELOPMENT),
+}
+"""“Apple Distribution” signs for all platforms and took the place of two kinds, and so for development."""
 
 
-def _family(certificate: Certificate) -> tuple[str, str]:
-    """What can take whose place: “Apple Distribution” took that of the two kinds before it, and so for development."""
-    kind = str(certificate.kind)
-    if certificate.kind in _DISTRIBUTION_KINDS:
-        kind = "distribution"
-    elif certificate.kind in DEVELOPMENT_KINDS:
-        kind = "development"
-    return kind, certificate.team_id
+def _uses(certificate: Certificate) -> tuple[tuple[str, str], ...]:
+    """What it is for: every kind whose place it can take, with the team."""
+    return tuple((kind, certificate.team_id) for kind in _KINDS_IN_ONE.get(certificate.kind, (certificate.kind,)))
 
 
 def _profiles(found: Iterable[Found]) -> tuple[HeldProfile, ...]:
@@ -270,12 +333,12 @@ def _profiles(found: Iterable[Found]) -> tuple[HeldProfile, ...]:
     lasts: dict[tuple[str, ...], datetime] = {}
     for one in held:
         for purpose in _purposes(one.profile) if one.profile.seal in (Seal.APPLE, Seal.UNKNOWN) else ():
-            lasts[purpose] = max(lasts.get(purpose, NEVER), one.profile.expires)
+            lasts[purpose] = max(lasts.get(purpose, NEVER), one.ends)
     told = (
-        replace(one, successor=any(lasts.get(each, NEVER) > one.profile.expires for each in _purposes(one.profile)))
+        replace(one, successor=any(lasts.get(each, NEVER) > one.ends for each in _purposes(one.profile)))
         for one in held
     )
-    return tuple(sorted(told, key=lambda one: (one.profile.expires, one.profile.name, one.profile.uuid)))
+    return tuple(sorted(told, key=lambda one: (one.ends, one.profile.name, one.profile.uuid)))
 
 
 def _purposes(profile: ProvisioningProfile) -> tuple[tuple[str, ...], ...]:

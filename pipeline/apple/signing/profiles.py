@@ -249,6 +249,8 @@ def _seal(message: SignedMessage, anchors: Anchors, created: datetime) -> tuple[
         return Seal.DOCTORED, signature.why, ""
     if signature.intact is None or signature.bare:
         return Seal.UNKNOWN, signature.why or "it has no signed attributes; Apple's has", ""
+    if signature.odd:
+        return Seal.UNKNOWN, signature.odd, ""
     chain = walk(signature.certificate, message.certificates, anchors, signature.signed_at or created)
     signer = chain.certificates[0]
     name = signer.subject_name

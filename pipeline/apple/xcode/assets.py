@@ -13,8 +13,10 @@ from pipeline.apple.xcode.facts import IconImage
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _CHUNKS_LIMIT = 4096
-_EDGE_ROWS = 8
-_WIDTH_LIMIT = 4096
+_SIDE_LIMIT = 4096
+_PIECE = 1 << 20
+_CHANNELS = {4: 2, 6: 4}
+"""Channels of the colour types that have an alpha channel (PNG specification, 11.2.2)."""
 
 
 class BrokenCatalog(ValueError):  # reads as what happened
@@ -87,8 +89,8 @@ def with_png(image: IconImage, data: bytes) -> IconImage:
         return replace(image, exists=True, flaw="a PNG without a header: it is truncated")
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     colour = data[25]
-    alpha = colour in (4, 6) or _has_transparency_chunk(data)
-    clear = alpha and colour in (4, 6) and _edge_is_clear(data, width, channels=2 if colour == 4 else 4)
+    alpha = colour in _CHANNELS or _has_transparency_chunk(data)
+    clear = alpha and colour in _CHANNELS and _is_clear(data, width, height, _CHANNELS[colour])
     return replace(image, exists=True, width=width, height=height, alpha=alpha, clear=clear)
 
 
@@ -110,49 +112,56 @@ def _has_transparency_chunk(data: bytes) -> bool:
     return False
 
 
-def _edge_is_clear(data: bytes, width: int, channels: int) -> bool:
-    """Whether a pixel of the first rows is not opaque: rounded corners and margins show there.
+def _is_clear(data: bytes, width: int, height: int, channels: int) -> bool:
+    """Whether any pixel is not opaque.
 
-    Reads 8-bit images that are not interlaced; of any other nothing is claimed.
+    Filtering mixes a byte with the same channel of its neighbours alone, so of a row whose neighbours are opaque it is
+    known what its alpha bytes have to be (PNG specification, 9.2): they are compared, not computed. Of interlaced
+    images nothing is claimed.
     """
-    if data[24] != 8 or data[28] or not 0 < width <= _WIDTH_LIMIT:
-        return False
     import zlib
 
-    stride = width * channels
+    depth = data[24] // 8
+    if depth not in (1, 2) or data[28] or not 0 < width <= _SIDE_LIMIT or not 0 < height <= _SIDE_LIMIT:
+        return False
+    step = channels * depth
+    stride = width * step + 1
     reader = zlib.decompressobj()
-    raw = bytearray()
+    held, row = b"", 0
     try:
         for kind, body in _chunks(data):
-            if kind == b"IDAT":
-                raw += reader.decompress(body, _EDGE_ROWS * (stride + 1) - len(raw))
-            if len(raw) >= _EDGE_ROWS * (stride + 1):
-                break
+            left = body if kind == b"IDAT" else b""
+            while left and row < height:
+                held += reader.decompress(left, _PIECE)
+                left = reader.unconsumed_tail
+                whole = len(held) // stride
+                for start in range(0, whole * stride, stride):
+                    if not _is_opaque(held, start, stride, step, depth, first=row == 0):
+                        return True
+                    row += 1
+                held = held[whole * stride :]
     except zlib.error:
         return False
-    above = bytes(stride)
-    for row in range(len(raw) // (stride + 1)):
-        start = row * (stride + 1)
-        line = _unfiltered(raw[start], raw[start + 1 : start + 1 + stride], above, channels)
-        if any(value != 255 for value in line[channels - 1 :: channels]):
-            return True
-        above = bytes(line)
     return False
 
 
-def _unfiltered(kind: int, line: bytearray, above: bytes, channels: int) -> bytearray:
-    """One row as it was before filtering (PNG specification, 9.2)."""
-    for i in range(len(line)):
-        left = line[i - channels] if i >= channels else 0
-        up, corner = above[i], above[i - channels] if i >= channels else 0
-        if kind == 1:
-            line[i] = (line[i] + left) & 255
-        elif kind == 2:
-            line[i] = (line[i] + up) & 255
-        elif kind == 3:
-            line[i] = (line[i] + (left + up) // 2) & 255
-        elif kind == 4:
-            guess = left + up - corner
-            distances = (abs(guess - left), abs(guess - up), abs(guess - corner))
-            line[i] = (line[i] + (left, up, corner)[distances.index(min(distances))]) & 255
-    return line
+def _is_opaque(rows: bytes, start: int, stride: int, step: int, depth: int, *, first: bool) -> bool:
+    """Whether the row at `start` is opaque, all rows before it being so."""
+    kind = rows[start]
+    count = (stride - 1) // step
+    if kind not in _OPAQUE:
+        return True
+    head, rest = _OPAQUE[kind][1 if first else 0]
+    wanted = bytes((head,)) + bytes((rest,)) * (count - 1)
+    end = start + stride
+    return all(rows[start + 1 + step - 1 - octet : end : step] == wanted for octet in range(depth))
+
+
+_OPAQUE = {
+    0: ((255, 255), (255, 255)),
+    1: ((255, 0), (255, 0)),
+    2: ((0, 0), (255, 255)),
+    3: ((128, 0), (255, 128)),
+    4: ((0, 0), (255, 0)),
+}
+"""By filter: the first alpha byte of an opaque row and the others, below an opaque row; then those of the top row."""

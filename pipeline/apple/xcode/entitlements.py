@@ -13,6 +13,7 @@ from pipeline.apple.xcode.plists import Plist
 from pipeline.apple.xcode.settings import Settings
 from pipeline.model import Location
 
+PREFIX = "AppIdentifierPrefix"
 SANDBOX = "com.apple.security.app-sandbox"
 
 _INJECTED = {
@@ -50,17 +51,28 @@ def effective(source: Plist | None, path: str, settings: Settings) -> TargetEnti
     undefined: list[Undefined] = []
     values: dict[str, Any] = {}
     where: dict[str, Location] = {}
+    prefixed: dict[str, Any] = {}
     injected: list[str] = []
     if source is not None and isinstance(source.value, dict):
         values = expanded(source, path, settings, undefined)
         where = places(source, path)
+        prefixed = _prefixed(source, path, settings, values)
     if settings.context.sdk == "macosx":
         for setting, key in _added(settings):
             injected.append(key)
             values[key] = True
             if key not in where and (place := place_of(settings.get(setting))):
                 where[key] = place
-    return TargetEntitlements(values, where, path if source is not None else "", tuple(injected), tuple(undefined))
+    named = path if source is not None else ""
+    return TargetEntitlements(values, where, named, tuple(injected), tuple(undefined), prefixed)
+
+
+def _prefixed(source: Plist, path: str, settings: Settings, values: dict[str, Any]) -> dict[str, Any]:
+    """The values in which the prefix takes part, unless the project decides itself what it is."""
+    if settings.get(PREFIX).given:
+        return {}
+    found = expanded(source, path, settings.with_value(PREFIX, f"$$({PREFIX})"), [])
+    return {key: value for key, value in found.items() if value != values[key]}
 
 
 def _added(settings: Settings) -> list[tuple[str, str]]:

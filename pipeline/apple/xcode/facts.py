@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from enum import StrEnum
 from typing import Any
 
 from pipeline.model import Location
@@ -34,13 +35,15 @@ class Problem:
 
     `kind` is one of unreadable, duplicate, missing-base, missing-pods, syntax.
 
-    `missing` is the path of the configuration file that is not here.
+    `missing` is the path of the configuration file that is not here. `target` is the embedded target it concerns; ""
+    for the lane's own.
     """
 
     kind: str
     text: str
     location: Location | None = None
     missing: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,14 @@ class Extension:
 
 @dataclass(frozen=True)
 class TargetSettings:
-    """The build settings of the lane's target, in its configuration, for its device SDK.
+    """The build settings of a target, in the lane's configuration, for its device SDK.
 
-    `infoplist_file` and `entitlements_file` hold paths relative to the app's root. `bundle_ids` and `team_ids` pair
-    each configuration's name with its value. `infoplist_keys` are the INFOPLIST_KEY_ settings that are assigned.
+    `infoplist_file` and `entitlements_file` hold paths relative to the app's root. `bundle_ids` pairs each
+    configuration's name with its value. `infoplist_keys` are the INFOPLIST_KEY_ settings that are assigned.
+    `architectures` and `excluded_architectures` are ARCHS and EXCLUDED_ARCHS, `embeds_swift` is
+    ALWAYS_EMBED_SWIFT_STANDARD_LIBRARIES, `all_icons` ASSETCATALOG_COMPILER_INCLUDE_ALL_APPICON_ASSETS. `place` is
+    where the project file defines the target.
+    `bundle_ids`, `shadowed` and `extensions` are those of the lane's own target; they are empty for an embedded one.
     """
 
     bundle_id: Value = Value()
@@ -97,6 +104,12 @@ class TargetSettings:
     shadowed: tuple[Shadowed, ...] = ()
     infoplist_keys: tuple[tuple[str, Value], ...] = ()
     extensions: tuple[Extension, ...] = ()
+    architectures: Value = Value()
+    excluded_architectures: Value = Value()
+    embeds_swift: Value = Value()
+    alternate_icons: Value = Value()
+    all_icons: bool = False
+    place: Location | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +156,8 @@ class TargetInfo:
 class TargetEntitlements:
     """The entitlements that the project asks for; profile and signing decide what is granted.
 
-    `injected` names keys that no file holds and that build settings add.
+    `injected` names keys that no file holds and that build settings add. `prefixed` holds those of the values that use
+    `$(AppIdentifierPrefix)`, with it left as it is: the prefix is the profile's to say, and seldom not the team.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -151,6 +165,7 @@ class TargetEntitlements:
     path: str = ""
     injected: tuple[str, ...] = ()
     undefined: tuple[Undefined, ...] = ()
+    prefixed: Mapping[str, Any] = field(default_factory=dict)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """The strings of a list value; a lone string counts as a list of one."""
@@ -180,7 +195,7 @@ class IconImage:
     """One entry of an icon set. `width`, `height` are in pixels, 0 when the file cannot be read.
 
     `pointer` says that the checkout holds a Git LFS pointer in place of the picture.
-    `alpha` says that there is an alpha channel, `clear` that a pixel near the edge is in fact not opaque.
+    `alpha` says that there is an alpha channel, `clear` that a pixel is in fact not opaque.
     """
 
     idiom: str
@@ -208,10 +223,20 @@ class IconImage:
 
 
 @dataclass(frozen=True)
+class LooseIcon:
+    """A file that CFBundleIcons names, without scale and ending. `exists` is False when no file bears that name."""
+
+    name: str
+    location: Location | None = None
+    exists: bool = True
+
+
+@dataclass(frozen=True)
 class AppIcon:
     """The app icon's source. `path` is its Contents.json or its .icon; `catalogs` is where it was looked for.
 
-    `absent` are catalogs of the target of which nothing is in the checkout.
+    `kind` is icon, appiconset, solidimagestack or brandassets. `absent` are catalogs of the target of which nothing is
+    in the checkout. `alternates` are the icons that the app may change to, as its settings name them.
     """
 
     name: str = ""
@@ -221,6 +246,8 @@ class AppIcon:
     flaw: str = ""
     catalogs: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    alternates: tuple[AppIcon, ...] = ()
+    loose: tuple[LooseIcon, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -241,6 +268,93 @@ class PrivacyManifest:
     strays: tuple[str, ...] = ()
 
 
+class Kind(StrEnum):
+    """What travels inside an app."""
+
+    EXTENSION = "app extension"
+    WATCH_APP = "watch app"
+    WATCH_EXTENSION = "watch extension"
+    APP_CLIP = "app clip"
+    HELPER = "helper app"
+    TOOL = "tool"
+    SERVICE = "XPC service"
+    SYSTEM_EXTENSION = "system extension"
+    FRAMEWORK = "framework"
+
+    @property
+    def is_program(self) -> bool:
+        """Whether it runs as a process of its own, and so has entitlements of its own."""
+        return self is not Kind.FRAMEWORK
+
+    @property
+    def is_signed_for_itself(self) -> bool:
+        """Whether it needs a profile of its own wherever the app needs one."""
+        return self in (Kind.EXTENSION, Kind.WATCH_APP, Kind.WATCH_EXTENSION, Kind.APP_CLIP)
+
+
+@dataclass(frozen=True)
+class Enclosed:
+    """A thing that a phase of a target puts into its product. `folder` is "Frameworks" and the like."""
+
+    name: str
+    folder: str = ""
+    location: Location | None = None
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A target whose product travels inside the app: an extension, an app clip, a watch app, a helper, a framework.
+
+    Attributes:
+        within: the target whose product carries it.
+        sdk: what it is built for; watchos for a watch app inside an iOS app.
+        info: its Info.plist, as the build will hold it; empty where `unread` names "Info.plist".
+        entitlements: what it asks for; empty where `unread` names "entitlements".
+        unread: which of the two are there and could not be read, or are not there.
+        enclosed: frameworks and libraries that its own phases put into it.
+    """
+
+    target: str = ""
+    kind: Kind = Kind.EXTENSION
+    within: str = ""
+    sdk: str = ""
+    settings: TargetSettings = TargetSettings()
+    info: TargetInfo = TargetInfo()
+    entitlements: TargetEntitlements = TargetEntitlements()
+    unread: tuple[str, ...] = ()
+    icon: AppIcon = AppIcon()
+    manifest: PrivacyManifest = PrivacyManifest()
+    enclosed: tuple[Enclosed, ...] = ()
+
+    @property
+    def bundle_id(self) -> Value:
+        """The bundle identifier, as the Info.plist will say."""
+        text = self.info.text("CFBundleIdentifier")
+        return Value(text, self.info.place("CFBundleIdentifier")) if text else self.settings.bundle_id
+
+
+@dataclass(frozen=True)
+class ResourceBundle:
+    """A bundle of resources, without a program of its own, that a target of the project makes and the app carries."""
+
+    target: str
+    info: TargetInfo = TargetInfo()
+
+
+@dataclass(frozen=True)
+class Companions:
+    """Everything that travels inside the app, outer bundles first, and what the app's own phases put into it.
+
+    `libraries` are libraries and object files among the resources of the app or of what it carries, `development` what
+    serves nobody but developers.
+    """
+
+    targets: tuple[Companion, ...] = ()
+    bundles: tuple[ResourceBundle, ...] = ()
+    libraries: tuple[Enclosed, ...] = ()
+    development: tuple[Enclosed, ...] = ()
+
+
 @dataclass(frozen=True)
 class ProjectProblems:
     """What could not be read, or only in part, on the way to the lane's facts."""
@@ -259,6 +373,7 @@ class SurveyedTarget:
     bundle_id: Value
     team_id: Value
     rehearsed: bool = False
+    version: Value = Value()
 
 
 @dataclass(frozen=True)
@@ -283,9 +398,10 @@ class Unrehearsed:
 
 @dataclass(frozen=True)
 class ProjectSurvey:
-    """Everything that has to agree across the projects of one app."""
+    """Everything that has to agree across the projects of one app. `unused` are property lists of no target."""
 
     targets: tuple[SurveyedTarget, ...] = ()
     containers: tuple[SurveyedContainer, ...] = ()
     unrehearsed: tuple[Unrehearsed, ...] = ()
     problems: tuple[Problem, ...] = ()
+    unused: tuple[str, ...] = ()

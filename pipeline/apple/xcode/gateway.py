@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.apple.xcode import observation
+from pipeline.apple.xcode import companions, icons, manifests, observation, surveys
 from pipeline.apple.xcode.actions import ArchiveApp, ExportApp
 from pipeline.apple.xcode.discovery import WORKSPACES
 from pipeline.apple.xcode.facts import (
     AppIcon,
+    Companions,
     PrivacyManifest,
     ProjectProblems,
     ProjectSurvey,
@@ -19,7 +20,9 @@ from pipeline.apple.xcode.facts import (
     TargetInfo,
     TargetSettings,
 )
-from pipeline.apple.xcode.observation import UNREADABLE, Sight
+from pipeline.apple.xcode.resolved import ResolvedSettings, SettingsQuery
+from pipeline.apple.xcode.resolved import resolved_settings as resolve
+from pipeline.apple.xcode.sight import UNREADABLE, Sight
 from pipeline.apple.xcode.transcript import complaints
 from pipeline.model import AppleFailure, Declaration, Lane, Platform, Reading, performer, probe
 from pipeline.ports.files import Files
@@ -37,6 +40,8 @@ _UNFINISHED = "unfinished"
 
 
 def _seen(files: Files, lane: Lane, declared: Declaration, fact: type[F], observe: Callable[[Sight], F]) -> Reading[F]:
+    if not lane.project:
+        return Reading.unknown(fact, "no project was given")
     try:
         return Reading.of(observe(Sight(WORKSPACES.of(files), lane, declared.team_id)), files.source)
     except UNREADABLE as fault:
@@ -64,13 +69,19 @@ def entitlements_of_target(files: Files, lane: Lane, declared: Declaration) -> R
 @probe(lasting=True)
 def icon_of_app(files: Files, lane: Lane, declared: Declaration) -> Reading[AppIcon]:
     """The lane's app icon."""
-    return _seen(files, lane, declared, AppIcon, observation.app_icon)
+    return _seen(files, lane, declared, AppIcon, icons.app_icon)
 
 
 @probe(lasting=True)
 def privacy_manifest_of_target(files: Files, lane: Lane, declared: Declaration) -> Reading[PrivacyManifest]:
     """The lane's privacy manifest."""
-    return _seen(files, lane, declared, PrivacyManifest, observation.privacy_manifest)
+    return _seen(files, lane, declared, PrivacyManifest, manifests.privacy_manifest)
+
+
+@probe(lasting=True)
+def companions_of_target(files: Files, lane: Lane, declared: Declaration) -> Reading[Companions]:
+    """What travels inside the lane's app."""
+    return _seen(files, lane, declared, Companions, companions.companions)
 
 
 @probe(lasting=True)
@@ -79,10 +90,18 @@ def problems_of_project(files: Files, lane: Lane, declared: Declaration) -> Read
     return _seen(files, lane, declared, ProjectProblems, observation.problems)
 
 
+@probe(lasting=True)
+def resolved_settings(
+    files: Files, lane: Lane, declared: Declaration, query: SettingsQuery
+) -> Reading[ResolvedSettings]:
+    """The settings that were asked for, and where each was decided."""
+    return _seen(files, lane, declared, ResolvedSettings, lambda sight: resolve(sight, query))
+
+
 @probe(lasting=True, scope="APP")
 def survey_of_projects(files: Files) -> ProjectSurvey:
     """All projects of the app."""
-    return observation.survey(WORKSPACES.of(files), WORKSPACES.discovery(files))
+    return surveys.survey(WORKSPACES.of(files), WORKSPACES.discovery(files))
 
 
 _DESTINATIONS = {
@@ -224,10 +243,12 @@ def _succeeded(done: Completed, what: str) -> None:
     if done.returncode == 127:
         raise AppleFailure(what, why="xcodebuild was not found", remedy="install Xcode and select it with xcode-select")
     if done.returncode:
+        from pipeline.apple.rejections.matching import advice
+
         said = complaints(f"{done.stdout}\n{done.stderr}")
         raise AppleFailure(
             what,
             why="; ".join(said) or f"xcodebuild left with status {done.returncode} and named no error",
-            remedy="mend what xcodebuild names",
+            remedy=advice("\n".join(said)) or "mend what xcodebuild names",
             code=str(done.returncode),
         )

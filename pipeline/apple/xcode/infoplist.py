@@ -60,6 +60,15 @@ LISTS = frozenset(_LISTS.split())
 KNOWN = FLAGS | LISTS | frozenset(_TEXTS.split())
 """The names that may follow INFOPLIST_KEY_; any other has no effect."""
 
+DESCRIPTIONS = frozenset(name for name in _TEXTS.split() if name.endswith("UsageDescription")) | {
+    "NSAlarmKitUsageDescription",
+    "NSAudioCaptureUsageDescription",
+    "NSCrossWebsiteTrackingUsageDescription",
+    "NSEnterpriseMCAMUsageDescription",
+    "NSScreenCaptureUsageDescription",
+}
+"""Purpose strings: those that settings can write, and those that only a file can."""
+
 _MADE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "UILaunchScreen_Generation": ("UILaunchScreen", {}),
     "UIApplicationSceneManifest_Generation": (

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from typing import Any
 
+MOST_DOUBLED = 100
 DEPTH_LIMIT = 128
 """Real projects nest less than ten deep."""
 
@@ -41,11 +42,12 @@ class BrokenList(ValueError):  # reads as what happened
 class Lines:
     """Turns offsets into line numbers, without counting before somebody asks."""
 
-    __slots__ = ("_breaks", "_text")
+    __slots__ = ("_breaks", "_text", "doubled")
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._breaks: list[int] | None = None
+        self.doubled: list[tuple[str, int]] = []
 
     def at(self, offset: int) -> int:
         """The line, from 1, that holds the character at `offset`."""
@@ -55,7 +57,10 @@ class Lines:
 
 
 class Table(dict[str, Any]):
-    """A dictionary that knows the line of each of its keys. Values are str, bytes, list or Table."""
+    """A dictionary that knows the line of each of its keys. Values are str, bytes, list or Table.
+
+    A key that is given twice has its last value, as CoreFoundation has it; `Lines.doubled` remembers the places.
+    """
 
     __slots__ = ("index", "places")
 
@@ -106,14 +111,14 @@ def parse(data: bytes) -> Table:
         raise BrokenList("unresolved merge conflict", text.count("\n", 0, conflict.start()) + 1)
     if re.match(r'\s*+\{\s*+"(?:[^"\\]|\\.)*+"\s*+:', text):
         return _parse_json(text)
-    root = parse_value(text)
+    root = parse_value(text, doubled=True)
     if not isinstance(root, Table):
         raise BrokenList("a dictionary is expected at the top", 1)
     return root
 
 
-def parse_value(text: str) -> Any:
-    """Any OpenStep value: str, bytes, list or Table.
+def parse_value(text: str, *, doubled: bool = False) -> Any:
+    """Any OpenStep value: str, bytes, list or Table. `doubled` says that keys may be given twice.
 
     Raises:
         BrokenList: with the line where reading stopped.
@@ -126,6 +131,9 @@ def parse_value(text: str) -> Any:
     if opener in ("{", "("):
         root = Table(index) if opener == "{" else []
         position = _fill(text, position + 1, root, index)
+        if index.doubled and not doubled:
+            key, offset = index.doubled[0]
+            raise BrokenList(f"the key {key!r} occurs twice in one dictionary", index.at(offset))
     else:
         scalar = _SCALAR_ALONE.match(text, position)
         if scalar is None:
@@ -151,8 +159,8 @@ def _fill(text: str, position: int, root: Any, index: Lines) -> int:  # noqa: C9
             position = match.end()
             if closer is None:
                 key = _plain(key)
-                if key in holder:
-                    raise BrokenList(f"the key {key!r} occurs twice in one dictionary", index.at(match.start(1)))
+                if key in holder and len(index.doubled) < MOST_DOUBLED:
+                    index.doubled.append((key, match.start(1)))
                 holder.places[key] = match.start(1)
                 if scalar is not None or bare is not None:
                     holder[key] = _plain(scalar) if scalar is not None else key

@@ -10,8 +10,14 @@ from pipeline.apple.xcode.pbxproj import BrokenList, Table
 from pipeline.values import dataclass
 
 APPLICATION = "com.apple.product-type.application"
+PREFIX = "com.apple.product-type."
+WATCH_CONTAINER = "com.apple.product-type.application.watchapp2-container"
+MESSAGES_CONTAINER = "com.apple.product-type.application.messages"
 EMBEDDED = (
     "com.apple.product-type.app-extension",
+    "com.apple.product-type.app-extension.intents-service",
+    "com.apple.product-type.app-extension.messages",
+    "com.apple.product-type.app-extension.messages-sticker-pack",
     "com.apple.product-type.extensionkit-extension",
     "com.apple.product-type.watchkit2-extension",
     "com.apple.product-type.application.watchapp2",
@@ -20,8 +26,26 @@ EMBEDDED = (
     "com.apple.product-type.messages-extension",
 )
 """Product types that travel inside an application and must bear its version."""
+PROGRAMS = (
+    "com.apple.product-type.application",
+    "com.apple.product-type.tool",
+    "com.apple.product-type.xpc-service",
+    "com.apple.product-type.system-extension",
+    "com.apple.product-type.driver-extension",
+)
+"""Product types that an application may carry as programs of their own."""
+FRAMEWORK = "com.apple.product-type.framework"
+RESOURCE_BUNDLE = "com.apple.product-type.bundle"
 
 _GROUP_DEPTH = 64
+_MEMBERS_LIMIT = 200_000
+"""Members of one target that are looked at; the largest real ones have a few thousand."""
+_FILTERS = {"iphoneos": "ios", "macosx": "macos", "appletvos": "tvos", "watchos": "watchos", "xros": "xros"}
+"""What platform filters call the SDKs (swift-build, SWBCore/PlatformFilter.swift)."""
+FRAMEWORKS = "10"
+"""dstSubfolderSpec of the folder for frameworks: Xcode's names for folders are numbers."""
+_FOLDERS = {"Frameworks": FRAMEWORKS, "PlugIns": "13", "Executables": "6", "Resources": "7", "Wrapper": "1"}
+"""Newer projects name the folder (dstSubfolder) instead."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +80,23 @@ class Target:
         return next((found for found in self.configurations if found.name == name), None)
 
 
+@dataclass(frozen=True)
+class Copied:
+    """One thing that a copy phase puts into a target's product.
+
+    `made_by` is the identifier of the target of this project that makes it. Where another project makes it, `container`
+    is that project's path and `remote` the identifier of the product there. `folder` is Xcode's number for the folder.
+    """
+
+    name: str
+    folder: str
+    subfolder: str = ""
+    made_by: str = ""
+    container: str = ""
+    remote: str = ""
+    line: int | None = None
+
+
 class Project:
     """A parsed project file. Paths are relative to the app's root.
 
@@ -74,10 +115,40 @@ class Project:
         self.name = posixpath.splitext(posixpath.basename(path))[0]
         self.folder = posixpath.normpath(posixpath.join(posixpath.dirname(path), self._root.text("projectDirPath")))
         self.region = self._root.text("developmentRegion") or "en"
+        self._resources: dict[tuple[str, str], tuple[tuple[str, int | None], ...]] = {}
 
     def line(self, identifier: str) -> int | None:
         """Where an object is defined."""
         return self._objects.line(identifier)
+
+    @cached_property
+    def doubled(self) -> tuple[tuple[str, int], ...]:
+        """Keys that a dictionary of the file has twice, of which the last one counts, and their lines."""
+        index = self._objects.index
+        return tuple((key, index.at(offset)) for key, offset in index.doubled) if index else ()
+
+    @cached_property
+    def flaws(self) -> tuple[tuple[str, int | None], ...]:
+        """References without which a target cannot be built, and that lead nowhere; and their lines."""
+        found = []
+        holders = [("the project", self._root)]
+        for identifier in self._root.texts("targets"):
+            table = self._objects.table(identifier)
+            if not table.text("isa").endswith("Target"):
+                found.append((f"the project lists {identifier}, which is no target here", self._root.line("targets")))
+                continue
+            holders.append((f"the target {table.text('name')}", table))
+        for name, table in holders:
+            line, listed = table.line("buildConfigurationList"), table.text("buildConfigurationList")
+            held = self._objects.table(listed)
+            if held.text("isa") != "XCConfigurationList":
+                found.append((f"{name} names {listed or 'no list'}, which is no list of configurations", line))
+            found += [
+                (f"a list of {name} holds {each}, which is no configuration", held.line("buildConfigurations"))
+                for each in held.texts("buildConfigurations")
+                if self._objects.table(each).text("isa") != "XCBuildConfiguration"
+            ]
+        return tuple(found)
 
     @cached_property
     def configurations(self) -> tuple[Configuration, ...]:
@@ -116,7 +187,7 @@ class Project:
     @cached_property
     def carried(self) -> frozenset[str]:
         """Identifiers of the targets that serve another app: login items, helpers, watch apps."""
-        needed = {found for app in self.applications for found in self._dependencies(app)}
+        needed = {found.identifier for app in self.applications for found in self.dependencies(app)}
         copied = {
             self._objects.table(build_file).text("fileRef")
             for target in self.targets
@@ -124,11 +195,6 @@ class Project:
             for build_file in phase.texts("files")
         } - {""}
         return frozenset(t.identifier for t in self.targets if t.identifier in needed or self._product(t) in copied)
-
-    def _dependencies(self, target: Target) -> Iterator[str]:
-        for identifier in self._objects.table(target.identifier).texts("dependencies"):
-            table = self._objects.table(identifier)
-            yield table.text("target") or self._objects.table(table.text("targetProxy")).text("remoteGlobalIDString")
 
     def _product(self, target: Target) -> str:
         return self._objects.table(target.identifier).text("productReference")
@@ -146,27 +212,80 @@ class Project:
         """The target of that name."""
         return next((target for target in self.targets if target.name == name), None)
 
-    def embedded_in(self, target: Target) -> tuple[Target, ...]:
-        """The extensions, app clips and watch apps that the target's product carries."""
-        named = {found.identifier: found for found in self.targets}
-        products = {self._product(target): target for target in self.targets}
-        found: dict[str, Target] = {}
-        for identifier in self._dependencies(target):
-            dependency = named.get(identifier)
-            if dependency and dependency.product_type in EMBEDDED:
-                found[dependency.identifier] = dependency
+    def target_of(self, identifier: str) -> Target | None:
+        """The target with that identifier, or the one that makes the product with that identifier."""
+        return self._by_identifier.get(identifier)
+
+    @cached_property
+    def _by_identifier(self) -> dict[str, Target]:
+        products = {product: target for target in self.targets if (product := self._product(target))}
+        return {**products, **{target.identifier: target for target in self.targets}}
+
+    def copied(self, target: Target, sdk: str = "") -> tuple[Copied, ...]:
+        """What the target's copy phases put into its product when it is built for an SDK ("" for all)."""
+        found = []
         for phase in self._phases(target, "PBXCopyFilesBuildPhase"):
-            for build_file in phase.texts("files"):
-                product = products.get(self._objects.table(build_file).text("fileRef"))
-                if product and product.product_type in EMBEDDED:
-                    found[product.identifier] = product
-        return tuple(found.values())
+            for identifier in phase.texts("files"):
+                build_file = self._objects.table(identifier)
+                if _is_for(build_file, sdk):
+                    line = self._objects.line(identifier)
+                    folder = phase.text("dstSubfolderSpec") or _FOLDERS.get(phase.text("dstSubfolder"), "")
+                    inner = phase.text("dstPath")
+                    found.append(self._copied(build_file, folder, inner, line))
+        return tuple(found)
 
-    def resources(self, target: Target) -> tuple[str, ...]:
+    def _copied(self, build_file: Table, folder: str, subfolder: str, line: int | None) -> Copied:
+        identifier = build_file.text("fileRef")
+        reference = self._objects.table(identifier)
+        name = posixpath.basename(reference.text("path")) or reference.text("name")
+        if not reference and (product := self._objects.table(build_file.text("productRef"))):
+            name = product.text("productName")
+        maker = self._by_identifier.get(identifier)
+        if reference.text("isa") != "PBXReferenceProxy":
+            return Copied(name, folder, subfolder, maker.identifier if maker else "", line=line)
+        proxy = self._objects.table(reference.text("remoteRef"))
+        container, remote = self.path_of(proxy.text("containerPortal")), proxy.text("remoteGlobalIDString")
+        return Copied(name, folder, subfolder, "", container, remote, line)
+
+    def dependencies(self, target: Target, sdk: str = "") -> tuple[Target, ...]:
+        """The targets of this project that are built before the target."""
+        found = []
+        for identifier in self._objects.table(target.identifier).texts("dependencies"):
+            table = self._objects.table(identifier)
+            named = table.text("target") or self._objects.table(table.text("targetProxy")).text("remoteGlobalIDString")
+            dependency = self._by_identifier.get(named)
+            if dependency and _is_for(table, sdk):
+                found.append(dependency)
+        return tuple(found)
+
+    def resources(self, target: Target, sdk: str = "") -> tuple[str, ...]:
         """Paths of the files and folders that the target copies as resources, by reference."""
-        return self._members(target, "PBXResourcesBuildPhase")
+        return tuple(dict.fromkeys(path for path, _ in self.placed_resources(target, sdk)))
 
-    def synchronized(self, target: Target) -> tuple[tuple[str, frozenset[str]], ...]:
+    def placed_resources(self, target: Target, sdk: str = "") -> tuple[tuple[str, int | None], ...]:
+        """Paths of the resources, each with the line of its membership."""
+        key = (target.identifier, sdk)
+        if key not in self._resources:
+            self._resources[key] = self._members(target, "PBXResourcesBuildPhase", sdk)
+        return self._resources[key]
+
+    def bundled(self, target: Target, sdk: str = "") -> tuple[Target, ...]:
+        """The targets whose products the target has among its resources."""
+        files = (
+            self._objects.table(identifier)
+            for phase in self._phases(target, "PBXResourcesBuildPhase")
+            for identifier in phase.texts("files")
+        )
+        makers = (self._by_identifier.get(each.text("fileRef")) for each in files if _is_for(each, sdk))
+        return tuple(maker for maker in makers if maker)
+
+    def compiles(self, target: Target) -> bool:
+        """Whether the target has sources, so that its product holds a program. Folders may hold some without a name."""
+        phases = self._phases(target, "PBXSourcesBuildPhase")
+        synchronized = self._objects.table(target.identifier).texts("fileSystemSynchronizedGroups")
+        return bool(synchronized) or any(phase.texts("files") for phase in phases)
+
+    def synchronized(self, target: Target, sdk: str = "") -> tuple[tuple[str, frozenset[str]], ...]:
         """Folders whose files are members without being named (Xcode 16), each with the paths that are left out."""
         found = []
         for identifier in self._objects.table(target.identifier).texts("fileSystemSynchronizedGroups"):
@@ -176,7 +295,7 @@ class Project:
                 posixpath.join(folder, member)
                 for exception in group.texts("exceptions")
                 if self._objects.table(exception).text("target") == target.identifier
-                for member in self._objects.table(exception).texts("membershipExceptions")
+                for member in _left_out(self._objects.table(exception), sdk)
             }
             found.append((folder, frozenset(left_out)))
         # A file of somebody else's folder becomes a member by an exception that names this target.
@@ -238,13 +357,18 @@ class Project:
         phases = (self._objects.table(i) for i in self._objects.table(target.identifier).texts("buildPhases"))
         return [phase for phase in phases if phase.text("isa") == kind]
 
-    def _members(self, target: Target, kind: str) -> tuple[str, ...]:
-        found: list[str] = []
+    def _members(self, target: Target, kind: str, sdk: str) -> tuple[tuple[str, int | None], ...]:
+        found: list[tuple[str, int | None]] = []
         for phase in self._phases(target, kind):
-            for build_file in phase.texts("files"):
-                reference = self._objects.table(build_file).text("fileRef")
+            for identifier in phase.texts("files"):
+                build_file = self._objects.table(identifier)
+                if not _is_for(build_file, sdk):
+                    continue
+                line, reference = self._objects.line(identifier), build_file.text("fileRef")
                 variants = self._objects.table(reference).texts("children") or (reference,)
-                found.extend(path for one in variants if one and (path := self.path_of(one)))
+                found.extend((path, line) for one in variants if one and (path := self.path_of(one)))
+                if len(found) > _MEMBERS_LIMIT:
+                    return tuple(found[:_MEMBERS_LIMIT])
         return tuple(found)
 
     def _configurations(self, list_identifier: str) -> tuple[tuple[Configuration, ...], str]:
@@ -272,3 +396,18 @@ class Project:
         anchor = configuration.text("baseConfigurationReferenceAnchor")
         folder = self.path_of(anchor) if anchor else self.folder
         return posixpath.normpath(posixpath.join(folder, relative))
+
+
+def _is_for(table: Table, sdk: str) -> bool:
+    """Whether the platform filters of a build file or a dependency let it take part in a build for an SDK."""
+    filters = {*table.texts("platformFilter"), *table.texts("platformFilters")}
+    return not sdk or not filters or _FILTERS.get(sdk, sdk) in filters
+
+
+def _left_out(exceptions: Table, sdk: str) -> Iterator[str]:
+    """What an exception set takes from its target's own folder: members that are named, or are for other platforms."""
+    yield from exceptions.texts("membershipExceptions")
+    filtered = exceptions.table("platformFiltersByRelativePath")
+    for path in filtered if sdk else ():
+        if _FILTERS.get(sdk, sdk) not in filtered.texts(path):
+            yield path

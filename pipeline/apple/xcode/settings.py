@@ -160,6 +160,12 @@ class Settings:
         walk = _Walk()
         return Resolved(self._expand(text, walk, ""), text, undefined=tuple(walk.undefined))
 
+    def with_value(self, key: str, value: str) -> Settings:
+        """The same settings, but for one that has this value whatever the project assigns; `$$` stands for a dollar."""
+        found = Settings((), self.context, {}, self._assigned)
+        found._stacks = {**self._stacks, key: [(Assignment(key, (), value, "", None), Level.COMMAND)]}
+        return found
+
     def assignments(self, key: str) -> tuple[tuple[Assignment, Level], ...]:
         """All assignments that apply here, weakest first."""
         return tuple(self._stacks.get(key, ()))
@@ -262,6 +268,18 @@ class Settings:
         if name == "default":
             return value or self._expand(operand, walk, within)
         return _replaced(name, value, self._expand(operand, walk, within))
+
+
+# Lists that quote are rare: these are compiled when one is met.
+_WORD = r"""(?s)(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*+"|'[^']*+')++"""
+_PIECE = r"""(?s)\\(.)|"((?:[^"\\]|\\.)*+)"|'([^']*+)'"""
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The items of a list setting, which are quoted as for a shell."""
+    if not any(mark in text for mark in "\\\"'"):
+        return tuple(text.split())
+    return tuple(re.sub(_PIECE, lambda m: m[1] or m[2] or m[3] or "", word) for word in re.findall(_WORD, text))
 
 
 TEAM = "DEVELOPMENT_TEAM"

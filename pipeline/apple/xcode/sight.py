@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.apple.xcode.facts import Value
 from pipeline.apple.xcode.pbxproj import BrokenList
-from pipeline.apple.xcode.project import APPLICATION, EMBEDDED, FRAMEWORK, PROGRAMS, Project, Target
-from pipeline.apple.xcode.settings import Resolved, Settings
+from pipeline.apple.xcode.project import EMBEDDED, FRAMEWORK, PROGRAMS, Project, Target
+from pipeline.apple.xcode.settings import Resolved, Settings, words
 from pipeline.apple.xcode.workspace import Loaded, Workspace
 from pipeline.model import Lane, Location
 
 if TYPE_CHECKING:
     from pipeline.apple.xcode.project import Copied
+
+F = TypeVar("F")
 
 UNREADABLE = (BrokenList, LookupError)
 """What keeps a lane's target from being looked at."""
@@ -40,43 +43,75 @@ class Sight:
         within: the name of the target whose product carries this one's; "" for the lane's own.
 
     Raises:
-        LookupError: the lane names a project or target that is not there.
-        BrokenList: the project cannot be read.
+        LookupError: the lane names a target that is not there; not here, but when the target is first asked for.
+        BrokenList: the project cannot be read; likewise.
 
     """
 
-    def __init__(self, workspace: Workspace, lane: Lane, team_id: str = "") -> None:
-        project = workspace.project(lane.project)
-        target = project.target(lane.target)
-        if target is None:
-            raise LookupError(f"{lane.project} has no target {lane.target}")
-        self._see(workspace, lane, team_id, project, target)
-
-    def _see(self, workspace: Workspace, lane: Lane, team_id: str, project: Project, target: Target) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        lane: Lane,
+        team_id: str = "",
+        *,
+        inside: tuple[Sight, Project, Target] | None = None,
+    ) -> None:
         self.workspace, self.lane, self.team_id = workspace, lane, team_id
-        self.project, self.target = project, target
-        self.within = ""
-        self.configuration = _configuration(target, lane.configuration)
-        self.sdk = lane.platform.sdk
-        self.settings = self.settings_for(self.configuration, self.sdk)
+        self._inside = inside
+        self.within = inside[0].target.name if inside else ""
+
+    @cached_property
+    def project(self) -> Project:
+        """The project of the target. Raises BrokenList."""
+        return self._inside[1] if self._inside else self.workspace.project(self.lane.project)
+
+    @cached_property
+    def target(self) -> Target:
+        """The target. Raises LookupError, BrokenList."""
+        target = self._inside[2] if self._inside else self.project.target(self.lane.target)
+        if target is None:
+            raise LookupError(f"{self.lane.project} has no target {self.lane.target}")
+        return target
+
+    @cached_property
+    def configuration(self) -> str:
+        """The lane's configuration; of a target that has none of that name, its default, as xcodebuild has it."""
+        wanted = self.lane.configuration
+        return wanted if self.target.configuration(wanted) else self.target.default_configuration or wanted
+
+    @cached_property
+    def sdk(self) -> str:
+        """What the target is built for."""
+        return self._sdk_inside(self._inside[0].sdk) if self._inside else self.lane.platform.sdk
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings with which the target is built."""
+        return self.settings_for(self.configuration, self.sdk)
+
+    def kept(self, make: Callable[[Sight], F]) -> F:
+        """What a function makes of this sight, in this run or in one before, as long as no file has changed."""
+        if self._inside:
+            return make(self)
+        lane = self.lane
+        named = (lane.platform.value, lane.project, lane.target, lane.configuration, lane.scheme, lane.workspace)
+        key = (f"{make.__module__}.{make.__qualname__}", *named, self.team_id)
+        return self.workspace.kept(key, lambda: make(self))
 
     def at(self, project: Project, target: Target) -> Sight:
-        """Another target, as it is built for the same archive; a watch app inside an iOS app is built for watchOS."""
-        other = Sight.__new__(Sight)
-        other._see(self.workspace, self.lane, self.team_id, project, target)
-        other.sdk = self._sdk_of(other)
-        if other.sdk != self.lane.platform.sdk:
-            other.settings = other.settings_for(other.configuration, other.sdk)
-        other.within = self.target.name
-        return other
+        """A target whose product this one's carries, as it is built for the same archive."""
+        return Sight(self.workspace, self.lane, self.team_id, inside=(self, project, target))
 
-    def _sdk_of(self, other: Sight) -> str:
-        general = other.settings_for(other.configuration, "")
+    def _sdk_inside(self, around: str) -> str:
+        """What an embedded target is built for: a watch app inside an iOS app is built for watchOS."""
+        general = self.settings_for(self.configuration, "")
         supported = general.text("SUPPORTED_PLATFORMS").split() if general.get("SUPPORTED_PLATFORMS").given else []
-        on_watch = general.text("SDKROOT").startswith("watch") or (
-            "watchos" in supported and self.lane.platform.sdk not in supported
+        on_watch = (
+            "watch" in self.target.product_type
+            or general.text("SDKROOT").startswith("watch")
+            or ("watchos" in supported and around not in supported)
         )
-        return "watchos" if on_watch or "watch" in other.target.product_type else self.sdk
+        return "watchos" if on_watch else around
 
     def settings_for(self, configuration: str, sdk: str) -> Settings:
         """The settings with which the target is built."""
@@ -96,7 +131,7 @@ class Sight:
         value = self.value(key)
         if not value.text:
             return value, True
-        path = self.workspace.relative(value.text, self.project.folder)
+        path = self.workspace.spelled(self.workspace.relative(value.text, self.project.folder))
         return replace(value, text=path), self.workspace.has(path)
 
     def plist(self, key: str) -> tuple[str, Loaded]:
@@ -110,7 +145,7 @@ class Sight:
 
     def members(self) -> tuple[str, ...]:
         """Paths of everything that the target copies as a resource; catalogs and icons as their folders."""
-        excluded = tuple(self.settings.text("EXCLUDED_SOURCE_FILE_NAMES").split())
+        excluded = words(self.settings.text("EXCLUDED_SOURCE_FILE_NAMES"))
         key = ("members", self.project.path, self.target.identifier, self.sdk, *excluded)
         return self.workspace.once(
             key, lambda: members(self.workspace, self.project, self.target, self.sdk, excluded=excluded)
@@ -118,7 +153,7 @@ class Sight:
 
     def copied(self) -> tuple[Copied, ...]:
         """What the target's copy phases put into its product."""
-        excluded = tuple(self.settings.text("EXCLUDED_SOURCE_FILE_NAMES").split())
+        excluded = words(self.settings.text("EXCLUDED_SOURCE_FILE_NAMES"))
         return tuple(
             each for each in self.project.copied(self.target, self.sdk) if not is_excluded(each.name, excluded)
         )
@@ -129,7 +164,7 @@ class Sight:
         pending = [self]
         while pending and len(seen) <= MOST_CARRIED:
             holder = pending.pop(0)
-            for project, target in holder._makers():
+            for project, target in holder.makers():
                 key = (project.path, target.identifier)
                 if key not in seen and target.product_type in _CARRIED:
                     seen.add(key)
@@ -137,7 +172,8 @@ class Sight:
                     pending.append(found)
                     yield found
 
-    def _makers(self) -> Iterator[tuple[Project, Target]]:
+    def makers(self) -> Iterator[tuple[Project, Target]]:
+        """The targets that make what the copy phases put into the product, here or in another project."""
         for each in self.copied():
             if each.made_by:
                 target = self.project.target_of(each.made_by)
@@ -152,11 +188,6 @@ class Sight:
                     yield other, target
 
 
-def _configuration(target: Target, wanted: str) -> str:
-    """The lane's configuration; of a target that has none of that name, its default, as xcodebuild has it."""
-    return wanted if target.configuration(wanted) else target.default_configuration or wanted
-
-
 def members(
     workspace: Workspace, project: Project, target: Target, sdk: str = "", *, excluded: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
@@ -168,13 +199,16 @@ def members(
             if path not in left_out and shown not in left_out:
                 found[shown] = None
     if excluded:
-        return tuple(path for path in found if not is_excluded(posixpath.basename(path), excluded))
+        return tuple(path for path in found if not is_excluded(path, excluded))
     return tuple(found)
 
 
-def is_excluded(name: str, patterns: tuple[str, ...]) -> bool:
+def is_excluded(path: str, patterns: tuple[str, ...]) -> bool:
     """Whether EXCLUDED_SOURCE_FILE_NAMES keeps a file out of the product."""
-    return any(fnmatchcase(name, pattern.strip("\"'")) for pattern in patterns)
+    name = posixpath.basename(path)
+    return any(
+        fnmatchcase(path, f"*{pattern}") if "/" in pattern else fnmatchcase(name, pattern) for pattern in patterns
+    )
 
 
 _BUNDLE = re.compile(r"^(.*?\.(?:xcassets|icon|bundle|xcdatamodeld|lproj))/")
@@ -189,8 +223,3 @@ def value_of(resolved: Resolved) -> Value:
     """A resolved setting as a fact."""
     place = Location(resolved.path, resolved.line) if resolved.path else None
     return Value(resolved.text, place, resolved.undefined)
-
-
-def is_program(target: Target) -> bool:
-    """Whether a target's product runs as a process of its own."""
-    return target.product_type == APPLICATION or target.product_type in PROGRAMS or target.product_type in EMBEDDED

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from threading import RLock
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.apple.xcode.facts import Problem
 from pipeline.apple.xcode.pbxproj import BrokenList
@@ -26,15 +27,21 @@ from pipeline.apple.xcode.xcconfig import Assignment, Flaw, load
 from pipeline.model import Location
 from pipeline.values import dataclass
 
+if TYPE_CHECKING:
+    from pipeline.apple.xcode.kept import Kept
+
 T = TypeVar("T")
 
 PLIST_LIMIT = 32 * 1024 * 1024
-PROJECT_LIMIT = 128 * 1024 * 1024
+PROJECT_LIMIT = 32 * 1024 * 1024
+"""The largest public projects have a fifth of it; reading so much takes two seconds and 250 MB."""
+XCCONFIG_LIMIT = 4 * 1024 * 1024
 
 DEPLOYMENT = {
     "iphoneos": "IPHONEOS_DEPLOYMENT_TARGET",
     "macosx": "MACOSX_DEPLOYMENT_TARGET",
     "appletvos": "TVOS_DEPLOYMENT_TARGET",
+    "watchos": "WATCHOS_DEPLOYMENT_TARGET",
     "xros": "XROS_DEPLOYMENT_TARGET",
 }
 
@@ -55,10 +62,14 @@ class Workspace:
         tree: all files, relative to the root.
         read: bytes of a path with at most that many bytes; None when there is no such file; raises OSError or
             ValueError with a reason when it cannot be read.
+        memory: what an earlier run found; without one everything is found anew.
 
     """
 
-    def __init__(self, root: str, tree: Sequence[str], read: Callable[[str, int], bytes | None]) -> None:
+    def __init__(
+        self, root: str, tree: Sequence[str], read: Callable[[str, int], bytes | None], memory: Kept | None = None
+    ) -> None:
+        self.memory = memory
         self.root = root.rstrip("/")
         self.tree = sorted(tree)
         self._read = read
@@ -68,14 +79,30 @@ class Workspace:
 
     def has(self, path: str) -> bool:
         """Whether there is such a file. Paths that leave the root are asked of the disk."""
-        return path in self._files or (path.startswith("..") and self.read(path) is not None)
+        if path.startswith(".."):
+            return self.read(path) is not None
+        return path in self._files or self.spelled(path) in self._files
 
     def read(self, path: str, limit: int = PLIST_LIMIT) -> bytes | None:
         """The bytes of a file; None when there is none or it cannot be read."""
         try:
-            return self._read(path, limit)
+            return self._bytes(path, limit)
         except (OSError, ValueError):
             return None
+
+    def _bytes(self, path: str, limit: int) -> bytes | None:
+        path = path if path in self._files or path.startswith("..") else self.spelled(path)
+        if self.memory is not None:
+            self.memory.note(path)
+        return self._read(path, limit)
+
+    def spelled(self, path: str) -> str:
+        """The path as the disk spells it: a Mac's disk does not tell capitals from small letters."""
+        return path if path in self._files else self._folded.get(path.casefold(), path)
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        return {path.casefold(): path for path in reversed(self.tree)}
 
     def relative(self, path: str, folder: str) -> str:
         """A path from a build setting, made relative to the app's root."""
@@ -108,13 +135,15 @@ class Workspace:
         """
 
         def parse() -> Project | BrokenList:
-            data = self.read(posixpath.join(path, "project.pbxproj"), PROJECT_LIMIT)
-            if data is None:
-                return BrokenList("there is no project.pbxproj that can be read")
             try:
+                data = self._bytes(posixpath.join(path, "project.pbxproj"), PROJECT_LIMIT)
+                if data is None:
+                    return BrokenList("there is no project.pbxproj that can be read")
                 return Project(path, parse_project(data))
             except BrokenList as fault:
                 return fault
+            except (OSError, ValueError) as fault:
+                return BrokenList(str(fault))
 
         found = self.once(("project", path), parse)
         if isinstance(found, BrokenList):
@@ -177,9 +206,7 @@ class Workspace:
             try:
                 return Loaded(parse_plist(data))
             except BrokenPlist as fault:
-                return Loaded(
-                    None, Problem("unreadable", f"cannot be read: {fault.reason}", Location(path, fault.line))
-                )
+                return Loaded(None, unreadable(path, data, fault.reason, fault.line))
 
         return self.once(("plist", path), parse)
 
@@ -208,9 +235,9 @@ class Workspace:
         """The assignments of a configuration file, what is wrong with it, and whether it is there."""
 
         def parse() -> tuple[tuple[Assignment, ...], tuple[Flaw, ...], bool]:
-            if self.read(path) is None:
+            if not self.has(path):
                 return (), (), False
-            return (*load(path, self.read), True)
+            return (*load(path, lambda named: self._bytes(named, XCCONFIG_LIMIT)), True)
 
         return self.once(("xcconfig", path), parse)
 
@@ -259,6 +286,20 @@ class Workspace:
 
         return self.once(("assigned", project.path), gather)
 
+    def assigned_texts(self, project: Project, keys: Sequence[str]) -> tuple[frozenset[str], bool]:
+        """What any configuration of the project or of its targets assigns to some settings, as it is written.
+
+        Also, whether all configuration files are here, so that it is known.
+        """
+        found: set[str] = set()
+        whole = True
+        for configurations in (project.configurations, *(target.configurations for target in project.targets)):
+            for configuration in configurations:
+                base, flaws, there = self.xcconfig(configuration.base) if configuration.base else ((), (), True)
+                whole = whole and there and not any(flaw.missing for flaw in flaws)
+                found |= {a.value for a in (*base, *self._written(configuration, project)) if a.key in keys}
+        return frozenset(found), whole
+
     def _written(self, configuration: Configuration, project: Project) -> tuple[Assignment, ...]:
         key = ("written", project.path, configuration.identifier)
         return self.once(key, lambda: settings_of(configuration.settings, project.file))
@@ -282,9 +323,18 @@ class Workspace:
             "PRODUCT_NAME": "$(TARGET_NAME)",
             "FULL_PRODUCT_NAME": "$(WRAPPER_NAME)",
             **_DEFAULTS,
+            **_of_product(target.product_type, sdk),
             "CODE_SIGN_STYLE": target.signing_style,
             "TARGETED_DEVICE_FAMILY": _FAMILIES.get(sdk, "1"),
         }
+
+    def kept(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
+        """What was made for that key, in this run or in one before, if no file has changed since.
+
+        `key` names everything besides files that it depends on. It is made of plain values and of our own dataclasses.
+        """
+        memory = self.memory
+        return self.once(("kept", *key), make if memory is None else lambda: memory.recall(key, make))
 
     def once(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
         """What was made for that key; made now when nobody asked before."""
@@ -294,7 +344,40 @@ class Workspace:
             return self._cache[key]  # type: ignore[return-value]
 
 
-_FAMILIES = {"macosx": "", "appletvos": "3", "xros": "7"}
+_CONFLICT = re.compile(rb"^(?:<{7}|>{7}|={7})(?: |\r?$)", re.MULTILINE)
+
+
+def unreadable(path: str, data: bytes, reason: str, line: int | None) -> Problem:
+    """What is wrong with a file; a merge that somebody did not finish is the cause of whatever else its reader says."""
+    if conflict := _CONFLICT.search(data):
+        reason, line = "unresolved merge conflict", data.count(b"\n", 0, conflict.start()) + 1
+    return Problem("unreadable", f"cannot be read: {reason}", Location(path, line))
+
+
+def _of_product(product_type: str, sdk: str) -> dict[str, str]:
+    """What a product type decides (swift-build: DarwinProductTypes.xcspec, DarwinPackageTypes.xcspec)."""
+    wrapper, package = next(
+        (held for suffix, held in _PACKAGES.items() if product_type.endswith(suffix) or f"{suffix}." in product_type),
+        ("app", "APPL"),
+    )
+    found = {"WRAPPER_EXTENSION": wrapper, "PRODUCT_BUNDLE_PACKAGE_TYPE": package}
+    # swift-build, SWBCore/Settings/Settings.swift 2311.
+    if sdk == "watchos" and product_type.endswith(".application"):
+        found["INFOPLIST_KEY_WKApplication"] = "YES"
+    return found
+
+
+_PACKAGES = {
+    ".system-extension": ("systemextension", "SYSX"),
+    ".driver-extension": ("dext", "DEXT"),
+    "-extension": ("appex", "XPC!"),
+    ".xpc-service": ("xpc", "XPC!"),
+    ".framework": ("framework", "FMWK"),
+    ".framework.static": ("framework", "FMWK"),
+    ".bundle": ("bundle", "BNDL"),
+}
+"""Wrapper extension and CFBundlePackageType by the end of the product type; "app" and APPL for all others."""
+_FAMILIES = {"macosx": "", "appletvos": "3", "xros": "7", "watchos": "4"}
 """TARGETED_DEVICE_FAMILY where a project sets none; 1, the iPhone, for all others."""
 
 _DEFAULTS = {
@@ -308,10 +391,8 @@ _DEFAULTS = {
     "EXECUTABLE_SUFFIX": "",
     "GENERATE_INFOPLIST_FILE": "NO",
     "LOCAL_APPS_DIR": "/Applications",
-    "PRODUCT_BUNDLE_PACKAGE_TYPE": "APPL",
     "PRODUCT_MODULE_NAME": "$(PRODUCT_NAME:c99extidentifier)",
     "TeamIdentifierPrefix": "$(DEVELOPMENT_TEAM).",
-    "WRAPPER_EXTENSION": "app",
     "WRAPPER_NAME": "$(PRODUCT_NAME).$(WRAPPER_EXTENSION)",
 }
 

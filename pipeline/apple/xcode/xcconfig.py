@@ -16,6 +16,8 @@ INCLUDE_DEPTH = 32
 FILE_LIMIT = 500
 """Files read for one configuration; files that include each other twice would otherwise double without end."""
 ASSIGNMENT_LIMIT = 100_000
+FLAW_LIMIT = 100
+"""What is wrong with a file is told so many times; more of it helps nobody."""
 
 Conditions = tuple[tuple[str, str], ...]
 Read = Callable[[str], bytes | None]
@@ -76,26 +78,36 @@ class _Loader:
     def load(self, path: str, within: tuple[str, ...]) -> bool:
         """Whether there was such a file."""
         self._files += 1
-        data = self._read(path)
+        try:
+            data = self._read(path)
+        except ValueError as fault:
+            self._flaw(str(fault), path, None)
+            return True
         if data is None:
             return False
         text = data.decode("utf-8-sig", "replace")
         if "\ufffd" in text:
-            self.flaws.append(Flaw("not UTF-8 text", path, text.count("\n", 0, text.index("\ufffd")) + 1))
-        kept, kept_line = "", 0
+            self._flaw("not UTF-8 text", path, text.count("\n", 0, text.index("\ufffd")) + 1)
+        kept: list[str] = []
+        first = 0
         for count, raw in enumerate(_LINE.split(text), 1):
-            number = count
             line = (raw if "//" not in raw else raw[: raw.index("//")]).strip()
-            if kept:
-                line, number = f"{kept} {line}".strip(), kept_line
-            kept = ""
+            first = first if kept else count
             if line.endswith("\\"):
-                kept, kept_line = line[:-1].rstrip(), number
+                kept.append(line[:-1].rstrip())
                 continue
-            self._line(line, path, number, within)
+            self._line(" ".join((*kept, line)).strip() if kept else line, path, first, within)
+            kept = []
+            if len(self.assignments) > ASSIGNMENT_LIMIT:
+                self._flaw(f"more than {ASSIGNMENT_LIMIT:,} settings", path, count)
+                return True
         if kept:
-            self._line(kept, path, kept_line, within)
+            self._line(" ".join(kept).strip(), path, first, within)
         return True
+
+    def _flaw(self, text: str, path: str, line: int | None, missing: str = "") -> None:
+        if len(self.flaws) < FLAW_LIMIT:
+            self.flaws.append(Flaw(text, path, line, missing))
 
     def _line(self, line: str, path: str, number: int, within: tuple[str, ...]) -> None:
         if not line or len(self.assignments) > ASSIGNMENT_LIMIT:
@@ -106,7 +118,7 @@ class _Loader:
         match = _NAME.match(line)
         if match is None or not match[3]:
             text = "unresolved merge conflict" if line[:7] in ("<<<<<<<", "=======", ">>>>>>>") else "not an assignment"
-            self.flaws.append(Flaw(f"{text}: {line[:40]!r}", path, number))
+            self._flaw(f"{text}: {line[:40]!r}", path, number)
             return
         conditions = tuple((param.strip(), pattern.strip()) for param, pattern in _CONDITION.findall(match[2]))
         value = line[match.end() :].strip()
@@ -117,7 +129,7 @@ class _Loader:
     def _include(self, line: str, path: str, number: int, within: tuple[str, ...]) -> None:
         match = _INCLUDE.match(line)
         if match is None:
-            self.flaws.append(Flaw(f"not an #include of a quoted file: {line[:40]!r}", path, number))
+            self._flaw(f"not an #include of a quoted file: {line[:40]!r}", path, number)
             return
         optional, name = match.groups()
         if name.startswith("<"):
@@ -125,9 +137,9 @@ class _Loader:
             return
         target = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
         if target == path or target in within:
-            self.flaws.append(Flaw(f"includes itself by way of {name}", path, number))
+            self._flaw(f"includes itself by way of {name}", path, number)
         elif len(within) >= INCLUDE_DEPTH or self._files >= FILE_LIMIT:
             if not self.flaws or self.flaws[-1].text != _TOO_MANY:
-                self.flaws.append(Flaw(_TOO_MANY, path, number))
+                self._flaw(_TOO_MANY, path, number)
         elif not self.load(target, (*within, path)) and not optional:
-            self.flaws.append(Flaw(f"includes {name}, which is not there", path, number, target))
+            self._flaw(f"includes {name}, which is not there", path, number, target)

@@ -454,7 +454,11 @@ INFO: dict[str, Any] = {
     "CFBundleShortVersionString": "2.5.0",
     "CFBundleVersion": "250",
     "CFBundleSupportedPlatforms": ["iPhoneOS"],
+    "CFBundleIcons": {"CFBundlePrimaryIcon": {"CFBundleIconFiles": ["AppIcon60x60"], "CFBundleIconName": "AppIcon"}},
+    "ITSAppUsesNonExemptEncryption": False,
+    "LSApplicationCategoryType": "public.app-category.productivity",
     "MinimumOSVersion": "17.0",
+    "UIDeviceFamily": [1],
 }
 
 
@@ -481,7 +485,7 @@ class App:
         info = plistlib.dumps(self.info, fmt=plistlib.FMT_BINARY)
         embedded = "embedded.provisionprofile" if self.deep else "embedded.mobileprovision"
         platform = "OSX" if self.deep else "iOS"
-        sealed = dict(self.resources)
+        sealed = {f"Resources/{path}" if self.deep else path: data for path, data in self.resources.items()}
         sealed[embedded] = profile(self.granted, self.certificates, devices=self.devices, platform=platform)
         resources = seal(sealed, self.nested)
         slices = [

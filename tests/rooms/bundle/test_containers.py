@@ -38,7 +38,7 @@ def test_zip_members_are_read_and_hashed(tmp_path: Path) -> None:
 
 
 def test_large_members_are_copied_to_disk_and_can_be_sought(tmp_path: Path) -> None:
-    data = os.urandom(1024) * 10 * 1024
+    data = os.urandom(1024) * 17 * 1024
     with open_artifact(written(tmp_path, "a.ipa", foundry.ipa({"A": data}))) as artifact:
         with artifact.open("Payload/Example.app/A") as file:
             assert not isinstance(file, io.BytesIO)

@@ -125,14 +125,14 @@ def added(path: str, data: bytes = b"new") -> Callable[[dict[str, bytes]], None]
         (changed("Example", 5000), {"BUND005"}),
         (changed("Assets.car"), {"BUND005"}),
         (changed("_CodeSignature/CodeResources"), {"BUND005"}),
-        (without("Assets.car"), {"BUND005"}),
+        (without("Assets.car"), {"BUND005", "BUND042", "BUND043"}),
         (without("_CodeSignature/CodeResources"), {"BUND005"}),
         (added("extra.png"), {"BUND005"}),
         (added("Info.plist", plistlib.dumps({**foundry.INFO, "CFBundleVersion": "251"})), {"BUND003", "BUND005"}),
         (without("embedded.mobileprovision"), {"BUND005", "BUND007"}),
         (added("embedded.mobileprovision", b"no profile"), {"BUND001", "BUND005"}),
         (without("Example"), {"BUND001"}),
-        (added("tool", foundry.macho()), {"BUND004", "BUND005"}),
+        (added("tool", foundry.macho()), {"BUND004", "BUND005", "BUND061"}),
         (added("tool", b"\xcf\xfa\xed\xfe" + b"\xff" * 40), {"BUND001", "BUND005"}),
     ],
 )
@@ -208,7 +208,7 @@ CONTAINERS = "com.apple.developer.icloud-container-identifiers"
         (App(entitlements=entitled(aps__environment="development")), {"BUND012"}),
         (App(entitlements={**foundry.ENTITLEMENTS, CONTAINERS: ["iCloud.com.example.other"]}), {"BUND009", "BUND013"}),
         (App(entitlements={**foundry.ENTITLEMENTS, "com.apple.developer.healthkit": True}), {"BUND009"}),
-        (App(info={**foundry.INFO, "CFBundleIdentifier": "com.example.other"}), {"BUND002"}),
+        (App(info={**foundry.INFO, "CFBundleIdentifier": "com.example.other"}), {"BUND002", "BUND049"}),
         (App(info={**foundry.INFO, "CFBundleShortVersionString": "2.4.0"}), {"BUND003"}),
         (App(info={**foundry.INFO, "UIBackgroundModes": ["background-processing"]}), {"BUND017"}),
         (App(info={**foundry.INFO, "UIBackgroundModes": ["processing"]}), {"BUND017"}),
@@ -252,8 +252,12 @@ def test_expired_certificates_are_told_at_the_hour_of_the_clock(tmp_path: Path) 
 
 def extension_of(app: App) -> dict[str, bytes]:
     """An app with one extension; the extension is sealed by its own signature, and by the app's."""
+    identifier = f"{foundry.BUNDLE_ID}.share"
+    own = {"application-identifier": f"{foundry.TEAM}.{identifier}"}
     inner = App(
-        info={**foundry.INFO, "CFBundleIdentifier": f"{foundry.BUNDLE_ID}.share", "CFBundlePackageType": "XPC!"},
+        info={**foundry.INFO, "CFBundleIdentifier": identifier, "CFBundlePackageType": "XPC!"},
+        entitlements={**foundry.ENTITLEMENTS, **own},
+        granted={**foundry.GRANTED, **own},
         resources={},
     ).files()
     app.resources |= {f"PlugIns/Share.appex/{path}": data for path, data in inner.items()}

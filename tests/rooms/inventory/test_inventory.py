@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
 
 from pipeline.apple.bundle.facts import GivenSignature, GivenSignatures
 from pipeline.apple.portal.facts import PortalMaterial
 from pipeline.apple.signing.certificates import read_certificate
-from pipeline.apple.signing.facts import EnvironmentMaterial, GivenMaterial, Keychain, ProfileFolders
+from pipeline.apple.signing.checks.holdings import everything_can_be_read, something_was_looked_at
+from pipeline.apple.signing.facts import EnvironmentMaterial, GivenMaterial, Keychain, ProfileFolders, SigningPolicy
 from pipeline.apple.signing.holdings import Holdings
+from pipeline.apple.signing.keys import new_key
 from pipeline.apple.signing.material import Material
 from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile
 from pipeline.apple.signing.trust import Anchors
 from pipeline.inventory.gateway import holdings
 from pipeline.model import Reading, Source
+from pipeline.ports.vault import VaultChange, VaultFile
+from pipeline.stages.holdings import HOLDINGS, certificates
+from pipeline.vault.checks import (
+    every_change_was_made_by_a_recipient,
+    identities_in_the_vault_are_complete,
+    vault_is_as_its_ledger_says,
+)
 from pipeline.vault.facts import KeptFile, VaultContents
-from tests.rooms.signing.forge import DISTRIBUTION, NOW, ROOT, STRANGER
+from pipeline.vault.gateway import vault_contents
+from tests.rooms.signing.forge import DISTRIBUTION, NOW, ROOT, STRANGER, profile_content, sign
+from tests.rooms.vault.vaults import EVE, JANE, Person, at, clear, new_place, sealed
 
 TRUSTED = Anchors().including("Test Root", ROOT.der)
 CERTIFICATE = read_certificate(DISTRIBUTION.der)
 NOWHERE = "there is none here"
+UUID = "00000000-0000-4000-8000-000000000001"
 
 
 class Noon:
@@ -84,6 +99,127 @@ def test_a_key_that_cannot_be_opened_is_unknown_and_a_strangers_is_none() -> Non
     assert joined(vault=kept()).certificates[0].keyed is None
     assert joined(vault=kept("0" * 64)).certificates[0].keyed is False
     assert joined(vault=kept(with_key=False)).certificates[0].keyed is False
+
+
+def vault_at(place: str, person: Person | None, cache: Path) -> VaultContents:
+    told = vault_contents(at(place, person, cache), Noon(), TRUSTED)
+    contents = told.value if isinstance(told, Reading) else told
+    assert contents is not None
+    return contents
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> str:
+    """A vault with an identity and a profile that JANE can open, of three lines."""
+    where = new_place("folder", tmp_path)
+    sha1 = CERTIFICATE.sha1
+    vault = at(where, JANE, tmp_path / "cache")
+    told = {"name": "Example", "expires": "2027-05-01T00:00:00+00:00"}
+    files = {f"identities/{sha1}.cer": clear(DISTRIBUTION.der), f"identities/{sha1}.p8": sealed(new_key())}
+    vault.publish(VaultChange("", "begin", "jane", files, recipients=(JANE.recipient,)))
+    profile = VaultFile(sign(profile_content()), told=told)
+    vault.publish(VaultChange(vault.look().head, "more", "jane", {f"profiles/{UUID}.mobileprovision": profile}))
+    return where
+
+
+def rules(contents: VaultContents, found: Holdings) -> list[str]:
+    nothing = (Reading.of(GivenMaterial()), Reading.of(EnvironmentMaterial()))
+    told = [("SIGN025", each) for each in something_was_looked_at(found)]
+    told += [("SIGN028", each) for each in everything_can_be_read(found)]
+    told += [("VALT006", each) for each in vault_is_as_its_ledger_says(contents, *nothing)]
+    told += [("VALT007", each) for each in every_change_was_made_by_a_recipient(contents)]
+    return [rule for rule, _ in told]
+
+
+def test_a_vault_that_is_whole_is_silent(place: str, tmp_path: Path) -> None:
+    contents = vault_at(place, JANE, tmp_path / "other")
+    found = joined(vault=contents)
+    assert (len(found.certificates), len(found.profiles), found.gaps) == (1, 1, ())
+    assert rules(contents, found) == []
+
+
+def test_a_vault_that_another_key_opens_still_shows_what_is_told(place: str, tmp_path: Path) -> None:
+    contents = vault_at(place, EVE, tmp_path / "other")
+    found = joined(vault=contents)
+    assert (len(found.certificates), [each.profile.name for each in found.profiles]) == (1, ["Example"])
+    assert [each.why.partition(":")[0] for each in found.gaps] == ["it does not open"]
+    assert JANE.name in found.gaps[0].remedy
+    assert rules(contents, found) == ["SIGN025"]
+    assert rules(vault_at(place, None, tmp_path / "none"), joined(vault=vault_at(place, None, tmp_path / "none")))
+
+
+def test_a_vault_that_is_not_there(tmp_path: Path) -> None:
+    contents = vault_at(str(tmp_path / "typo"), JANE, tmp_path / "other")
+    found = joined(vault=contents)
+    assert (found.looked, rules(contents, found)) == ((), ["SIGN025"])
+    assert joined(vault=VaultContents()).gaps == ()
+
+
+def test_an_empty_vault(tmp_path: Path) -> None:
+    where = new_place("folder", tmp_path)
+    at(where, JANE, tmp_path / "cache").publish(VaultChange("", "begin", "jane", recipients=(JANE.recipient,)))
+    contents = vault_at(where, JANE, tmp_path / "other")
+    assert rules(contents, joined(vault=contents)) == ["SIGN025"]
+
+
+def test_a_vault_older_than_it_was(place: str, tmp_path: Path) -> None:
+    newest = max((Path(place) / "ledger").iterdir())
+    newest.unlink()
+    contents = vault_at(place, JANE, tmp_path / "cache")
+    found = joined(vault=contents)
+    assert {"SIGN025", "VALT006"} <= set(rules(contents, found))
+    assert (found.certificates, found.looked) == ((), ())
+
+
+@pytest.mark.parametrize("ending", [".cer", ".p8"])
+@pytest.mark.parametrize("how", ["changed", "linked", "gone"])
+def test_a_changed_file_of_the_vault_keeps_its_row(place: str, tmp_path: Path, ending: str, how: str) -> None:
+    path = next(each for each in (Path(place) / "identities").iterdir() if ending in each.name)
+    data = path.read_bytes()
+    path.unlink()
+    if how == "changed":
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    elif how == "linked":
+        (tmp_path / "elsewhere").write_bytes(data)
+        path.symlink_to(tmp_path / "elsewhere")
+    contents = vault_at(place, JANE, tmp_path / "other")
+    found = joined(vault=contents)
+    shown = f"vault:identities/{CERTIFICATE.sha1}{ending}"
+    assert [each.origin for each in found.faults] == [shown]
+    assert rules(contents, found) == ["VALT006"], "told once"
+    assert [row[7].text for row in certificates(found, SigningPolicy()).rows if row[6].value == shown] == ["damaged"]
+
+
+def test_a_fault_on_which_the_vaults_rules_are_silent_is_told(place: str, tmp_path: Path) -> None:
+    path = next(each for each in (Path(place) / "identities").iterdir() if ".cer" in each.name)
+    path.unlink()
+    contents = vault_at(place, JANE, tmp_path / "other")
+    given = (Material("dist.p12", certificate=CERTIFICATE, keyed=True),)
+    assert [each.summary for each in everything_can_be_read(joined(given, contents))] != []
+
+
+def test_the_vaults_rules_are_silent_without_a_vault() -> None:
+    assert rules(VaultContents(), joined(vault=VaultContents())) == ["SIGN025"], "nothing at all was looked at"
+    nothing = (Reading.of(GivenMaterial()), Reading.of(EnvironmentMaterial()))
+    assert list(identities_in_the_vault_are_complete(VaultContents(), *nothing)) == []
+    used = {each for each in HOLDINGS.checks if getattr(each, "check_mark", None)}
+    assert {vault_is_as_its_ledger_says, every_change_was_made_by_a_recipient} < used
+
+
+def test_code_that_was_given_is_something() -> None:
+    unsigned = GivenSignature("My: App.ipa: Payload/A: B.app", unsigned=True)
+    found = holdings(
+        Reading.unknown(Keychain, NOWHERE),
+        Reading.unknown(ProfileFolders, NOWHERE),
+        GivenMaterial((), ("My: App.ipa", "Other.ipa")),
+        EnvironmentMaterial(),
+        Reading.of(VaultContents()),
+        Reading.unknown(PortalMaterial, "no key"),
+        Reading.of(GivenSignatures((unsigned,), NOW)),
+        Noon(),
+        TRUSTED,
+    )
+    assert [each.place for each in found.gaps] == ["Other.ipa"]
 
 
 def test_a_sealed_profile_is_shown_as_it_was_told() -> None:

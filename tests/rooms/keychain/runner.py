@@ -118,8 +118,8 @@ class Runner:
         return self.machine.run(["security", "find-identity", "-v"])[1]
 
     def files(self) -> dict[str, bytes]:
-        """Everything in the home folder but the authority's store and the preferences, which macOS keeps."""
-        kept = ("rehearsal-authority.json", "com.apple.security.plist")
+        """All in the home folder but the authority's store, the preferences, which macOS keeps, and the empty lock."""
+        kept = ("rehearsal-authority.json", "com.apple.security.plist", "lock")
         return {
             str(path.relative_to(self.machine.home)): path.read_bytes()
             for path in sorted(self.machine.home.rglob("*"))

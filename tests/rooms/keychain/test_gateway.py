@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
+import plistlib
 import socket
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,14 +15,20 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from pipeline.apple.keychain.facts import Installation
+from pipeline.apple.keychain.actions import InstallProfile
+from pipeline.apple.keychain.facts import BuildJob, Installation
+from pipeline.apple.keychain.gateway import install_profile
 from pipeline.apple.keychain.records import KEYCHAINS, keychain_name, read_record, record_path, written
 from pipeline.apple.signing import material
 from pipeline.model import Source, UsageFault
+from pipeline.ports.clock import BriskClock
+from pipeline.ports.given import GivenFiles
+from pipeline.ports.secrets import EnvironmentSecrets, RehearsedSecrets, without_credentials
 from pipeline.ports.tools import PlayedTools
-from pipeline.ports.vault import VaultChange, VaultEntry, VaultState
+from pipeline.ports.vault import NoVault, VaultChange, VaultEntry, VaultState
 from pipeline.simulator.machine.keychains import File
 from tests.rooms.keychain.runner import INSTALL, REGISTRY, UNINSTALL, Runner, states, summaries
+from tests.rooms.signing.forge import PROFILE_SIGNER, STRANGER, profile_content, sign
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +120,7 @@ def test_a_write_that_was_cut_off_is_swept(tmp_path: Path) -> None:
     busy = folder / f".0a1b2c3e.json.{os.getppid()}.0badcafe"
     busy.touch()
     assert runner.uninstall().exit_code == 0
-    assert list(folder.iterdir()) == [busy]
+    assert {each.name for each in folder.iterdir()} == {busy.name, "lock"}
 
 
 def test_a_profile_that_somebody_changed_stays(tmp_path: Path) -> None:
@@ -251,6 +260,126 @@ def test_a_search_list_that_cannot_be_read_stops_everything(tmp_path: Path) -> N
     run = runner.install()
     assert run.exit_code != 0
     assert not runner.files()
+
+
+# What a stranger has made ------------------------------------------------------------------------------------------
+
+CLIMBING = ("../../../../../Documents/Client", "/Documents/Client", "..", "a/b", "x" * 36, "0" * 32, "*")
+
+
+def told_in(runner: Runner, profile: bytes) -> Runner:
+    runner.secrets["SIGNING_PROFILES"] = base64.b64encode(profile).decode()
+    return runner
+
+
+def sealed(runner: Runner, uuid: str) -> bytes:
+    """A profile of that UUID whose seal is right."""
+    values = {**runner.machine.provisioned.store_profiles[0].values, "UUID": uuid}
+    return runner.machine.authority.sealed(values, datetime.now(UTC))
+
+
+@pytest.mark.parametrize("uuid", CLIMBING)
+def test_a_uuid_that_is_none_becomes_no_file(tmp_path: Path, uuid: str) -> None:
+    runner = Runner(tmp_path)
+    documents = runner.machine.home / "Documents"
+    documents.mkdir(parents=True)
+    (documents / "Client.mobileprovision").write_text("somebody's")
+    before = set(tmp_path.rglob("*mobileprovision"))
+    run = told_in(runner, sealed(runner, uuid)).install()
+    assert (run.exit_code, {finding.rule for finding in run.findings}) == (1, {"KEYC005"}), summaries(run)
+    assert (documents / "Client.mobileprovision").read_text() == "somebody's"
+    assert set(tmp_path.rglob("*mobileprovision")) == before
+    assert len(runner.searched()) == 1, "nothing is done before everything was judged"
+
+
+@pytest.mark.parametrize("uuid", CLIMBING)
+def test_a_plan_that_names_another_file_is_not_carried_out(tmp_path: Path, uuid: str) -> None:
+    """Whatever judged it: the performer looks again at what it was told."""
+    runner = Runner(tmp_path)
+    profile = sealed(runner, uuid)
+    path = tmp_path / "given.mobileprovision"
+    path.write_bytes(profile)
+    action = InstallProfile(
+        uuid, "X", f"{uuid}.mobileprovision", str(path), 0, hashlib.sha256(profile).hexdigest(), installation=""
+    )
+    with pytest.raises(UsageFault, match="UUID"):
+        install_profile(
+            action,
+            GivenFiles([str(path)]),
+            EnvironmentSecrets({}),
+            NoVault(),
+            runner.home,
+            BriskClock(),
+            BuildJob(),
+        )
+    assert not runner.files()
+
+
+def doctored(profile: bytes) -> bytes:
+    assert profile.count(b"Example App Store") == 1
+    return profile.replace(b"Example App Store", b"Example App Stars")
+
+
+@pytest.mark.parametrize("place", ["environment", "files", "vault"])
+@pytest.mark.parametrize(
+    ("profile", "severity", "summary"),
+    [
+        (sign(profile_content(), STRANGER, ()), "ERROR", "is not signed by Apple"),
+        (doctored(sign(profile_content())), "ERROR", "was changed after Apple signed it"),
+        (sign(profile_content(), PROFILE_SIGNER, ()), "UNKNOWN", "could not be checked"),
+    ],
+    ids=["foreign", "doctored", "unknown"],
+)
+def test_only_apples_profiles_are_installed(
+    tmp_path: Path, place: str, profile: bytes, severity: str, summary: str
+) -> None:
+    runner = Runner(tmp_path)
+    if place == "environment":
+        told_in(runner, profile)
+    elif place == "files":
+        (tmp_path / "given.mobileprovision").write_bytes(profile)
+        runner.named = (str(tmp_path / "given.mobileprovision"),)
+    else:
+        runner.secrets.clear()
+        uuid = plistlib.loads(profile_content())["UUID"]
+        runner.vault = Held({**vault_of(runner), f"profiles/{uuid}.mobileprovision": profile})
+    run = runner.install()
+    (finding,) = [each for each in run.findings if each.rule == "KEYC009"]
+    assert (run.exit_code, str(finding.severity)) == (1, severity), summaries(run)
+    assert summary in finding.summary
+    assert (runner.files(), len(runner.searched())) == ({}, 1), "nothing is done before everything was judged"
+
+
+# Secrets in files --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["SIGNING_CERTIFICATES", "SIGNING_CERTIFICATES_PASSWORD", "SIGNING_PROFILES"])
+@pytest.mark.parametrize("content", [None, b"\xff\xfe canary-canary"], ids=["missing", "no text"])
+def test_a_secret_in_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str, content: bytes | None) -> None:
+    runner = Runner(tmp_path)
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    del runner.secrets[name]
+    runner.secrets[f"{name}_FILE"] = str(path)
+    run = runner.install()
+    assert run.exit_code == 1, summaries(run)
+    assert any(f"{name}_FILE" in each for each in summaries(run)), summaries(run)
+    assert not any("canary" in str(finding) for finding in run.findings)
+    assert not runner.files()
+
+
+def test_a_rehearsal_tells_of_a_secret_in_a_file_too(tmp_path: Path) -> None:
+    secrets = RehearsedSecrets({"SIGNING_PROFILES_FILE": str(tmp_path / "gone")}, dict)
+    with pytest.raises(UsageFault, match="SIGNING_PROFILES_FILE") as caught:
+        secrets.get("SIGNING_PROFILES")
+    assert caught.value.remedy
+    assert secrets.get("SIGNING_CERTIFICATES") is None
+
+
+def test_an_error_message_is_told_whatever_the_secrets_are(tmp_path: Path) -> None:
+    environment = {"ASC_KEY_ID_FILE": str(tmp_path / "gone"), "ASC_PRIVATE_KEY": "canary-canary"}
+    assert without_credentials("a canary-canary", environment) == "a [secret]"
 
 
 def test_everything_asked_for_is_answered() -> None:

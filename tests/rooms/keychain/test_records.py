@@ -23,7 +23,11 @@ RECORD = Installation(
     job="1/2",
     complete=True,
     sha1s=("ab" * 20,),
-    profiles=(InstalledFile(f"{PROFILE_FOLDERS[0]}/u.mobileprovision", "cd" * 32, stays=True),),
+    profiles=(
+        InstalledFile(
+            f"{PROFILE_FOLDERS[0]}/78caa1ab-17a0-4fd5-a7d0-0123456789ab.mobileprovision", "cd" * 32, stays=True
+        ),
+    ),
 )
 
 
@@ -40,6 +44,7 @@ def test_a_record_survives_being_written() -> None:
         {"keychain": "/elsewhere/pipeline-0a1b2c3d.keychain-db"},
         {"profiles": [{"path": ".ssh/id_ed25519", "sha256": "cd" * 32, "stays": False}]},
         {"profiles": [{"path": f"{PROFILE_FOLDERS[0]}/../x.mobileprovision", "sha256": "cd" * 32, "stays": False}]},
+        {"profiles": [{"path": f"{PROFILE_FOLDERS[0]}/*.mobileprovision", "sha256": "cd" * 32, "stays": False}]},
         {"sha1s": ["../x"]},
         {"begun": "2026-11-20T12:00:00"},
         {"pid": -1},

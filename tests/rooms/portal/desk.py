@@ -70,6 +70,7 @@ class Desk:
         self,
         folder: Path,
         *,
+        project: Path = SAMPLE,
         lanes: tuple[str, ...] = (),
         secrets: Mapping[str, str] | None = None,
         ahead: timedelta = AHEAD,
@@ -79,7 +80,7 @@ class Desk:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.ahead, self.pace = ahead, pace
-        self.files = LiveFiles(SAMPLE)
+        self.files = LiveFiles(project)
         self.lanes = tuple(lane for lane in discover(self.files).lanes if not lanes or lane.name in lanes)
         self.secrets = EnvironmentSecrets(dict(secrets or {}))
         apps = [{"bundle_id": BUNDLE_ID, "name": "Isometry", "platforms": ["IOS", "MAC_OS"]}]

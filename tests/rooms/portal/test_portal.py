@@ -24,7 +24,17 @@ from pipeline.apple.portal.actions import (
     RevokeCertificate,
 )
 from pipeline.apple.portal.capabilities import CAPABILITIES
-from pipeline.apple.portal.choice import gone, name_for, outlived, replaced, serving, wanted_name, wants
+from pipeline.apple.portal.choice import (
+    gone,
+    in_the_way,
+    missing,
+    name_for,
+    outlived,
+    replaced,
+    serving,
+    wanted_name,
+    wants,
+)
 from pipeline.apple.portal.facts import (
     AppNeed,
     PortalBundleId,
@@ -43,7 +53,7 @@ from pipeline.apple.portal.facts import (
 from pipeline.apple.portal.keeping import keys_of
 from pipeline.apple.portal.kinds import TYPES, kind_named
 from pipeline.apple.signing.certificates import Certificate, CertificateKind
-from pipeline.apple.signing.facts import SigningNeed, SigningPolicy
+from pipeline.apple.signing.facts import BundleNeed, SigningNeed, SigningPolicy
 from pipeline.apple.signing.trust import APPLE_ROOTS
 from pipeline.model import AppleFailure, Platform, Reading, Source, UsageFault
 from pipeline.ports.clock import BriskClock
@@ -184,8 +194,7 @@ def test_extensions_have_profiles_and_names_of_their_own() -> None:
         Platform.IOS,
         TEAM,
         "com.example.app",
-        ("com.example.app.widget",),
-        {"com.example.app.widget": "Widget"},
+        (BundleNeed("com.example.app.widget", style="Manual", specifier="Widget"),),
         style="Manual",
         profile_specifier=f"{TEAM}/Main",
     )
@@ -201,8 +210,6 @@ def test_one_new_certificate_serves_both_platforms() -> None:
     needs = StoreNeeds((SigningNeed(Platform.IOS, TEAM, "a"), SigningNeed(Platform.MAC_OS, TEAM, "a")))
     both = replace(account(), needs=needs)
     assert [want.kind for want in wants(both)].count(CertificateKind.APPLE_DISTRIBUTION) == 2
-    from pipeline.apple.portal.choice import missing
-
     assert [want.kind for want in missing(both)] == ["APPLE_DISTRIBUTION", "MAC_INSTALLER_DISTRIBUTION"]
     old = replace(both, certificates=PortalCertificates((certificate("x", 90, CertificateKind.IOS_DISTRIBUTION),), AT))
     old = replace(old, keys=VaultKeys("vault", "h", identities=(VaultKey("identities/x.p8", "x"),)))
@@ -212,10 +219,10 @@ def test_one_new_certificate_serves_both_platforms() -> None:
 
 
 def test_a_name_is_taken_only_once() -> None:
-    taken = [name_for(APP, PortalProfiles((), AT))]
+    taken = [name_for(APP, account())]
     for _ in range(4):
         held = tuple(PortalProfile(str(n), name) for n, name in enumerate(taken))
-        taken.append(name_for(APP, PortalProfiles(held, AT)))
+        taken.append(name_for(APP, account((), held)))
     assert len(set(taken)) == 5
     assert taken[:3] == [
         "com.example.app iOS App Store",
@@ -229,16 +236,51 @@ def test_the_name_in_the_project_is_insisted_on_while_it_can_be_had() -> None:
     need = SigningNeed(Platform.IOS, TEAM, APP.bundle_id, style="Manual", profile_specifier="Store")
     other = account((certificate("a", 300),), (profile("Other", "a"),), ("a",), need)
     assert serving(named, other) == []
-    assert name_for(named, other.profiles) == "Store"
+    assert name_for(named, other) == "Store"
     taken = account(
         (certificate("a", 300),), (profile("Other", "a"), profile("Store", "a", state="INVALID")), ("a",), need
     )
     assert [each.name for each in serving(named, taken)] == ["Other"]
-    assert wanted_name(named, taken.profiles) == ""
+    assert wanted_name(named, taken) == ""
     there = account((certificate("a", 300),), (profile("Other", "a"), profile("Store", "a")), ("a",), need)
     assert [each.name for each in serving(named, there)] == ["Store"]
     by_uuid = replace(APP, profile_name="91de0feb-f3a0-4f2c-a4fb-06814f0034cc")
     assert [each.name for each in serving(by_uuid, other)] == ["Other"]
+
+
+def test_the_name_is_taken_from_what_only_we_sign_with() -> None:
+    named = replace(APP, profile_name="Store")
+    need = SigningNeed(Platform.IOS, TEAM, APP.bundle_id, style="Manual", profile_specifier="Store")
+    both = (certificate("old", 10), certificate("new", 360))
+    held = (profile("Store", "old"), profile("Other", "new"))
+    ours = account(both, held, ("old", "new"), need, renew=True, revoke=True)
+    assert in_the_way(named, ours) is not None
+    assert (wanted_name(named, ours), serving(named, ours), name_for(named, ours)) == ("Store", [], "Store")
+    kept = replace(ours, policy=SigningPolicy(renew=True))
+    assert (in_the_way(named, kept), wanted_name(named, kept)) == (None, "")
+    assert [each.name for each in serving(named, kept)] == ["Other"]
+    theirs = account(both, held, ("new",), need, renew=True, revoke=True)
+    assert in_the_way(named, theirs) is None, "somebody else has the old key and may sign with it"
+    dead = replace(theirs, profiles=PortalProfiles((replace(held[0], state="INVALID"), held[1]), AT))
+    assert in_the_way(named, dead) is not None, "nobody signs with what is invalid"
+    serves = account(both, (profile("Store", "new"),), ("old", "new"), need, renew=True, revoke=True)
+    assert in_the_way(named, serves) is None
+    by_uuid = replace(APP, profile_name="uStore")
+    assert in_the_way(by_uuid, ours) is None, "Apple gives the new one a UUID of its own"
+
+
+def test_what_was_just_issued_serves_however_soon_it_ends() -> None:
+    fresh = certificate("new", 20)
+    fresh = replace(fresh, certificate=replace(fresh.certificate, not_before=AT - timedelta(hours=2)))
+    held = account((fresh,), (profile("P", "new", 20),), ("new",), renew=True)
+    assert missing(held) == ()
+    assert [each.name for each in serving(APP, held)] == ["P"]
+    aged = replace(fresh, certificate=replace(fresh.certificate, not_before=AT - timedelta(days=2)))
+    assert len(missing(replace(held, certificates=PortalCertificates((aged,), AT)))) == 1
+    waiting = VaultKeys("vault", "head", pending=(VaultKey("pending/x.p8", "", "pnew"),))
+    assert missing(replace(held, certificates=PortalCertificates((aged,), AT), keys=waiting)) == ()
+    ended = replace(fresh, certificate=replace(fresh.certificate, not_after=AT))
+    assert len(missing(replace(held, certificates=PortalCertificates((ended,), AT), keys=waiting))) == 1
 
 
 def test_only_our_own_old_ones_are_replaced() -> None:
@@ -374,6 +416,15 @@ def test_a_profile_for_something_else_is_not_kept(desk: Desk) -> None:
         gateway.keep_profile(action, desk.http(BriskClock()), desk.vault, BriskClock(), desk.policy(), anchors)
 
 
+def test_a_profile_that_apple_did_not_sign_is_not_kept(desk: Desk) -> None:
+    found = next(p for p in desk.get("/v1/profiles") if "iOS" in p["attributes"]["name"])
+    action = KeepProfile(TEAM, BUNDLE_ID, Platform.IOS, found["id"], found["attributes"]["uuid"])
+    before = desk.vault.look().head
+    with pytest.raises(AppleFailure, match="not known to be Apple's"):
+        gateway.keep_profile(action, desk.http(BriskClock()), desk.vault, BriskClock(), desk.policy(), APPLE_ROOTS)
+    assert desk.vault.look().head == before
+
+
 def test_a_profile_that_serves_is_found_by_what_it_is(desk: Desk) -> None:
     anchors = desk.cast("r9").givens(None)[type(APPLE_ROOTS)]
     ios = next(p for p in desk.get("/v1/profiles?include=certificates,bundleId") if "iOS" in p["attributes"]["name"])
@@ -386,6 +437,8 @@ def test_a_profile_that_serves_is_found_by_what_it_is(desk: Desk) -> None:
     assert "already" not in gateway.create_profile(insisting, http, clock, anchors, desk.policy())
     year = SigningPolicy(expires_within=timedelta(days=400), renew=True)
     renewing = replace(action, name="A third name")
+    assert gateway.create_profile(renewing, http, clock, anchors, year)["already"] is True, "it was made just now"
+    clock.sleep(timedelta(days=2).total_seconds())
     assert "already" not in gateway.create_profile(renewing, http, clock, anchors, year)
 
 
@@ -395,3 +448,4 @@ def test_promises_do_not_hang_on_what_is_only_known_later() -> None:
     revoke = RevokeCertificate(TEAM, CertificateKind.APPLE_DISTRIBUTION, "1", "AB", "2027-01-01", 3)
     assert revoke.promise != replace(revoke, serial="CD").promise
     assert "3 profiles of other apps" in revoke.describe()
+    assert revoke.promise != replace(revoke, profiles=4).promise, "nobody approved that a fourth one breaks"

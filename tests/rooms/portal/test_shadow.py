@@ -35,10 +35,10 @@ def copied(original: Desk, folder: Path) -> Desk:
     kept = Account.of(json.loads(json.dumps(account.told())))
     assert kept.told() == account.told()
     copy = Desk(folder)
-    furnish(copy.apple, kept, SUBJECT)
-    furnish(copy.apple, kept, SUBJECT)
     # The vault and the authority are the team's own.
     copy.__dict__.update(vault=original.vault, authority=original.authority, keys=original.keys)
+    furnish(copy.apple, kept, SUBJECT)
+    furnish(copy.apple, kept, SUBJECT)
     return copy
 
 

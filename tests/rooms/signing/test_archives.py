@@ -70,6 +70,12 @@ def test_an_app_is_for_other_rooms(pack: Packer) -> None:
     assert read(pack({"Payload/A.app/embedded.mobileprovision": PROFILE})) == ()
 
 
+@pytest.mark.parametrize("known_by", ["AndroidManifest.xml", "META-INF/MANIFEST.MF", "[Content_Types].xml"])
+def test_packages_of_other_systems_are_none_of_our_business(known_by: str) -> None:
+    inner = {"assets/data.zip": packed({"a.txt": b"x"}), "assets/ca.pem": b"no certificate", known_by: b"x"}
+    assert read(packed(inner)) == ()
+
+
 @pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
 def test_archives_that_unfold_into_too_much(pack: Packer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.apple.signing.archives.MEMBER_LIMIT", 100_000)

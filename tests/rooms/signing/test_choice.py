@@ -16,8 +16,7 @@ from pipeline.apple.signing.choice import (
     INSTALLER,
     KIND_NAMES,
     application,
-    bundles,
-    chosen,
+    chosen_by_hand,
     current,
     matching,
     of_other_kinds,
@@ -26,10 +25,10 @@ from pipeline.apple.signing.choice import (
     usable,
     without_key,
 )
-from pipeline.apple.signing.facts import Identities, Identity, InstalledProfiles, SigningNeed, SigningPolicy
+from pipeline.apple.signing.facts import BundleNeed, Identities, Identity, InstalledProfiles, SigningNeed, SigningPolicy
 from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile, Seal
 from pipeline.engine.wiring import needs_of
-from pipeline.model import Finding, Platform, Severity
+from pipeline.model import Finding, Platform, Reading, Severity
 from tests.rooms.signing.forge import NOW, TEAM
 
 DAY = timedelta(days=1)
@@ -91,7 +90,15 @@ needs = st.builds(
     platform=st.sampled_from(Platform),
     team_id=st.sampled_from([TEAM, ""]),
     bundle_id=st.sampled_from(["com.example.app", ""]),
-    extension_ids=st.sampled_from([(), ("com.example.app.widget",), ("com.example.app.a", "com.example.app.a")]),
+    inside=st.lists(
+        st.builds(
+            BundleNeed,
+            bundle_id=st.sampled_from(["com.example.app.widget", "com.example.app.a", ""]),
+            style=st.sampled_from(["Automatic", "Manual"]),
+            specifier=st.sampled_from(["", "Two", "Nowhere"]),
+        ),
+        max_size=3,
+    ).map(tuple),
     style=st.sampled_from(["Automatic", "Manual"]),
     profile_specifier=st.sampled_from(["", "One", "Nowhere"]),
 )
@@ -133,6 +140,25 @@ def said(identities: Identities, need: SigningNeed) -> list[Finding]:
         wanted = {each.name: each.wanted for each in needs_of(rule)}
         if set(wanted.values()) <= set(given_facts) and Identities in wanted.values():
             found += rule(**{each: given_facts[kind] for each, kind in wanted.items()})
+    return found
+
+
+def said_of_profiles(installed: InstalledProfiles, identities: Identities, need: SigningNeed) -> list[Finding]:
+    """What all rules that look at profiles say."""
+    given_facts = {
+        InstalledProfiles: installed,
+        Identities: identities,
+        SigningNeed: need,
+        SigningPolicy: SigningPolicy(),
+    }
+    found: list[Finding] = []
+    for name in checks.__all__:
+        rule = getattr(checks, name)
+        asked = needs_of(rule)
+        if InstalledProfiles in {each.wanted for each in asked}:
+            told = {each.name: given_facts[each.wanted] for each in asked}
+            readings = {each.name: Reading.of(told[each.name]) for each in asked if each.reading}
+            found += rule(**{**told, **readings})
     return found
 
 
@@ -196,12 +222,12 @@ def test_every_no_has_a_remedy(identities: Identities, need: SigningNeed) -> Non
 @settings(max_examples=150, deadline=None)
 @given(profiles(), needs)
 def test_what_is_chosen_serves(installed: InstalledProfiles, need: SigningNeed) -> None:
-    for bundle_id in bundles(need):
-        for profile in matching(installed, need, bundle_id):
-            assert profile.covers(bundle_id)
+    for bundle in need.bundles:
+        for profile in matching(installed, need, bundle):
+            assert profile.covers(bundle.bundle_id)
             assert profile.kind in (ProfileKind.APP_STORE, ProfileKind.MAC_APP_STORE)
             assert need.team_id in ("", *profile.team_ids)
-        assert need.manual or not chosen(installed, need, bundle_id)
+            assert not (bundle.manual and bundle.specifier) or profile.name == bundle.specifier
 
 
 @settings(max_examples=150, deadline=None)
@@ -209,23 +235,12 @@ def test_what_is_chosen_serves(installed: InstalledProfiles, need: SigningNeed) 
 def test_manual_signing_without_a_good_profile_is_never_silent(
     installed: InstalledProfiles, identities: Identities, need: SigningNeed
 ) -> None:
-    facts = {
-        InstalledProfiles: installed,
-        Identities: identities,
-        SigningNeed: need,
-        SigningPolicy: SigningPolicy(),
-    }
-    found: list[Finding] = []
-    for name in checks.__all__:
-        rule = getattr(checks, name)
-        wanted = {each.name: each.wanted for each in needs_of(rule)}
-        if InstalledProfiles in wanted.values():
-            found += rule(**{each: facts[kind] for each, kind in wanted.items()})
-    for bundle_id in bundles(need) if need.manual else ():
-        fit = [each for each in chosen(installed, need, bundle_id) if each.expires > NOW and each.seal is Seal.APPLE]
-        if not fit:
-            assert [each for each in found if each.severity is not Severity.NOTE], bundle_id
-    if not need.manual:
+    found = said_of_profiles(installed, identities, need)
+    for bundle in chosen_by_hand(need):
+        held = matching(installed, need, bundle)
+        if not [each for each in held if each.expires > NOW and each.seal is Seal.APPLE]:
+            assert [each for each in found if each.severity is not Severity.NOTE], bundle
+    if not chosen_by_hand(need):
         assert all(each.severity in (Severity.NOTE, Severity.WARNING) for each in found)
 
 

@@ -306,3 +306,18 @@ def test_damage_is_a_fault_or_noticed(flips: list[tuple[float, int]], kept: floa
     if message.only.intact:
         assert message.content == CONTENT
         assert message.only.signed_at in (NOW, None)
+
+
+def test_the_frame_is_not_signed_and_looked_at_all_the_same() -> None:
+    good = signed_data(signer(PROFILE_SIGNER))
+    version, digests, own = (good.index(each) for each in (b"\x02\x01\x01\x31", b"\x31\x83", b"\x02\x01\x01\x30"))
+    assert read_signed(good).only.odd == ""
+    for place in (version, own):
+        odd = read_signed(good[: place + 2] + b"\x03" + good[place + 3 :]).only
+        assert (odd.intact, odd.odd) == (True, "its version is not the one that such signed data has")
+    oid = good.index(bytes.fromhex("608648016503040201"), digests) + 8
+    odd = read_signed(good[:oid] + b"\x02" + good[oid + 1 :]).only
+    assert odd.odd == "its digest algorithm is not among those that it announces"
+    assert read_signed(signed_data(signer(PROFILE_SIGNER, by_key=True))).only.odd
+    with pytest.raises(SigningFault, match="does not begin as CMS does"):
+        read_signed(b"\x31" + good[1:])

@@ -14,7 +14,15 @@ import pytest
 
 from pipeline.apple.signing.certificates import CertificateKind
 from pipeline.apple.signing.checks import installer_identity_is_there, named_profile_is_for_the_app_store
-from pipeline.apple.signing.facts import Identities, InstalledProfiles, JudgedMaterial, Keychain, Origin, SigningNeed
+from pipeline.apple.signing.facts import (
+    BundleNeed,
+    Identities,
+    InstalledProfiles,
+    JudgedMaterial,
+    Keychain,
+    Origin,
+    SigningNeed,
+)
 from pipeline.apple.signing.gateway import (
     PROFILE_FOLDERS,
     environment_material,
@@ -29,7 +37,7 @@ from pipeline.apple.signing.gateway import (
 from pipeline.apple.signing.material import Fault, Material
 from pipeline.apple.signing.profiles import Seal
 from pipeline.apple.signing.trust import Anchors
-from pipeline.apple.xcode.facts import Extension, TargetEntitlements, TargetSettings, Value
+from pipeline.apple.xcode.facts import Companion, Companions, Kind, TargetEntitlements, TargetSettings, Value
 from pipeline.model import Declaration, Lane, Location, Platform, Reading, Source, UsageFault
 from pipeline.ports.files import Unreadable
 from pipeline.ports.given import GivenFiles
@@ -468,32 +476,62 @@ def test_what_a_lane_needs() -> None:
         code_sign_style=Value("Manual"),
         code_sign_identity=Value("Apple Distribution", place),
         profile_specifier=Value("Example", place),
-        extensions=(
-            Extension("W", Value("com.example.app.widget"), Value("1"), Value("1"), Value("Widget")),
-            Extension("S", Value("com.example.app.share"), Value("1"), Value("1")),
-        ),
     )
-    entitlements = TargetEntitlements({"aps-environment": "production"})
-    need = signing_need(settings, entitlements, Declaration(team_id="OTHER"), LANE)
+    entitlements = TargetEntitlements(
+        {"aps-environment": "production", "keychain-access-groups": [f"{TEAM}.shared"]},
+        prefixed={"keychain-access-groups": ["$(AppIdentifierPrefix)shared"]},
+    )
+    widget = TargetSettings(
+        bundle_id=Value("com.example.app.widget"),
+        team_id=Value(TEAM),
+        code_sign_style=Value("Manual"),
+        profile_specifier=Value("Widget", place),
+    )
+    groups = TargetEntitlements({"com.apple.security.application-groups": ["group.a"]}, {"x": place})
+    inside = Companions(
+        (
+            Companion("W", settings=widget, entitlements=groups),
+            Companion("Watch", Kind.WATCH_APP, sdk="watchos", settings=TargetSettings(bundle_id=Value("a.watch"))),
+            Companion("C", settings=TargetSettings(bundle_id=Value("a.c")), unread=("entitlements",)),
+            Companion("Nameless"),
+            Companion("Kit", Kind.FRAMEWORK, settings=TargetSettings(bundle_id=Value("a.kit"))),
+            Companion("Plain", Kind.HELPER, settings=TargetSettings(bundle_id=Value("a.plain"))),
+            Companion("Help", Kind.HELPER, settings=TargetSettings(bundle_id=Value("a.help")), entitlements=groups),
+        )
+    )
+    need = signing_need(settings, entitlements, inside, Declaration(team_id="OTHER"), LANE)
     assert need == SigningNeed(
         platform=Platform.IOS,
         team_id=TEAM,
         bundle_id="com.example.app",
-        extension_ids=("com.example.app.widget", "com.example.app.share"),
-        extension_specifiers={"com.example.app.widget": "Widget"},
-        entitlements={"aps-environment": "production"},
+        inside=(
+            BundleNeed(
+                "com.example.app.widget",
+                TEAM,
+                "Manual",
+                "Widget",
+                place,
+                entitlements=groups.values,
+                places={"x": place},
+            ),
+            BundleNeed("a.watch"),
+            BundleNeed("a.c", unread=True),
+            BundleNeed("a.help", entitlements=groups.values, places={"x": place}),
+        ),
+        entitlements={"aps-environment": "production", "keychain-access-groups": ["$(AppIdentifierPrefix)shared"]},
         style="Manual",
         identity_name="Apple Distribution",
         identity_at=place,
         profile_specifier="Example",
         profile_at=place,
     )
-    assert [need.specifier(each) for each in (need.bundle_id, *need.extension_ids)] == ["Example", "Widget", ""]
+    assert [each.specifier for each in need.bundles] == ["Example", "Widget", "", "", ""]
+    assert [each.bundle_id for each in need.bundles if each.manual] == ["com.example.app", "com.example.app.widget"]
 
 
 def test_what_is_declared_stands_in() -> None:
     declared = Declaration(team_id=TEAM, bundle_id="com.example.app")
-    need = signing_need(TargetSettings(), TargetEntitlements(), declared, LANE)
+    need = signing_need(TargetSettings(), TargetEntitlements(), Companions(), declared, LANE)
     assert (need.team_id, need.bundle_id, need.style, need.manual) == (TEAM, "com.example.app", "Automatic", False)
 
 

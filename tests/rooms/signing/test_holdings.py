@@ -16,6 +16,7 @@ from pipeline.apple.signing.certificates import Certificate, CertificateKind, re
 from pipeline.apple.signing.checks import holdings as checks
 from pipeline.apple.signing.choice import KIND_NAMES
 from pipeline.apple.signing.facts import (
+    GivenMaterial,
     Identity,
     JudgedMaterial,
     Keychain,
@@ -32,7 +33,7 @@ from pipeline.apple.signing.trust import APPLE_ROOTS, Anchors
 from pipeline.model import Exhibit, Finding, Reading, Tone
 from pipeline.ports.given import GivenFiles
 from pipeline.ports.secrets import EnvironmentSecrets
-from pipeline.stages.holdings import HOLDINGS, authorities, certificates, profiles
+from pipeline.stages.holdings import authorities, certificates, profiles
 from tests.rooms.signing.forge import (
     CODE_SIGNING,
     DISTRIBUTION,
@@ -61,17 +62,26 @@ def certified(der: bytes, place: str = "a.cer", keyed: bool | None = True, **mor
     return replace(Found(material), **more)  # type: ignore[arg-type]
 
 
-def distribution(days: int, *, team: str = TEAM, markers: Iterable[str] = ("6.1.7", "6.1.4")) -> bytes:
+def distribution(
+    days: int,
+    *,
+    team: str = TEAM,
+    markers: Iterable[str] = ("6.1.7", "6.1.4"),
+    begins: datetime = NOW - 400 * DAY,
+) -> bytes:
     return forge(
         f"Apple Distribution: Example ({team})",
         WWDR,
         markers=markers,
         usage=CODE_SIGNING,
         team=team,
-        begins=NOW - 400 * DAY,
+        begins=begins,
         ends=NOW + days * DAY,
         key=4,
     ).der
+
+
+ISSUER = certified(WWDR.der, "wwdr.cer", keyed=None)
 
 
 def profiled(days: int, name: str = "Example", bundle_id: str = "com.example.app", uuid: str = "1") -> Found:
@@ -128,17 +138,125 @@ def test_a_key_without_a_certificate() -> None:
     [
         (distribution(300), True),
         (distribution(300, team="OTHER12345"), False),
-        (distribution(300, markers=("6.1.4",)), True),
+        (distribution(300, markers=("6.1.4",)), False),
         (distribution(300, markers=("6.1.13",)), False),
         (distribution(-20), False),
     ],
     ids=["newer", "another team's", "iPhone Distribution", "Developer ID", "older"],
 )
 def test_what_takes_whose_place(other: bytes, replaced: bool) -> None:
-    found = held(certified(distribution(-10)), certified(other, "b.cer"))
+    found = held(certified(distribution(-10)), certified(other, "b.cer"), ISSUER)
     old = next(each for each in found.certificates if each.certificate.not_after == NOW - 10 * DAY)
     assert old.successor is replaced
     assert any("expired on 2026-11-10" in told for _, told in said(found)) is not replaced
+
+
+def is_replaced(old: bytes, *others: bytes, at: datetime = NOW) -> bool:
+    found = held(certified(old), *(certified(each, f"{n}.p12") for n, each in enumerate(others)), ISSUER, at=at)
+    sha256 = read_certificate(old).sha256
+    return next(each.successor for each in found.certificates if each.certificate.sha256 == sha256)
+
+
+def test_a_successor_covers_all_platforms() -> None:
+    def ios(days: int) -> bytes:
+        return distribution(days, markers=("6.1.4",))
+
+    def mac(days: int) -> bytes:
+        return distribution(days, markers=("6.1.7",))
+
+    assert read_certificate(ios(4)).kind is CertificateKind.IOS_DISTRIBUTION
+    assert read_certificate(mac(4)).kind is CertificateKind.MAC_APP_DISTRIBUTION
+    assert not is_replaced(mac(4), ios(300)), "an iPhone Distribution signs no Mac app"
+    assert is_replaced(mac(4), distribution(300))
+    assert is_replaced(ios(4), distribution(300))
+    assert not is_replaced(distribution(4), ios(300))
+    assert is_replaced(distribution(4), ios(300), mac(301)), "the two together sign all that it signs"
+
+
+def test_a_successor_has_begun_by_then() -> None:
+    old = distribution(4)
+    late = [distribution(300, begins=NOW + days * DAY) for days in (20, 4, 3)]
+    assert [is_replaced(old, each) for each in late] == [False, True, True]
+    assert is_replaced(distribution(-10), distribution(300, begins=NOW - DAY)), "the gap is over"
+
+
+def test_a_successor_is_apples() -> None:
+    own = forge(
+        f"Apple Distribution: Example ({TEAM})",
+        STRANGER,
+        markers=("6.1.7", "6.1.4"),
+        usage=CODE_SIGNING,
+        team=TEAM,
+        begins=NOW - 400 * DAY,
+        ends=NOW + 300 * DAY,
+        key=8,
+    ).der
+    assert not is_replaced(distribution(-10), own)
+    found = held(certified(distribution(-10)), certified(distribution(300), "b.p12"))
+    assert not any(each.successor for each in found.certificates), "nothing is known of one whose issuer is missing"
+
+
+def signed_with(days: int, *ends: int, uuid: str = "1") -> Found:
+    found = profiled(days, uuid=uuid)
+    assert found.material.profile is not None
+    certificates = tuple(read_certificate(distribution(each)) for each in ends)
+    profile = replace(found.material.profile, developer_certificates=certificates)
+    return replace(found, material=replace(found.material, profile=profile))
+
+
+def test_a_profile_ends_with_its_last_certificate() -> None:
+    found = held(signed_with(300, -20, -2))
+    assert said(found) == [("SIGN027", "the last certificate in the profile “Example” expired on 2026-11-18")]
+    shown = profiles(found, SigningPolicy())
+    assert (texts(shown, "Days"), texts(shown, "Expires")) == (["-2*"], ["2026-11-18"])
+    assert (shown.rows[0][0].value, shown.rows[0][0].tone) == (-2, Tone.BAD)
+    assert shown.legend == ("*: its last certificate ends then, before the profile itself",)
+    lasting = held(signed_with(300, -2, 200))
+    assert said(lasting) == []
+    assert texts(profiles(lasting, SigningPolicy()), "Days") == ["200*"]
+    longer = profiles(held(signed_with(5, 200)), SigningPolicy())
+    assert (texts(longer, "Days"), longer.legend) == (["5"], ())
+
+
+def test_what_replaces_a_profile_has_certificates_that_last() -> None:
+    dead = held(profiled(5), signed_with(300, -2, uuid="2"))
+    assert [each.successor for each in dead.profiles] == [True, False], "the dead one ended first"
+    assert [told for _, told in said(dead)] == ["the profile “Example” expires on 2026-11-25, in 5 days"]
+
+
+def test_certificates_of_others_in_files_are_shown_and_not_judged() -> None:
+    lone = certified(distribution(-10), keyed=False).material
+    found = folded([in_files(GivenMaterial((lone,), ("a.cer",)))], TRUSTED, NOW)
+    assert [(each.keyed, each.judged) for each in found.certificates] == [(False, False)]
+    assert said(found) == []
+    key = Material("key.pem", key_only=True, public_key_sha256=lone.public_key_sha256)
+    ours = [in_files(GivenMaterial((lone,), ("a.cer",))), Lot((Found(key),), ("here",))]
+    assert [rule for rule, _ in said(folded(ours, TRUSTED, NOW)) if rule == "SIGN026"] == ["SIGN026"]
+
+
+def test_a_named_place_that_gave_nothing_was_not_seen() -> None:
+    found = certified(distribution(300), "certs/all.zip#2").material
+    given = GivenMaterial((replace(found, part=2),), ("./certs/", "certs/all.zip", "empty", "App.ipa"))
+    lot = in_files(given, ["App.ipa"])
+    assert [each.place for each in lot.gaps] == ["empty"]
+    assert said(folded([lot, Lot((ISSUER,))], TRUSTED, NOW)) == [
+        ("SIGN025", "empty: there is nothing to sign with in it")
+    ]
+    assert in_files(GivenMaterial((found,), (".",))).gaps == ()
+
+
+def test_another_companys_authority_is_counted() -> None:
+    corporate = Found(Material("ca.p12", read_certificate(forge("Example Corporate CA", authority=True, key=9).der)))
+    shown = certificates(folded([Lot((corporate,), ("ca.p12",))], TRUSTED, NOW), SigningPolicy())
+    assert shown.empty == "no developer's certificates in ca.p12, only a certificate of an authority other than Apple"
+    apples = certificates(folded([Lot((ISSUER,), ("w.cer",))], TRUSTED, NOW), SigningPolicy())
+    assert apples.empty == "no certificates in w.cer"
+
+
+def test_above_a_forged_certificate_is_no_authority_of_apples() -> None:
+    stranger = forge("Somebody's Root", authority=True, key=9)
+    forged = forge("Apple Distribution: X", stranger, markers=("6.1.7", "6.1.4"), usage=CODE_SIGNING, key=8).der
+    assert held(certified(forged), certified(stranger.der, "s.cer")).authorities == ()
 
 
 def test_one_without_its_key_takes_nobodys_place() -> None:
@@ -256,7 +374,10 @@ def test_the_table_of_profiles() -> None:
     shown = profiles(found, SigningPolicy())
     assert texts(shown, "Days") == ["-10", "10", "400"]
     assert [row[0].tone for row in shown.rows] == [Tone.BAD, Tone.CAUTION, Tone.GOOD]
-    assert texts(shown, "Where") == ["1.mobileprovision", "installed", "3.mobileprovision"]
+    assert texts(shown, "Where") == ["1.mob…", "installed", "3.mob…"]
+    where = [each.title for each in shown.columns].index("Where")
+    assert [row[where].value for row in shown.rows] == ["1.mobileprovision", place, "3.mobileprovision"]
+    assert all(row[where].several for row in shown.rows)
     assert texts(shown, "Seal") == ["Apple's"] * 3
 
 
@@ -279,7 +400,7 @@ def test_the_ends_of_time(end: datetime) -> None:
     found = held(Found(Material("a", certificate, keyed=True)), replace(profiled(1), judged=True))
     strange = replace(found.profiles[0], profile=replace(found.profiles[0].profile, expires=end))
     told = replace(found, profiles=(strange,), authorities=(certificate,))
-    for exhibit in HOLDINGS.exhibits:
+    for exhibit in (certificates, profiles, authorities):
         assert exhibit(told, SigningPolicy()).rows
     assert said(told) is not None
 
@@ -330,7 +451,7 @@ def test_nothing_that_was_found_is_lost(found: list[Found]) -> None:
     assert len(told.profiles) <= sum(1 for each in found if each.material.profile)
     ends = [each.certificate.not_after for each in told.certificates]
     assert ends == sorted(ends)
-    for exhibit in HOLDINGS.exhibits:
+    for exhibit in (certificates, profiles, authorities):
         shown = exhibit(told, SigningPolicy())
         assert all(cell.text == "" or cell.text.isprintable() or cell.text for row in shown.rows for cell in row)
     for one in told.certificates:

@@ -18,6 +18,9 @@ import pytest
 
 from pipeline.apple.signing.authorities import INTERMEDIATES, ROOTS
 from pipeline.apple.signing.certificates import CertificateKind, read_certificate
+from pipeline.apple.signing.cms import read_signed
+from pipeline.apple.signing.der import envelope
+from pipeline.apple.signing.faults import SigningFault
 from pipeline.apple.signing.profiles import ProfileKind, Seal, read_profile
 from pipeline.apple.signing.trust import APPLE_INTERMEDIATES, APPLE_ROOTS, walk
 
@@ -205,6 +208,36 @@ def test_profile_by_openssl(shared_data: Path, tmp_path: Path, name: str) -> Non
     )
     assert ("Verification successful" in verdict) is (stated.seal is Seal.APPLE)
     assert stated.uuid in (tmp_path / "content").read_text()
+
+
+@pytest.mark.parametrize("name", [name for name, told in PROFILES.items() if told.seal is Seal.APPLE])
+def test_no_flipped_byte_leaves_the_seal_intact(shared_data: Path, name: str) -> None:
+    """But for two places that say nothing.
+
+    The root that came along: the chain is checked with the pinned one of the same name and key. And `rsaEncryption`, with the digest beside
+    it, says the same as `sha1WithRSAEncryption` (RFC 3370, 3.2), which is one bit away.
+    """
+    data = (shared_data / "signing" / "profiles" / name).read_bytes()
+    message = read_signed(data)
+    (root,) = (each for each in message.certificates if envelope(each).issuer == envelope(each).subject)
+    inner = range((start := data.index(root)) + 4, start + len(root))
+    synonym = data.rindex(bytes.fromhex("2a864886f70d010101")) + 8
+    first = data.index(message.content)
+    unsigned = (*range(first), *range(data.rindex(root) + len(root), len(data) - 256))
+    flips = [(place, 0xFF) for place in range(len(data)) if place not in inner]
+    flips += [(place, 1 << bit) for place in unsigned for bit in (0, 2, 5)]
+    left = [flip for flip in flips if _sealed(data, *flip)]
+    assert left == [(synonym, 0x04)]
+    assert all(_sealed(data, place, 0xFF) for place in inner[::37])
+    assert envelope(root).public_key in {envelope(each).public_key for each in APPLE_ROOTS.certificates}
+
+
+def _sealed(data: bytes, place: int, mask: int) -> bool:
+    changed = bytes((*data[:place], data[place] ^ mask, *data[place + 1 :]))
+    try:
+        return read_profile(changed, APPLE_ROOTS).seal is Seal.APPLE
+    except SigningFault:
+        return False
 
 
 def test_the_algorithms_of_all_samples_are_checked(shared_data: Path) -> None:

@@ -132,15 +132,74 @@ def test_a_push_whose_answer_was_lost_took_effect(tmp_path: Path, monkeypatch: p
 
 
 def test_a_push_that_a_hook_declines_says_why(tmp_path: Path) -> None:
+    git("init", "--quiet", str(tmp_path / "tree"))
+    place = str(tmp_path / "tree" / ".git")
+    vault = at(place, JANE, tmp_path / "cache")
+    with pytest.raises(UsageFault, match="branch is currently checked out"):
+        vault.publish(VaultChange("", "begin", "jane", {"identities/b.p8": sealed()}, (), (JANE.recipient,)))
+    assert vault.look().head == ""
+
+
+TRAPS = ("pre-receive", "update", "post-receive", "post-update", "reference-transaction", "proc-receive", "pre-auto-gc")
+
+
+@pytest.mark.parametrize("kind", ["bare", "address"])
+def test_nothing_that_a_repository_on_this_machine_names_is_run(tmp_path: Path, kind: str) -> None:
+    """Whoever wrote it is somebody else; git runs its hooks, and commands of its configuration, as us."""
+    place = new_place(kind, tmp_path)
+    folder = Path(place.removeprefix("file://"))
+    made(place, tmp_path / "cache", JANE)
+    trap = tmp_path / "sprung"
+    hooks = folder / "hooks"
+    hooks.mkdir(exist_ok=True)
+    for name in TRAPS:
+        (hooks / name).write_text(f"#!/bin/sh\necho {name} >> {trap}\n")
+        (hooks / name).chmod(0o755)
+    script = tmp_path / "command"
+    script.write_text(f"#!/bin/sh\necho command >> {trap}\n")
+    script.chmod(0o755)
+    other = tmp_path / "other.git"
+    git("init", "--quiet", "--bare", str(other))
+    (folder / "objects" / "info").mkdir(exist_ok=True)
+    (folder / "objects" / "info" / "alternates").write_text(f"{other / 'objects'}\n")
+    settings = ("core.alternateRefsCommand", "gc.recentObjectsHook", "uploadpack.packObjectsHook", "core.fsmonitor")
+    for setting in settings:
+        git("-C", str(folder), "config", setting, str(script))
+    git("-C", str(folder), "config", "receive.procReceiveRefs", "refs/heads")
+    vault = at(place, JANE, tmp_path / "elsewhere")
+    git("-C", str(folder), "config", "--unset", "receive.procReceiveRefs")
+    publish(vault, put={"identities/bb.p8": sealed()})
+    assert len(vault.look().deeds) == 2
+    assert not trap.exists(), trap.read_text()
+
+
+def test_a_tree_that_grows_without_end_is_not_read_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten to the eighth files in eight objects. What is listed goes nowhere once it is longer than it may be."""
+    monkeypatch.setattr(repository, "SECONDS", 5.0)
     place = new_place("bare", tmp_path)
-    vault = made(place, tmp_path / "cache", JANE)
-    hook = Path(place) / "hooks" / "pre-receive"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\necho protected branch >&2\nexit 1\n")
-    hook.chmod(0o755)
-    with pytest.raises(PipelineError, match="protected branch"):
-        publish(vault, put={"identities/bb.p8": sealed()})
-    assert len(vault.look().deeds) == 1
+    made(place, tmp_path / "cache", JANE)
+    blob = git("-C", place, "hash-object", "-w", "--stdin", given=b"x").strip()
+    entry = f"100644 blob {blob}"
+    for _ in range(8):
+        tree = git("-C", place, "mktree", given="".join(f"{entry}\t{n}\n" for n in range(10)).encode()).strip()
+        entry = f"040000 tree {tree}"
+    bomb = git("-C", place, "commit-tree", "-m", "bomb", "-p", "HEAD", tree).strip()
+    git("-C", place, "update-ref", "HEAD", bomb)
+    with pytest.raises(UsageFault, match="said more than"):
+        at(place, JANE, tmp_path / "elsewhere").look()
+
+
+def test_git_is_ended_when_it_says_too_much_or_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "SECONDS", 0.5)
+    env = dict(os.environ)
+    assert "said more" in repository._git(("-c", "alias.endless=!yes", "endless"), b"", 1_000, env).stderr
+    assert "did not answer" in repository._git(("-c", "alias.idle=!sleep 60", "idle"), b"", 1_000, env).stderr
+    loud = "alias.loud=!head -c 1000000 /dev/zero | tr '\\0' e >&2; echo done"
+    done = repository._git(("-c", loud, "loud"), b"", 1_000, env)
+    assert (done.returncode, done.stdout, len(done.stderr)) == (0, b"done\n", repository.ERROR_LIMIT)
+    # A child that goes on, as ssh does for later connections, and keeps what git had open: git itself has ended.
+    lasting = repository._git(("-c", "alias.lasting=!echo said; sleep 20 &", "lasting"), b"", 1_000, env)
+    assert (lasting.returncode, lasting.stdout) == (0, b"said\n")
 
 
 def test_no_hook_of_the_person_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,8 +216,6 @@ def test_no_hook_of_the_person_is_run(tmp_path: Path, monkeypatch: pytest.Monkey
     vault = at(place, JANE, tmp_path / "elsewhere")
     assert len(vault.look().deeds) == 1
     assert not trap.exists()
-    # A repository on this machine runs its own hooks for whoever pushes to it, so only ours may stay silent here.
-    (hooks / "reference-transaction").unlink()
     (hooks / "pre-push").write_text(f"#!/bin/sh\ntouch {trap}\n")
     (hooks / "pre-push").chmod(0o755)
     publish(vault, put={"identities/bb.p8": sealed()})

@@ -411,6 +411,24 @@ def test_who_has_no_key_cannot_add_a_recipient(place: str, cache: Path, tmp_path
             vault.read("identities/aa.cer")
 
 
+def test_nothing_is_put_beside_a_damaged_file_but_what_mends_it(place: str, cache: Path, tmp_path: Path) -> None:
+    made(place, cache, JANE)
+
+    def damage(folder: Path) -> None:
+        next((folder / "identities").glob("*.cer")).write_bytes(b"damage")
+
+    tampering(place, damage, tmp_path)
+    vault = at(place, JANE, cache)
+    head = vault.look().head
+    with pytest.raises(UsageFault, match="not written to") as told:
+        publish(vault, put={"identities/bb.p8": sealed()})
+    assert "was changed" in told.value.why
+    assert vault.look().head == head
+    assert vault.read("identities/aa.p8"), "the others are read"
+    publish(vault, put={"identities/aa.cer": clear(b"anew"), "identities/bb.p8": sealed()})
+    assert vault.look().problems == ()
+
+
 def test_whoever_left_cannot_add_himself_again(place: str, cache: Path, tmp_path: Path) -> None:
     made(place, cache, JANE, BOB)
     _, data = next((n, d) for n, d in _stored(place, tmp_path / "c1").items() if n.startswith("keys/"))

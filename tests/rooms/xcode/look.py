@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.apple.xcode import checks, gateway
 from pipeline.apple.xcode.checks import alignment
 from pipeline.apple.xcode.discovery import Discovery, discover
+from pipeline.apple.xcode.resolved import SettingsQuery
 from pipeline.engine.wiring import needs_of, registry_of
 from pipeline.model import Declaration, Finding, Lane, Reading
 from pipeline.ports.files import Files, LiveFiles
@@ -19,7 +20,7 @@ REGISTRY = registry_of([gateway])
 def readings(files: LiveFiles, lane: Lane | None, declared: Declaration) -> dict[type, Reading[Any]]:
     """All facts of a lane, or of the app."""
     found: dict[type, Reading[Any]] = {Declaration: Reading.of(declared)}
-    given: dict[type, Any] = {Files: files, Lane: lane, Declaration: declared}
+    given: dict[type, Any] = {Files: files, Lane: lane, Declaration: declared, SettingsQuery: SettingsQuery()}
     if lane:
         found[Lane] = Reading.of(lane)
     for fact, probe in REGISTRY.probes.items():

@@ -59,7 +59,8 @@ def test_a_shared_scheme_decides_the_configuration(tmp_path: Path) -> None:
 
 def test_tests_extensions_and_examples_are_no_lanes(tmp_path: Path) -> None:
     kinds = {"Share": "com.apple.product-type.app-extension", "Tests": "com.apple.product-type.bundle.unit-test"}
-    project(tmp_path, targets={key: {"Release": PHONE} for key in ("App", "Share", "Tests")}, types=kinds)
+    targets = {key: {"Release": PHONE} for key in ("App", "Share", "Tests")}
+    project(tmp_path, targets=targets, types=kinds, carried=("Share",))
     project(tmp_path / "Examples" / "Small", "Demo")
     look = Look(tmp_path)
     assert [lane.target for lane in look.found.lanes] == ["App"]
@@ -229,3 +230,35 @@ def test_mac_catalyst_is_named(tmp_path: Path) -> None:
     (other,) = discover(LiveFiles(tmp_path)).others
     assert other.what.startswith("Mac Catalyst build of App")
     assert not other.rival
+
+
+WATCH = {"SDKROOT": "watchos", "PRODUCT_BUNDLE_IDENTIFIER": "com.example.app.watch"}
+WATCH_STUB = "com.apple.product-type.application.watchapp2-container"
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "word"),
+    [
+        (WATCH, "com.apple.product-type.application", "watch-only app Alone"),
+        (PHONE, WATCH_STUB, "watch-only app Alone"),
+        (PHONE, "com.apple.product-type.application.messages", "iMessage app Alone"),
+    ],
+)
+def test_apps_of_kinds_that_are_not_judged_are_named(
+    tmp_path: Path, settings: dict[str, str], kind: str, word: str
+) -> None:
+    project(tmp_path, "Alone", {"Alone": {"Release": settings}}, types={"Alone": kind})
+    with pytest.raises(UsageFault, match="no app that can be judged") as raised:
+        discover(LiveFiles(tmp_path))
+    assert word in raised.value.why
+    both = {"App": {"Release": PHONE}, "Other": {"Release": PHONE}, "Alone": {"Release": settings}}
+    folder = tmp_path / "both"
+    project(folder, targets=both, types={"Alone": kind})
+    told = [finding for rule, finding in Look(folder).findings[""] if rule == "PROJ072" and word in finding.summary]
+    assert [str(finding.severity) for finding in told] == ["NOTE"]
+
+
+def test_a_watch_app_that_an_app_carries_is_judged_with_it(tmp_path: Path) -> None:
+    both = {"App": {"Release": PHONE}, "Watch": {"Release": WATCH}}
+    project(tmp_path, targets=both, carried=("Watch",))
+    assert not [each.what for each in discover(LiveFiles(tmp_path)).others if "watch-only" in each.what]

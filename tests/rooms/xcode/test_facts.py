@@ -122,11 +122,11 @@ SET = '{\n  "images" : [\n    {\n      "filename" : "i.png",\n      "idiom" : "u
     ("image", "rules"),
     [
         (png(1024, 1024, b"\1\2\3"), set()),
-        (png(1024, 1024, b"\1\2\3\xff"), {("PROJ051", "WARNING")}),
+        (png(1024, 1024, b"\1\2\3\xff"), {("PROJ051", "NOTE")}),
         (png(1024, 1024, b"\1\2\3\x7f"), {("PROJ051", "ERROR")}),
-        (png(512, 512, b"\1\2\3"), {("PROJ050", "ERROR"), ("PROJ052", "WARNING")}),
-        (b"GIF89a", {("PROJ050", "ERROR"), ("PROJ052", "WARNING")}),
-        (None, {("PROJ050", "ERROR"), ("PROJ052", "WARNING")}),
+        (png(512, 512, b"\1\2\3"), {("PROJ050", "ERROR")}),
+        (b"GIF89a", {("PROJ050", "ERROR")}),
+        (None, {("PROJ050", "ERROR")}),
     ],
 )
 def test_the_icon_of_the_store(tmp_path: Path, image: bytes | None, rules: set[tuple[str, str]]) -> None:

@@ -55,7 +55,17 @@ def test_february_ios_errors(february: Look) -> None:
         ("PROJ030", f"{PHONE}/Info.plist", 40),
         ("PROJ033", f"{PHONE}/Info.plist", None),
         ("PROJ050", f"{PHONE}/{ICON}", 83),
+        ("PROJ055", f"{PHONE}/{ICON}", 33),
+        ("PROJ055", f"{PHONE}/{ICON}", 73),
+        ("PROJ055", f"{PHONE}/{ICON}", 78),
     }
+
+
+def test_february_rivals_can_be_judged_too(february: Look) -> None:
+    assert [(lane.platform.value, lane.project, lane.configuration) for lane in february.found.rivals] == [
+        ("IOS", "ios/Isometry.xcodeproj", "Release"),
+        ("MAC_OS", "macos/Isometry.xcodeproj", "Release"),
+    ]
 
 
 def test_february_names_both_identifiers(february: Look) -> None:
@@ -72,6 +82,7 @@ def test_february_ios_warnings(february: Look) -> None:
         ("PROJ036", f"{PHONE}/Info.plist", 24),
         ("PROJ038", f"{PHONE}/Info.plist", None),
         ("PROJ040", PHONE_PROJECT, 423),
+        ("PROJ042", f"{PHONE}/Info.plist", 89),
         ("PROJ053", f"{PHONE}/PrivacyInfo.xcprivacy", None),
         ("PROJ061", RELEASE, 65),
     }
@@ -92,7 +103,7 @@ def test_february_macos_warnings(february: Look) -> None:
         ("PROJ007", RELEASE, 80),
         ("PROJ007", RELEASE, 81),
         ("PROJ038", f"{MAC}/Info.plist", None),
-        ("PROJ053", f"{MAC}/PrivacyInfo.xcprivacy", None),
+        ("PROJ042", f"{MAC}/Info.plist", 54),
         ("PROJ061", RELEASE, 65),
     }
 
@@ -175,4 +186,49 @@ def test_april_generated_information(april: Look) -> None:
 def test_april_visionos_on_request(shared_data: Path) -> None:
     look = Look(tree(shared_data, "2026-04"), platforms=("visionos",))
     assert [lane.platform.value for lane in look.found.lanes] == ["VISION_OS"]
-    assert look.told("visionos", "ERROR") == set()
+    assert look.told("visionos", "ERROR") == {("PROJ058", f"{LATER}/{ICON}", None)}
+
+
+NOTES = {
+    "ios": {
+        ("PROJ025", f"{PHONE}/IsometryiOS.entitlements", 10),
+        ("PROJ040", PHONE_PROJECT, 421),
+        ("PROJ043", f"{PHONE}/Info.plist", 34),
+        ("PROJ065", PHONE_PROJECT, None),
+    },
+    "macos": {
+        ("PROJ025", f"{MAC}/IsometrymacOS.entitlements", 22),
+        ("PROJ040", MAC_PROJECT, 409),
+        ("PROJ043", f"{MAC}/Info.plist", 34),
+        ("PROJ053", f"{MAC}/PrivacyInfo.xcprivacy", None),
+        ("PROJ065", MAC_PROJECT, None),
+    },
+    "": {
+        ("PROJ074", f"{PHONE}/Info.plist", 20),
+        ("PROJ075", "native/IsometryApp/Info.plist", None),
+    },
+}
+
+
+@pytest.mark.parametrize("lane", NOTES)
+def test_february_notes(february: Look, lane: str) -> None:
+    assert february.told(lane, "NOTE") == NOTES[lane]
+
+
+def test_february_the_older_projects_have_defects_of_their_own(shared_data: Path) -> None:
+    older = {"ios": "ios/Isometry.xcodeproj", "macos": "macos/Isometry.xcodeproj"}
+    declared = Declaration(bundle_id="com.mshaler.isometry", containers=("iCloud.com.mshaler.isometry",))
+    look = Look(tree(shared_data, "2026-02"), declared, projects=older)
+    phone, mac = "ios/Isometry.xcodeproj/project.pbxproj", "macos/Isometry.xcodeproj/project.pbxproj"
+    assert look.told("ios", "ERROR") == {
+        ("PROJ001", phone, 312),
+        ("PROJ024", "ios/Isometry/Isometry.entitlements", 7),
+        ("PROJ050", phone, 294),
+    }
+    assert {("PROJ025", "ios/Isometry/Isometry.entitlements", 6), ("PROJ038", phone, 312)} < look.told("ios", "WARNING")
+    assert look.told("macos", "ERROR") == {
+        ("PROJ001", mac, 306),
+        ("PROJ024", "macos/Isometry/Isometry.entitlements", 5),
+        ("PROJ037", mac, 306),
+        ("PROJ050", mac, 290),
+    }

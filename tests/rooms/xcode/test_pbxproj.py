@@ -65,7 +65,6 @@ def test_separators_before_a_bracket_may_be_missing(missing: str) -> None:
         (b'{\n\ta = "never\nclosed;\n}', "never closed", 2),
         (b"{\n\t/* never closed\n a = 1;\n}", "comment that is never closed", 2),
         (b"{\n\ta = 1;\n<<<<<<< HEAD\n\tb = 2;\n=======\n\tb = 3;\n>>>>>>> theirs\n}", "merge conflict", 3),
-        (b"{\n\ta = 1;\n\ta = 2;\n}", "occurs twice", 3),
         (b"{a = 1;}\n}", "after the end", 2),
         (b"{\n\ta = \xff\xfe;\n}", "not UTF-8", 2),
         (b"( one, two )", "dictionary is expected", 1),
@@ -136,3 +135,12 @@ def _written(value: object) -> str:
     if isinstance(value, list):
         return "(" + "".join(f"{_written(inner)}, /* c */ " for inner in value) + ")"
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def test_of_a_key_that_is_given_twice_the_last_value_counts() -> None:
+    tree = parse(b"{\n\ta = 1;\n\ta = 2;\n}")
+    assert tree["a"] == "2"
+    assert tree.index is not None
+    assert [(key, tree.index.at(offset)) for key, offset in tree.index.doubled] == [("a", 3)]
+    with pytest.raises(BrokenList, match="occurs twice"):
+        parse_value("{a = 1; a = 2;}")

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from pipeline.apple.bundle.checks.identity import differing_identifier, differing_versions
+from pipeline.apple.bundle.checks.wording import named
 from pipeline.apple.bundle.facts import Archive, ArchivedApp
 from pipeline.apple.xcode.facts import TargetInfo
-from pipeline.model import Declaration, Finding, Reading, check, error
+from pipeline.model import Declaration, Finding, Reading, check, error, warning
 
 
 @check("BUND018", "the archive can be read and holds one app")
@@ -21,8 +22,31 @@ def archive_holds_one_app(archive: Archive, app: Reading[ArchivedApp]) -> Iterat
 
 
 @check("BUND019", "the archive has the project's identifier, version and build")
-def archive_is_this_projects_app(app: ArchivedApp, project: TargetInfo, declared: Declaration) -> Iterator[Finding]:
+def archive_is_this_projects_app(
+    app: ArchivedApp, project: Reading[TargetInfo], declared: Declaration
+) -> Iterator[Finding]:
     """An archive of an older commit, or of another scheme, must not be exported."""
     remedy = "archive again from this checkout"
     yield from differing_identifier(app, project, declared, remedy)
     yield from differing_versions(app, project, declared, remedy)
+
+
+@check("BUND067", "the archive holds debug symbols for all of its code")
+def debug_symbols_are_there(app: ArchivedApp) -> Iterator[Finding]:
+    """By UUID. Without them crash reports of that code stay numbers."""
+    if app.kind != "xcarchive":
+        return
+    lacking = [
+        executable.path
+        for executable in app.executables
+        if not executable.is_stub
+        and not executable.path.rpartition("/")[2].startswith("libswift")
+        and any(part.uuid and part.uuid not in app.symbols for part in executable.slices)
+    ]
+    if lacking:
+        yield warning(
+            f"there is no dSYM for {named(lacking)}",
+            subject=lacking[0],
+            remedy="archive with DEBUG_INFORMATION_FORMAT = dwarf-with-dsym; ask the framework's maker for its dSYM",
+            apple="Upload Symbols Failed",
+        )

@@ -25,7 +25,7 @@ def profile_grants_entitlements(app: ExportedApp, lane: Lane) -> Iterator[Findin
     """Signed claims must be a part of what the embedded profile allows; wildcards by Apple's rules."""
     on_mac = lane.platform is Platform.MAC_OS
     for bundle in app.bundles:
-        if bundle.profile is None:
+        if bundle.profile is None or app.kind == "xcarchive":
             continue
         granted = bundle.profile.entitlements
         for key, value in bundle.entitlements.items():
@@ -49,10 +49,10 @@ def profile_grants_entitlements(app: ExportedApp, lane: Lane) -> Iterator[Findin
 @check("BUND010", "no debugger may attach")
 def debugging_is_not_allowed(app: ExportedApp) -> Iterator[Finding]:
     """get-task-allow is what a development signature adds."""
-    for executable in app.executables:
+    for executable in app.executables if app.kind != "xcarchive" else ():
         if any(executable.entitlements.get(key) is True for key in DEBUGGING):
             yield error(
-                "get-task-allow is true: this is a development signature",
+                "get-task-allow is true: a debugger may attach, as no App Store build allows",
                 subject=executable.path,
                 remedy=EXPORT,
                 apple="ITMS-90164",
@@ -63,7 +63,7 @@ def debugging_is_not_allowed(app: ExportedApp) -> Iterator[Finding]:
 def cloudkit_environment_is_production(app: ExportedApp) -> Iterator[Finding]:
     """Without the entitlement a build talks to Development, where users' data is not."""
     for bundle in app.bundles:
-        if not bundle.uses_cloudkit:
+        if not bundle.uses_cloudkit or app.kind == "xcarchive":
             continue
         found = bundle.claims(ENVIRONMENT)
         if found != ("Production",):
@@ -80,7 +80,7 @@ def push_environment_is_production(app: ExportedApp, lane: Lane) -> Iterator[Fin
     key = MAC_PUSH if lane.platform is Platform.MAC_OS else PUSH
     for bundle in app.bundles:
         found = bundle.entitlements.get(key)
-        if found is not None and found != "production":
+        if found is not None and found != "production" and app.kind != "xcarchive":
             yield error(
                 f"{key} is {_shown(found)} instead of production",
                 subject=bundle.place,
@@ -121,7 +121,7 @@ def programs_are_sandboxed(app: ExportedApp, lane: Lane) -> Iterator[Finding]:
     """The Mac App Store wants the sandbox on helpers and login items too; libraries inherit it."""
     if lane.platform is not Platform.MAC_OS:
         return
-    for executable in app.executables:
+    for executable in app.executables if app.kind != "tool" else ():
         if executable.runs and executable.entitlements.get(SANDBOX) is not True:
             yield error(
                 f"{SANDBOX} is not true",

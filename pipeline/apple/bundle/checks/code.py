@@ -32,7 +32,9 @@ _MAC_WITHOUT_INTEL = 12
 def code_is_for_the_lanes_platform(app: ExportedApp, lane: Lane) -> Iterator[Finding]:
     """No simulator slices, no architectures that the platform's store refuses, no product of another platform."""
     wanted = "pkg" if lane.platform is Platform.MAC_OS else "ipa"
-    if app.kind != wanted:
+    if app.kind == "tool":
+        return  # BUND001 says that this is no app.
+    if app.kind not in (wanted, "xcarchive", "app"):
         yield error(
             f"{lane.platform.label} takes a .{wanted}, this is a .{app.kind}",
             subject=app.path,

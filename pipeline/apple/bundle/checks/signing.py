@@ -16,6 +16,8 @@ _SHOWN = 5
 @check("BUND004", "all code is signed by a submission certificate")
 def code_is_signed_for_submission(app: ExportedApp, lane: Lane) -> Iterator[Finding]:
     """Judged by the certificate's marker extensions, never by its name."""
+    if app.kind in ("xcarchive", "tool"):
+        return  # BUND075 says that an export signs anew, and who signed a tool.
     wanted = MAC_SUBMISSION if lane.platform is Platform.MAC_OS else SUBMISSION
     said: dict[str, list[str]] = {}
     for executable in _own(app):
@@ -93,7 +95,7 @@ def signer_is_vouched_for(app: ExportedApp, anchors: Anchors) -> Iterator[Findin
 def app_store_profile_is_embedded(app: ExportedApp, lane: Lane) -> Iterator[Finding]:
     """iOS: in the app and in every app extension. macOS: in the app, or TestFlight cannot use the build."""
     on_mac = lane.platform is Platform.MAC_OS
-    for bundle in app.bundles:
+    for bundle in app.bundles if app.kind not in ("xcarchive", "tool") else ():
         profile = bundle.profile
         if profile is not None:
             yield from _wrong_profile(app, profile, ProfileKind.MAC_APP_STORE if on_mac else ProfileKind.APP_STORE)
@@ -156,6 +158,29 @@ def signing_certificate_is_in_profile(app: ExportedApp) -> Iterator[Finding]:
                 remedy="renew the profile with this certificate, or sign with one that the profile lists",
                 apple="ITMS-90179",
             )
+
+
+@check("BUND075", "the product is what is sent to Apple")
+def product_is_final(app: ExportedApp) -> Iterator[Finding]:
+    """An archive is signed anew when it is exported; a bare app is not what is uploaded, and a tool never is."""
+    if app.kind == "xcarchive":
+        yield note(
+            "this is an archive: certificates, profiles and the entitlements that an export changes were not judged",
+            subject=app.path,
+            remedy="judge the .ipa or .pkg that is exported from it, too",
+        )
+    elif app.kind == "app":
+        yield note(
+            "this is an app on its own: the .ipa or .pkg around it was not judged",
+            subject=app.path,
+            remedy="judge the .ipa or .pkg that is uploaded, too",
+        )
+    elif app.kind == "tool":
+        for executable in app.executables:
+            signature = executable.signature
+            doubt = f", and {signature.reason}" if signature.certificate and not signature.trusted else ""
+            by = "signed by " if signature.certificate else ""
+            yield note(f"{', '.join(executable.architectures)}: {by}{signature}{doubt}", subject=executable.path)
 
 
 @check("BUND015", "the package is signed by an installer certificate")

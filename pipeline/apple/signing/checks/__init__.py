@@ -13,6 +13,7 @@ from pipeline.apple.signing.checks.identities import (
     identity_lasts,
     identity_name_is_unambiguous,
     installer_identity_is_there,
+    named_identity_is_there,
 )
 from pipeline.apple.signing.checks.material import (
     material_is_readable,
@@ -48,6 +49,7 @@ __all__ = [
     "installer_identity_is_there",
     "material_is_readable",
     "material_opens_with_the_password",
+    "named_identity_is_there",
     "named_profile_is_for_the_app_store",
     "private_keys_have_certificates",
     "profile_grants_the_entitlements",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from pipeline.apple.signing.certificates import CertificateKind
 from pipeline.apple.signing.checks.material import BROKEN, SHUT, broken, shut
 from pipeline.apple.signing.checks.wording import (
     AUTHORITIES,
@@ -12,6 +13,7 @@ from pipeline.apple.signing.checks.wording import (
     listed,
     named_authority,
 )
+from pipeline.apple.signing.choice import DEVELOPER_ID_KINDS
 from pipeline.apple.signing.facts import SigningPolicy
 from pipeline.apple.signing.holdings import Holdings
 from pipeline.apple.signing.profiles import Seal
@@ -21,10 +23,12 @@ from pipeline.model import Finding, check, error, unseen, warning
 _NOT_APPLES = frozenset({Seal.DOCTORED, Seal.FOREIGN})
 
 
-@check("SIGN025", "There is somewhere to look for certificates and profiles")
+@check("SIGN025", "Every place that was named gave something, and one was looked at")
 def something_was_looked_at(holdings: Holdings) -> Iterator[Finding]:
-    """Nothing was found where nothing was looked at: that is no pass."""
-    if not holdings.looked:
+    """Nothing was found where nothing was looked at, nor where somebody said that something is: that is no pass."""
+    for each in holdings.gaps:
+        yield unseen(f"{each.place}: {each.why}", subject=each.place, remedy=each.remedy)
+    if not holdings.looked and not holdings.gaps:
         yield unseen(
             f"nothing was looked at: {'; '.join(holdings.unseen) or 'no place is known'}",
             remedy="name files or folders with --file, a vault with --vault, or set SIGNING_CERTIFICATES and "
@@ -43,9 +47,14 @@ def certificates_last(holdings: Holdings, policy: SigningPolicy) -> Iterator[Fin
             yield error(
                 f"“{certificate.subject_name}” {_ends(certificate.not_after, holdings.at)}",
                 subject=certificate.sha1,
-                remedy=f"make its successor with certs.renew or at {CERTIFICATES}, or remove it from "
-                f"{listed(held.places)}",
+                remedy=f"make its successor {_where_to_renew(certificate.kind)}, "
+                f"or remove it from {listed(held.places)}",
             )
+
+
+def _where_to_renew(kind: CertificateKind) -> str:
+    """Developer ID certificates only the account's holder can make, and only at the portal."""
+    return f"at {CERTIFICATES}" if kind in DEVELOPER_ID_KINDS else f"with certs.renew or at {CERTIFICATES}"
 
 
 @check("SIGN027", "No profile is about to end without a successor")
@@ -55,9 +64,10 @@ def profiles_last(holdings: Holdings, policy: SigningPolicy) -> Iterator[Finding
         profile = held.profile
         if not held.judged or held.successor or profile.xcode_managed or profile.seal in _NOT_APPLES:
             continue
-        if profile.expires - holdings.at < policy.expires_within:
+        if held.ends - holdings.at < policy.expires_within:
+            early = "the last certificate in " if held.outlasts_certificates else ""
             yield error(
-                f"the profile “{profile.name or profile.uuid}” {_ends(profile.expires, holdings.at)}",
+                f"{early}the profile “{profile.name or profile.uuid}” {_ends(held.ends, holdings.at)}",
                 subject=profile.uuid,
                 remedy=f"renew it with certs.renew or at {PROFILES}, or remove it from {listed(held.places)}",
             )
@@ -67,6 +77,8 @@ def profiles_last(holdings: Holdings, policy: SigningPolicy) -> Iterator[Finding
 def everything_can_be_read(holdings: Holdings) -> Iterator[Finding]:
     """Damaged files, and encrypted ones that stay shut."""
     for each in holdings.faults:
+        if each in holdings.told:
+            continue
         if each.fault in SHUT:
             yield shut(each)
         elif each.fault in BROKEN:

@@ -6,7 +6,7 @@ both. Expired, revoked and foreign ones beside a good one are nobody's trouble, 
 
 from collections.abc import Iterator
 
-from pipeline.apple.signing.certificates import NEVER, Certificate
+from pipeline.apple.signing.certificates import NEVER, Certificate, CertificateKind
 from pipeline.apple.signing.checks.wording import (
     AUTHORITIES,
     called,
@@ -18,11 +18,15 @@ from pipeline.apple.signing.checks.wording import (
     there,
 )
 from pipeline.apple.signing.choice import (
+    APP_STORE_KINDS,
     DEVELOPER_ID_KINDS,
+    DEVELOPMENT_KINDS,
     INSTALLER,
+    MAC_APP_STORE_KINDS,
     Role,
     application,
     certificate_of,
+    chosen_by_hand,
     current,
     end_of,
     in_date,
@@ -36,9 +40,9 @@ from pipeline.apple.signing.choice import (
     usable,
     without_key,
 )
-from pipeline.apple.signing.facts import Identities, Identity, Origin, SigningNeed, SigningPolicy
+from pipeline.apple.signing.facts import BundleNeed, Identities, Identity, Origin, SigningNeed, SigningPolicy
 from pipeline.apple.signing.security import EXPIRED, INVALID_ANCHOR, NOT_TRUSTED, NOT_VALID_YET, REVOKED
-from pipeline.model import Finding, Platform, check, error, unseen, warning
+from pipeline.model import Finding, Platform, Unjudged, check, error, note, unseen, warning
 
 _TROUBLES = {
     NOT_TRUSTED: (
@@ -54,6 +58,29 @@ _TROUBLES = {
         f"download the current intermediate certificate from {AUTHORITIES}, and delete the expired one",
     ),
 }
+
+_FOR_MACS = ("3rd Party Mac Developer Application", "Mac App Distribution", "Mac Distribution")
+_SELECTORS = {
+    "Apple Distribution": APP_STORE_KINDS | MAC_APP_STORE_KINDS,
+    "iPhone Distribution": APP_STORE_KINDS,
+    "iOS Distribution": APP_STORE_KINDS,
+    **dict.fromkeys(_FOR_MACS, MAC_APP_STORE_KINDS),
+    **dict.fromkeys(
+        ("Apple Development", "iPhone Developer", "iOS Developer", "iOS Development", "Mac Developer"),
+        DEVELOPMENT_KINDS,
+    ),
+    **dict.fromkeys(
+        ("Developer ID Application", "Developer ID"), frozenset({CertificateKind.DEVELOPER_ID_APPLICATION})
+    ),
+}
+"""What CODE_SIGN_IDENTITY may be besides a name or SHA-1: the kinds of certificate from which Xcode then chooses.
+
+Whether the newer “Apple Distribution” and the older names may stand for each other is not published: they may, here.
+"""
+_ANY = "Apple Distribution"
+_NO_IDENTITY = ("", "-")
+_SHA1 = 40
+_NO_KEYCHAIN = "only a keychain tells, and none was asked"
 
 
 @check("SIGN001", "There is an identity for the App Store")
@@ -160,8 +187,13 @@ def identity_kind_suits_the_app_store(identities: Identities, need: SigningNeed)
 
 
 @check("SIGN006", "The keychain trusts the identity")
-def identity_is_trusted_by_the_keychain(identities: Identities, need: SigningNeed) -> Iterator[Finding]:
-    """Only when every identity in date has a code behind it; revocation is a rule of its own (SIGN016)."""
+def identity_is_trusted_by_the_keychain(identities: Identities, need: SigningNeed) -> Iterator[Finding | Unjudged]:
+    """Only when every identity in date has a code behind it, which only a keychain puts there; SIGN016 says where none
+    was asked. Revocation is a rule of its own (SIGN016).
+    """
+    if identities.origin is not Origin.KEYCHAIN:
+        yield Unjudged(_NO_KEYCHAIN)
+        return
     for found in _all_refused(identities, need):
         for identity in found:
             if identity.problem != REVOKED:
@@ -173,21 +205,20 @@ def identity_is_trusted_by_the_keychain(identities: Identities, need: SigningNee
 
 @check("SIGN007", "The identity's name is unambiguous")
 def identity_name_is_unambiguous(identities: Identities, need: SigningNeed) -> Iterator[Finding]:
-    """`codesign` refuses a name that several certificates bear; a SHA-1 is never ambiguous."""
-    for role in roles(need):
-        by_label: dict[str, list[Identity]] = {}
-        for identity in usable(identities, need, role):
-            by_label.setdefault(identity.label, []).append(identity)
-        for label, same in by_label.items():
-            if len(same) < 2:
-                continue
-            ends = listed([f"{end_of(each):%Y-%m-%d}" for each in sorted(same, key=end_of)])
-            yield warning(
-                f"{len(same)} identities are called “{label}”; they expire on {ends}",
-                subject=label,
-                remedy=f"{_drop_the_older(identities.origin)}, or name the SHA-1 "
-                f"{certificate_of(max(same, key=end_of)).sha1.upper()} wherever an identity is named",
-            )
+    """Only where the project names one by its name: of a kind, Xcode takes what the profile has; a SHA-1 is unique."""
+    for name, asking in _asked_for(need).items():
+        if name in _SELECTORS or _is_sha1(name):
+            continue
+        same = [each for each in usable(identities, need, application(need)) if _means(name, each)]
+        if len(same) < 2:
+            continue
+        told = listed(f"{_short(each)}, which ends on {end_of(each):%Y-%m-%d}" for each in sorted(same, key=end_of))
+        yield warning(
+            f"the project names the identity “{name}”, and {len(same)} bear that name: {told}",
+            subject=name,
+            at=asking[0].identity_at,
+            remedy=f"set CODE_SIGN_IDENTITY to “{_ANY}”, or to the SHA-1 of the one in the profile",
+        )
 
 
 @check("SIGN012", "There is an identity for the installer package")
@@ -245,8 +276,22 @@ def identity_has_its_private_key(identities: Identities, need: SigningNeed) -> I
 
 
 @check("SIGN016", "The identity is not revoked")
-def identity_is_not_revoked(identities: Identities, need: SigningNeed) -> Iterator[Finding]:
-    """Only when every identity in date is refused, and this one is because Apple took it back."""
+def identity_is_not_revoked(identities: Identities, need: SigningNeed) -> Iterator[Finding | Unjudged]:
+    """Only when every identity in date is refused, and this one is because Apple took it back.
+
+    Files say nothing of it, so where they were judged, a note says that it was not looked at.
+    """
+    if identities.origin is not Origin.KEYCHAIN:
+        yield Unjudged(_NO_KEYCHAIN)
+        if names := list(dict.fromkeys(called(each) for each in _best(identities, need))):
+            yield note(
+                f"whether Apple has revoked {listed(names)}, and whether a keychain trusts "
+                f"{'it' if len(names) == 1 else 'them'}, was not looked at: only a keychain tells",
+                subject="Identities",
+                remedy="run certs.check without --file on the Mac that signs, or look at certs.table with a key of "
+                "App Store Connect",
+            )
+        return
     for found in _all_refused(identities, need):
         for identity in found:
             if identity.problem == REVOKED:
@@ -276,6 +321,82 @@ def identity_authorities_last(identities: Identities, need: SigningNeed, policy:
             yield warning(told, subject=identity.sha1, remedy=remedy)
 
 
+@check("SIGN031", "The identity that the project names is there")
+def named_identity_is_there(identities: Identities, need: SigningNeed) -> Iterator[Finding]:
+    """With manual signing, where CODE_SIGN_IDENTITY means none of the identities that would do.
+
+    Silent where none would: then that is the cause. A Mac app without a profile may be archived with a development
+    identity, because the export signs it anew.
+    """
+    found = usable(identities, need, application(need))
+    if not found or unread(identities):
+        return
+    for name, all_asking in _asked_for(need).items():
+        is_elsewhere = name in _FOR_MACS and need.platform is not Platform.MAC_OS
+        if not is_elsewhere and any(_means(name, each) for each in found):
+            continue
+        lenient = _SELECTORS.get(name) == DEVELOPMENT_KINDS
+        asking = [each for each in all_asking if not lenient or (each.specifier and each.identity_at)]
+        if not asking:
+            continue
+        yield error(
+            f"the project names the identity “{name}” for {listed(each.bundle_id for each in asking)}, "
+            f"{_why_unfit(name, identities, need)}",
+            subject=name,
+            at=next((each.identity_at for each in asking if each.identity_at), None),
+            remedy=f"set CODE_SIGN_IDENTITY to {offered(dict.fromkeys((*(each.label for each in found), _ANY)))}",
+        )
+
+
+@check("SIGN032", "The app's team is known")
+def team_is_known(need: SigningNeed) -> Iterator[Finding]:
+    """Without it any team's identity and profile would do. For tables without PROJ020, which says it in a release."""
+    if not need.team_id:
+        yield unseen(
+            "neither the project nor the configuration names a team, so whose identity and profile are wanted is not "
+            "known",
+            subject=need.bundle_id,
+            remedy="set DEVELOPMENT_TEAM in the project, or declare team_id in config",
+        )
+
+
+def _asked_for(need: SigningNeed) -> dict[str, list[BundleNeed]]:
+    """The identities that the project names where it signs manually, and the bundles for which it does."""
+    found: dict[str, list[BundleNeed]] = {}
+    for each in chosen_by_hand(need):
+        name = each.identity_name.strip()
+        if name not in _NO_IDENTITY and "$(" not in name:
+            found.setdefault(name, []).append(each)
+    return found
+
+
+def _is_sha1(name: str) -> bool:
+    return len(name) == _SHA1 and all(letter in "0123456789abcdefABCDEF" for letter in name)
+
+
+def _means(name: str, identity: Identity) -> bool:
+    """Whether CODE_SIGN_IDENTITY may mean the identity: as a kind, by its SHA-1, or by a part of its name."""
+    if name in _SELECTORS:
+        return certificate_of(identity).kind in _SELECTORS[name]
+    if _is_sha1(name):
+        return name.lower() == identity.sha1.lower()
+    return name in identity.label or name in certificate_of(identity).subject_name
+
+
+def _why_unfit(name: str, identities: Identities, need: SigningNeed) -> str:
+    if name in _SELECTORS:
+        return f"with which {need.platform.label} apps cannot be signed for the App Store"
+    if any(_means(name, each) for each in identities.identities):
+        return f"which cannot sign {need.platform.label} apps of its team for the App Store now"
+    if any(_means(name, each) for each in identities.keyless):
+        return f"which {there(identities.origin)} without its private key"
+    return f"and none of that {'SHA-1' if _is_sha1(name) else 'name'} {there(identities.origin)}"
+
+
+def _short(identity: Identity) -> str:
+    return identity.sha1[:8].upper()
+
+
 def _best(identities: Identities, need: SigningNeed) -> Iterator[Identity]:
     """For each signature the identity that lasts longest; those that are Apple's before those that are not."""
     for role in roles(need):
@@ -303,10 +424,6 @@ def _make_one_for(need: SigningNeed, role: Role, origin: Origin) -> str:
 
 def _other_platform(need: SigningNeed) -> str:
     return "it is for Mac apps" if need.platform is not Platform.MAC_OS else "it is for iOS, tvOS and visionOS apps"
-
-
-def _drop_the_older(origin: Origin) -> str:
-    return "delete the older one in Keychain Access" if origin is Origin.KEYCHAIN else "leave the older one out"
 
 
 def _add_it(origin: Origin) -> str:

@@ -47,6 +47,40 @@ def _is_rehearsed(survey: ProjectSurvey, label: str) -> bool:
     return any(target.rehearsed and f"{target.target} in {target.project}" == label for target in survey.targets)
 
 
+@check("PROJ074", "all apps say one version")
+def apps_say_one_version(survey: ProjectSurvey) -> Iterator[Finding]:
+    """App Store Connect keeps a version for each platform, so that differing ones are told and not refused."""
+    held: dict[str, tuple[str, Location | None]] = {}
+    own = {target.project for target in survey.targets if target.rehearsed}
+    for target in survey.targets:
+        # Another app of a project that is released has a version of its own.
+        if target.version and (target.rehearsed or target.project not in own):
+            held.setdefault(target.version.text, (target.target, target.version.location))
+    if len(held) > 1 and own:
+        told = "; ".join(f"{name} says {text} ({place})" for text, (name, place) in held.items())
+        yield note(
+            f"the app has {len(held)} versions: {told}",
+            subject="MARKETING_VERSION",
+            at=list(held.values())[-1][1],
+            remedy="let one xcconfig give all targets that are released together their version",
+        )
+
+
+@check("PROJ075", "property lists belong to a target")
+def property_lists_belong_to_a_target(survey: ProjectSurvey) -> Iterator[Finding]:
+    if survey.unused:
+        more = f" and {len(survey.unused) - _SHOWN} more" if len(survey.unused) > _SHOWN else ""
+        yield note(
+            f"no target uses {', '.join(survey.unused[:_SHOWN])}{more}: what stands there has no effect",
+            subject=survey.unused[0],
+            at=Location(survey.unused[0]),
+            remedy="delete what is not used, so that nobody changes it in vain",
+        )
+
+
+_SHOWN = 4
+
+
 @check("PROJ072", "all apps are rehearsed")
 def all_apps_are_rehearsed(survey: ProjectSurvey) -> Iterator[Finding]:
     for each in survey.unrehearsed:

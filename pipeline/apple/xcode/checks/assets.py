@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.apple.xcode.facts import AppIcon, IconImage, PrivacyManifest, TargetInfo, TargetSettings
+from pipeline.apple.xcode.facts import AppIcon, Companions, IconImage, PrivacyManifest, TargetInfo, TargetSettings
 from pipeline.model import Finding, Lane, Location, Platform, check, error, note, unseen, warning
 
 STORE_PIXELS = 1024
@@ -29,8 +29,14 @@ def _mac_images(icon: AppIcon) -> dict[str, list[IconImage]]:
     }
 
 
-def _usable(image: IconImage) -> bool:
+def usable(image: IconImage) -> bool:
+    """Whether a picture is there that serves for an entry."""
     return image.exists and not image.flaw and image.width in (0, image.pixels)
+
+
+def is_single(icon: AppIcon) -> bool:
+    """Whether one picture stands for all sizes: a universal entry for the store makes the others needless."""
+    return any(image.idiom == "universal" and image.pixels == STORE_PIXELS for image in icon.images)
 
 
 @check("PROJ050", "the app has an icon for the store")
@@ -56,9 +62,9 @@ def app_icon_is_there(settings: TargetSettings, info: TargetInfo, icon: AppIcon,
         wanted = {"1024 by 1024 pixels": _store_images(icon)}
     else:
         wanted = {f"512x512@{scale}": images for scale, images in _mac_images(icon).items()}
-    lacking = [size for size, images in wanted.items() if not any(map(_usable, images))]
+    lacking = [size for size, images in wanted.items() if not any(map(usable, images))]
     if lacking:
-        entry = next((image for images in wanted.values() for image in images if not _usable(image)), None)
+        entry = next((image for images in wanted.values() for image in images if not usable(image)), None)
         if entry and entry.pointer:
             yield unseen(
                 f"{entry.filename} is a Git LFS pointer in this checkout: the picture was not looked at",
@@ -118,17 +124,27 @@ def store_icon_is_opaque(icon: AppIcon, lane: Lane) -> Iterator[Finding]:
     if lane.platform is not Platform.IOS:
         return
     for image in _store_images(icon):
-        if image.alpha:
-            # Apps whose alpha channel is opaque throughout are in the store: only transparency is refused for sure.
-            say = error if image.clear else warning
-            yield say(
-                f"{image.filename} {'is transparent' if image.clear else 'has an alpha channel'}; "
-                "the App Store's icon may not be transparent",
+        if image.clear:
+            yield error(
+                f"{image.filename} is transparent in places; the App Store's icon may not be",
                 subject=image.filename,
                 at=Location(icon.path, image.line),
                 remedy="save it as PNG without transparency",
                 apple="90717",
             )
+        elif image.alpha:
+            # Apps in the store have such icons today, and refusals of opaque ones were reported too.
+            yield note(
+                f"{image.filename} has an alpha channel, and no pixel makes use of it",
+                subject=image.filename,
+                at=Location(icon.path, image.line),
+                remedy="save it without the channel: Apple's text for 90717 forbids even that",
+                apple="90717",
+            )
+
+
+_TOLD = {("1024x1024", "1x"), ("60x60", "2x"), ("76x76", "2x"), ("83.5x83.5", "2x")}
+"""Of these PROJ050 and PROJ055 speak."""
 
 
 @check("PROJ052", "icon files are there and have their size")
@@ -141,9 +157,10 @@ def icon_files_fit(icon: AppIcon, lane: Lane) -> Iterator[Finding]:
             or image.pointer
             or image.filename in told
             or image.idiom not in idioms.get(lane.platform, ())
+            or (lane.platform is Platform.IOS and (image.size, image.scale) in _TOLD)
         ):
             continue
-        if not _usable(image):
+        if not usable(image):
             told.add(image.filename)
             wanted = f" and should be {image.pixels}" if image.exists and not image.flaw else ""
             yield warning(
@@ -158,31 +175,37 @@ def icon_files_fit(icon: AppIcon, lane: Lane) -> Iterator[Finding]:
 def privacy_manifest_is_a_member(manifest: PrivacyManifest, lane: Lane) -> Iterator[Finding]:
     if manifest.path:
         return
+    # Apple asks for reasons on every platform but the Mac.
+    wanted = lane.platform is not Platform.MAC_OS
     if manifest.strays:
-        yield warning(
+        say = warning if wanted else note
+        yield say(
             f"{manifest.strays[0]} is no member of the target {lane.target}, so the app is built without it",
             subject="PrivacyInfo.xcprivacy",
             at=Location(manifest.strays[0]),
             remedy="add the file to the target's resources",
+            apple="91053" if wanted else "",
+        )
+    elif wanted:
+        yield note(
+            f"{lane.target} has no privacy manifest; Apple wants one as soon as the app calls required-reason API",
+            subject="PrivacyInfo.xcprivacy",
+            at=Location(lane.project),
+            remedy="add PrivacyInfo.xcprivacy to the target",
             apple="91053",
         )
-        return
-    yield note(
-        f"{lane.target} has no privacy manifest; Apple wants one as soon as the app calls required-reason API",
-        subject="PrivacyInfo.xcprivacy",
-        at=Location(lane.project),
-        remedy="add PrivacyInfo.xcprivacy to the target",
-        apple="91053",
-    )
 
 
-@check("PROJ054", "the privacy manifest is valid")
-def privacy_manifest_is_valid(manifest: PrivacyManifest) -> Iterator[Finding]:
-    for flaw in manifest.flaws:
-        yield error(
-            flaw.text,
-            subject="PrivacyInfo.xcprivacy",
-            at=Location(manifest.path, flaw.line),
-            remedy="write the keys and values that Apple lists for privacy manifests",
-            apple=flaw.apple.removeprefix("ITMS-"),
-        )
+@check("PROJ054", "privacy manifests are valid")
+def privacy_manifest_is_valid(manifest: PrivacyManifest, companions: Companions) -> Iterator[Finding]:
+    told: set[str] = set()
+    for held in (manifest, *(each.manifest for each in companions.targets)):
+        for flaw in () if held.path in told else held.flaws:
+            yield error(
+                flaw.text,
+                subject="PrivacyInfo.xcprivacy",
+                at=Location(held.path, flaw.line),
+                remedy="write the keys and values that Apple lists for privacy manifests",
+                apple=flaw.apple.removeprefix("ITMS-"),
+            )
+        told.add(held.path)

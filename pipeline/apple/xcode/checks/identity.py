@@ -3,8 +3,18 @@
 import re
 from collections.abc import Iterator
 
+from pipeline.apple.xcode.checks.embedded import label
 from pipeline.apple.xcode.checks.wording import missing_files
-from pipeline.apple.xcode.facts import ProjectProblems, Shadowed, TargetInfo, TargetSettings, Value
+from pipeline.apple.xcode.facts import (
+    Companion,
+    Companions,
+    Kind,
+    ProjectProblems,
+    Shadowed,
+    TargetInfo,
+    TargetSettings,
+    Value,
+)
 from pipeline.apple.xcode.settings import TEAM
 from pipeline.model import Declaration, Finding, Lane, Location, check, error, note, unseen, warning
 
@@ -143,35 +153,57 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".") if part.isascii() and part.isdigit() and len(part) < 19)
 
 
-@check("PROJ005", "version and build number are set")
+@check("PROJ005", "versions and build numbers are set")
 def version_and_build_are_set(
-    settings: TargetSettings, info: TargetInfo, problems: ProjectProblems
+    settings: TargetSettings, info: TargetInfo, problems: ProjectProblems, companions: Companions
 ) -> Iterator[Finding]:
+    told: set[tuple[str, tuple[str, ...]]] = set()
+    yield from _versions("", settings, info, problems, told)
+    for each in companions.targets:
+        if each.kind not in _UNVERSIONED and "Info.plist" not in each.unread:
+            yield from _versions(f" of {label(each)}", each.settings, each.info, problems, told)
+
+
+_UNVERSIONED = (Kind.TOOL, Kind.SYSTEM_EXTENSION)
+_CODES = {"CFBundleShortVersionString": "90057", "CFBundleVersion": "90056"}
+
+
+def _versions(
+    whose: str,
+    settings: TargetSettings,
+    info: TargetInfo,
+    problems: ProjectProblems,
+    told: set[tuple[str, tuple[str, ...]]],
+) -> Iterator[Finding]:
+    """`told` holds the settings that were spoken of: what one lacks, the others lack for the same reason."""
     missing = missing_files(problems)
-    codes = {"CFBundleShortVersionString": "90057", "CFBundleVersion": "90056"}
     for key, setting in _VERSIONS:
-        if info.text(key).strip():
+        if info.text(key).strip() or key in info.stamped:
             continue
+        place = info.place(key) or settings.infoplist_file.location or (settings.place if whose else None)
         if key in info.values and not isinstance(info.values[key], str):
-            summary = f"{key} is no string"
+            summary = f"{key}{whose} is no string"
         elif undefined := [each for each in info.undefined if each.key == key]:
-            summary = f"{key} refers to {', '.join(undefined[0].names)}, which nothing defines"
+            if (key, undefined[0].names) in told:
+                continue
+            told.add((key, undefined[0].names))
+            summary = f"{key}{whose} refers to {', '.join(undefined[0].names)}, which nothing defines"
             if missing:
                 yield unseen(
                     f"{summary} here; it may be defined in {missing}",
                     subject=key,
-                    at=info.place(key) or settings.infoplist_file.location,
+                    at=place,
                     remedy=f"put {missing} in its place and run this again",
                 )
                 continue
         else:
-            summary = f"{key} is missing or empty"
+            summary = f"{key}{whose} is missing or empty"
         yield error(
             summary,
             subject=key,
-            at=info.place(key) or settings.infoplist_file.location,
+            at=place,
             remedy=f"set {setting} and let {key} be $({setting})",
-            apple=codes[key],
+            apple=_CODES[key],
         )
 
 
@@ -192,27 +224,38 @@ def _winner(shadowed: Shadowed) -> str:
 
 
 @check("PROJ008", "embedded bundles go with the app")
-def extensions_go_with_the_app(settings: TargetSettings, info: TargetInfo) -> Iterator[Finding]:
-    parent = settings.bundle_id.text
-    for extension in settings.extensions:
-        identifier = extension.bundle_id
-        if parent and identifier and not identifier.undefined and not identifier.text.startswith(f"{parent}."):
+def extensions_go_with_the_app(
+    settings: TargetSettings, info: TargetInfo, companions: Companions, lane: Lane
+) -> Iterator[Finding]:
+    own = Value(info.text("CFBundleIdentifier")) if info.text("CFBundleIdentifier") else settings.bundle_id
+    holders = {lane.target: own, **{each.target: each.bundle_id for each in companions.targets}}
+    for each in companions.targets:
+        if not each.kind.is_signed_for_itself:
+            continue
+        parent, identifier = holders.get(each.within, own), each.bundle_id
+        known = parent and identifier and not identifier.undefined and not parent.undefined
+        if known and not identifier.text.startswith(f"{parent}."):
+            holder = "the app" if each.within in ("", lane.target) else each.within
             yield error(
-                f"{extension.target} is {identifier}, which does not begin with the app's {parent}",
-                subject=extension.target,
+                f"{each.target} is {identifier}, which does not begin with {holder}'s {parent}",
+                subject=each.target,
                 at=identifier.location,
-                remedy=f"name it {parent}.{extension.target}",
+                remedy=f"name it {parent}.{each.target}",
             )
-        for key, value in (("CFBundleShortVersionString", extension.version), ("CFBundleVersion", extension.build)):
-            mine = info.text(key)
-            if mine and value and value.text != mine:
-                yield warning(
-                    f"{key} of {extension.target} is {value}, that of the app is {mine}",
-                    subject=extension.target,
-                    at=value.location,
-                    remedy="let app and extensions take both numbers from the same settings",
-                    apple="90473",
-                )
+        yield from _other_versions(each, info)
+
+
+def _other_versions(each: Companion, info: TargetInfo) -> Iterator[Finding]:
+    for key, _ in _VERSIONS:
+        mine, its = info.text(key), each.info.text(key)
+        if mine and its and its != mine and key not in (*info.stamped, *each.info.stamped):
+            yield warning(
+                f"{key} of {each.target} is {its}, that of the app is {mine}",
+                subject=each.target,
+                at=each.info.place(key),
+                remedy="let app and extensions take both numbers from the same settings",
+                apple="90473",
+            )
 
 
 def _at(location: Location | None) -> str:

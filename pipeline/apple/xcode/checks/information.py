@@ -1,12 +1,12 @@
 """Judges the Info.plist that the build will hold against what App Store Connect refuses or complains of."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pipeline.apple.xcode.checks.wording import is_spoilt, missing_files, names_of
-from pipeline.apple.xcode.facts import ProjectProblems, TargetInfo, TargetSettings
-from pipeline.apple.xcode.infoplist import KNOWN, PREFIX
+from pipeline.apple.xcode.facts import Companions, ProjectProblems, TargetInfo, TargetSettings
+from pipeline.apple.xcode.infoplist import DESCRIPTIONS, KNOWN, PREFIX
 from pipeline.model import Finding, Lane, Platform, check, error, note, warning
 
 MODES = (
@@ -58,7 +58,7 @@ def background_modes_are_known(info: TargetInfo, lane: Lane) -> Iterator[Finding
     for position, mode in enumerate(_texts(info.values.get("UIBackgroundModes"))):
         if mode in MODES:
             continue
-        meant = _MEANT.get(mode) or _nearest(mode)
+        meant = _MEANT.get(mode) or _nearest_of(mode, MODES)
         remedy = f"write {meant} instead" if meant else f"use one of {', '.join(MODES)}"
         if meant == "processing":
             remedy += f", and list the tasks in {_TASKS}"
@@ -71,10 +71,10 @@ def background_modes_are_known(info: TargetInfo, lane: Lane) -> Iterator[Finding
         )
 
 
-def _nearest(mode: str) -> str:
+def _nearest_of(name: str, known: Iterable[str], likeness: float = 0.75) -> str:
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(mode, MODES, 1, 0.75)), "")
+    return next(iter(get_close_matches(name, sorted(known), 1, likeness)), "")
 
 
 @check("PROJ031", "background processing names its tasks")
@@ -225,24 +225,28 @@ _OWN_RULES = ("CFBundleIdentifier", "CFBundleShortVersionString", "CFBundleVersi
 
 
 @check("PROJ039", "the Info.plist refers to nothing undefined")
-def info_values_are_expanded(info: TargetInfo, problems: ProjectProblems) -> Iterator[Finding]:
+def info_values_are_expanded(info: TargetInfo, problems: ProjectProblems, companions: Companions) -> Iterator[Finding]:
     if missing_files(problems):
         # PROJ063 tells of the files in which they may be defined.
         return
-    for each in info.undefined:
-        names = names_of(each)
-        if names and each.key not in _OWN_RULES:
-            say = warning if is_spoilt(each) else note
-            yield say(
-                f"{each.key} refers to {names}, which nothing in the project defines",
-                subject=each.key,
-                at=each.location or info.place(each.key),
-                remedy="define the setting, or write the value out",
-            )
+    told: set[str] = set()
+    for of in (info, *(each.info for each in companions.targets)):
+        for each in () if of.path in told else of.undefined:
+            names = names_of(each)
+            if names and each.key not in _OWN_RULES:
+                say = warning if is_spoilt(each) else note
+                yield say(
+                    f"{each.key} refers to {names}, which nothing in the project defines",
+                    subject=each.key,
+                    at=each.location or of.place(each.key),
+                    remedy="define the setting, or write the value out",
+                )
+        told.add(of.path)
 
 
 @check("PROJ040", "INFOPLIST_KEY settings have an effect")
 def infoplist_keys_have_an_effect(settings: TargetSettings, info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+    idle = []
     for key, value in settings.infoplist_keys:
         name = key.removeprefix(PREFIX)
         if name == _CATEGORY and lane.platform is not Platform.MAC_OS:
@@ -256,10 +260,93 @@ def infoplist_keys_have_an_effect(settings: TargetSettings, info: TargetInfo, la
                 at=value.location,
                 remedy=f"put {name} in the file that INFOPLIST_FILE names",
             )
-        elif not settings.generates_infoplist and name in KNOWN and value and plain not in info.values:
+        elif settings.generates_infoplist or name not in KNOWN or not value:
+            continue
+        elif plain in info.values:
+            idle.append((key, value))
+        else:
             yield warning(
                 f"{key} has no effect, because GENERATE_INFOPLIST_FILE is NO, and the Info.plist has no {plain}",
                 subject=key,
                 at=value.location,
                 remedy=f"put {plain} in the Info.plist, or set GENERATE_INFOPLIST_FILE = YES",
+            )
+    if idle:
+        yield note(
+            f"{', '.join(key for key, _ in idle)} {'has' if len(idle) == 1 else 'have'} no effect, because "
+            "GENERATE_INFOPLIST_FILE is NO: what the Info.plist says counts",
+            subject=idle[0][0],
+            at=idle[0][1].location,
+            remedy="remove the settings, so that nobody changes them in vain",
+        )
+
+
+NEWEST_MAC = (27, 0)
+"""Spring 2027 at the latest; numbers between 15 and 26 were never given."""
+
+
+@check("PROJ041", "LSMinimumSystemVersion of the Mac app is a version of macOS")
+def minimum_system_version_is_one(info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+    key = "LSMinimumSystemVersion"
+    value = info.values.get(key)
+    if lane.platform is not Platform.MAC_OS or value is None or any(each.key == key for each in info.undefined):
+        return
+    parts = value.split(".") if isinstance(value, str) else []
+    shaped = 1 <= len(parts) <= 3 and all(part.isascii() and part.isdecimal() and len(part) < 4 for part in parts)
+    version = tuple(map(int, parts)) if shaped else ()
+    if not shaped:
+        why = "which is no version"
+    elif version[:1] > NEWEST_MAC[:1] or 16 <= version[0] <= 25 or version < (10, 4):
+        why = "and there is no such macOS"
+    else:
+        return
+    yield error(
+        f"{key} is {value!r}, {why}",
+        subject=key,
+        at=info.place(key),
+        remedy="write $(MACOSX_DEPLOYMENT_TARGET)",
+        apple="90265",
+    )
+
+
+@check("PROJ042", "the app declares the document types of its own")
+def own_document_types_are_declared(settings: TargetSettings, info: TargetInfo) -> Iterator[Finding]:
+    identifier = info.text("CFBundleIdentifier") or settings.bundle_id.text
+    maker = ".".join(identifier.split(".")[:2]).lower()
+    declared = {
+        str(one.get("UTTypeIdentifier", "")).lower()
+        for key in ("UTExportedTypeDeclarations", "UTImportedTypeDeclarations")
+        for one in _dictionaries(info.values.get(key))
+    }
+    if maker.count(".") != 1 or identifier.count(".") < 2:
+        return
+    for position, kind in enumerate(_dictionaries(info.values.get("CFBundleDocumentTypes"))):
+        for number, name in enumerate(_texts(kind.get("LSItemContentTypes"))):
+            if name.lower().startswith(f"{maker}.") and name.lower() not in declared:
+                yield warning(
+                    f"documents of the type {name} are opened, and the app neither exports nor imports that type: "
+                    "no file has it",
+                    subject=name,
+                    at=info.place(f"CFBundleDocumentTypes/{position}/LSItemContentTypes/{number}"),
+                    remedy=f"declare {name} in UTExportedTypeDeclarations, with the ending of its files",
+                )
+
+
+def _dictionaries(value: Any) -> list[Any]:
+    return [each for each in value if hasattr(each, "get")] if isinstance(value, (list, tuple)) else []
+
+
+@check("PROJ043", "descriptions in the Info.plist are keys that a system reads")
+def descriptions_are_known(info: TargetInfo) -> Iterator[Finding]:
+    for key in info.values:
+        if not re.fullmatch(r"NS\w+Description", key) or key in DESCRIPTIONS:
+            continue
+        meant = _nearest_of(key, DESCRIPTIONS, 0.93)
+        if meant or not key.endswith("UsageDescription"):
+            # A purpose string that is not known here may be newer than this list, unless it is nearly an old one.
+            yield note(
+                f"{key} is not a key that Apple documents, so no system reads it",
+                subject=key,
+                at=info.place(key),
+                remedy=f"write {meant} if that is meant, or remove the key" if meant else "remove the key",
             )

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 
+from pipeline.apple.xcode.checks.embedded import label
 from pipeline.apple.xcode.checks.wording import is_spoilt, missing_files, names_of
 from pipeline.apple.xcode.entitlements import SANDBOX
-from pipeline.apple.xcode.facts import ProjectProblems, TargetEntitlements, TargetInfo, TargetSettings
+from pipeline.apple.xcode.facts import Companions, ProjectProblems, TargetEntitlements, TargetInfo, TargetSettings
 from pipeline.model import Declaration, Finding, Lane, Location, Platform, check, error, note, unseen, warning
 
 _TEAM = re.compile(r"[A-Z0-9]{10}")
@@ -74,52 +75,110 @@ def identity_is_for_the_app_store(settings: TargetSettings) -> Iterator[Finding]
 
 
 @check("PROJ022", "the signing style goes with identity and profile")
-def signing_style_is_consistent(settings: TargetSettings, lane: Lane) -> Iterator[Finding]:
+def signing_style_is_consistent(settings: TargetSettings, lane: Lane, companions: Companions) -> Iterator[Finding]:
+    told: set[str] = set()
+    yield from _conflict("", settings, told)
+    nameless = []
+    for each in companions.targets:
+        if each.kind.is_program:
+            yield from _conflict(f" for {label(each)}", each.settings, told)
+        if each.kind.is_signed_for_itself and each.sdk != "macosx" and _lacks_profile(each.settings):
+            nameless.append((label(each), each.settings))
+    if lane.platform is not Platform.MAC_OS and _lacks_profile(settings):
+        nameless.insert(0, ("the app", settings))
+    if nameless:
+        yield error(
+            f"signing is manual for {', '.join(name for name, _ in nameless)} and no provisioning profile is named",
+            subject="PROVISIONING_PROFILE_SPECIFIER",
+            at=nameless[0][1].code_sign_style.location,
+            remedy="set PROVISIONING_PROFILE_SPECIFIER to the App Store profile's name, or sign automatically",
+        )
+
+
+def _lacks_profile(settings: TargetSettings) -> bool:
+    profile = settings.profile_specifier
+    return settings.code_sign_style.text.lower() == "manual" and not profile and not profile.undefined
+
+
+def _conflict(whose: str, settings: TargetSettings, told: set[str]) -> Iterator[Finding]:
+    """`told` holds the places that were spoken of: a setting of the whole project has one cause."""
     style, identity, profile = settings.code_sign_style, settings.code_sign_identity, settings.profile_specifier
-    if style.text.lower() == "manual":
-        if not profile and not profile.undefined and lane.platform is not Platform.MAC_OS:
-            yield error(
-                "signing is manual and no provisioning profile is named",
-                subject="PROVISIONING_PROFILE_SPECIFIER",
-                at=style.location,
-                remedy="set PROVISIONING_PROFILE_SPECIFIER to the App Store profile's name, or sign automatically",
-            )
-        return
-    if style and not style.location:
-        # Xcode's own choice for a target that makes none: it gives way to what is named.
+    if style.text.lower() == "manual" or (style and not style.location):
+        # Xcode's own choice for a target that makes none gives way to what is named.
         return
     named = []
     if identity and identity.location and identity.text != "-" and not identity.text.startswith(_DEVELOPMENT):
         named.append(f"CODE_SIGN_IDENTITY = {identity} ({identity.location})")
     if profile and profile.location:
         named.append(f"PROVISIONING_PROFILE_SPECIFIER = {profile} ({profile.location})")
-    if named:
+    place = style.location or identity.location or profile.location
+    if named and str(place) not in told:
+        told.add(str(place))
         yield error(
-            f"signing is automatic, and yet {' and '.join(named)}: Xcode stops at conflicting provisioning settings",
+            f"signing is automatic{whose}, and yet {' and '.join(named)}: "
+            "Xcode stops at conflicting provisioning settings",
             subject="CODE_SIGN_STYLE",
-            at=style.location or identity.location or profile.location,
+            at=place,
             remedy="set CODE_SIGN_STYLE = Manual here, or remove identity and profile from the settings",
         )
 
 
-@check("PROJ023", "the Mac app is sandboxed")
-def app_sandbox_is_enabled(settings: TargetSettings, entitlements: TargetEntitlements, lane: Lane) -> Iterator[Finding]:
-    if lane.platform is not Platform.MAC_OS or entitlements.values.get(SANDBOX) is True:
-        return
-    if settings.code_sign_identity.text.startswith("Developer ID"):
+@check("PROJ023", "the Mac app and all its programs are sandboxed")
+def app_sandbox_is_enabled(
+    settings: TargetSettings, entitlements: TargetEntitlements, lane: Lane, companions: Companions
+) -> Iterator[Finding]:
+    if lane.platform is not Platform.MAC_OS or settings.code_sign_identity.text.startswith("Developer ID"):
         # An edition for outside the store needs no sandbox; that it is no store edition is PROJ021's to say.
         return
-    off = settings.app_sandbox.location if settings.app_sandbox else None
-    yield error(
-        "the App Sandbox is not enabled, and the Mac App Store takes no app without it",
-        subject=SANDBOX,
-        at=entitlements.places.get(SANDBOX)
-        or off
-        or entitlements.place(SANDBOX)
-        or settings.entitlements_file.location,
-        remedy="set ENABLE_APP_SANDBOX = YES, or com.apple.security.app-sandbox to true in the entitlements",
-        apple="90296",
-    )
+    open_ = [("", settings, entitlements)] if entitlements.values.get(SANDBOX) is not True else []
+    open_ += [
+        (label(each), each.settings, each.entitlements)
+        for each in companions.targets
+        if each.kind.is_program
+        and "entitlements" not in each.unread
+        and each.entitlements.values.get(SANDBOX) is not True
+    ]
+    for name, of, asked in open_[:1] if open_ and not open_[0][0] else open_:
+        # Where the app itself is not sandboxed, the others have the same cause.
+        others = f" (nor for {', '.join(each for each, _, _ in open_[1:])})" if not name and open_[1:] else ""
+        whose = f" for {name}, and the Mac App Store wants it of every program" if name else ""
+        yield error(
+            f"the App Sandbox is not enabled{whose}{others}"
+            + ("" if name else ", and the Mac App Store takes no app without it"),
+            subject=SANDBOX,
+            at=asked.places.get(SANDBOX)
+            or (of.app_sandbox.location if of.app_sandbox else None)
+            or asked.place(SANDBOX)
+            or of.entitlements_file.location
+            or (of.place if name else None),
+            remedy="set ENABLE_APP_SANDBOX = YES, or com.apple.security.app-sandbox to true in the entitlements",
+            apple="90296",
+        )
+
+
+UNSUPPORTED_ON_MAC = {
+    "com.apple.security.in-app-payments": "it is Apple Pay's on iOS by a name that exists nowhere",
+    "com.apple.developer.icloud-container-development-container-identifiers": "Xcode writes it for development alone",
+}
+"""Entitlements that App Store Connect refused on macOS, each seen: krelltunez/dayGLANCE#1082, dotnet/macios#7576."""
+
+
+@check("PROJ026", "the Mac app asks for no entitlement that macOS does not know")
+def mac_entitlements_are_supported(
+    entitlements: TargetEntitlements, lane: Lane, companions: Companions
+) -> Iterator[Finding]:
+    if lane.platform is not Platform.MAC_OS:
+        return
+    for whose, of in (("the app", entitlements), *((label(each), each.entitlements) for each in companions.targets)):
+        for key in of.values:
+            if key in UNSUPPORTED_ON_MAC:
+                yield error(
+                    f"{whose} asks for {key}, which macOS does not support: {UNSUPPORTED_ON_MAC[key]}",
+                    subject=key,
+                    at=of.place(key),
+                    remedy="remove the key",
+                    apple="90285",
+                )
 
 
 @check("PROJ024", "CloudKit containers are those that were declared")
@@ -211,8 +270,19 @@ def container_environment_is_production(entitlements: TargetEntitlements) -> Ite
 
 
 @check("PROJ028", "entitlements hold no unexpanded settings")
-def entitlements_are_expanded(entitlements: TargetEntitlements, problems: ProjectProblems) -> Iterator[Finding]:
-    for each in () if missing_files(problems) else entitlements.undefined:
+def entitlements_are_expanded(
+    entitlements: TargetEntitlements, problems: ProjectProblems, companions: Companions
+) -> Iterator[Finding]:
+    told: set[str] = set()
+    for of in (entitlements, *(each.entitlements for each in companions.targets)):
+        # Several targets may share one file.
+        if of.path not in told or not of.path:
+            yield from _unexpanded(of, known=not missing_files(problems))
+        told.add(of.path)
+
+
+def _unexpanded(entitlements: TargetEntitlements, *, known: bool) -> Iterator[Finding]:
+    for each in entitlements.undefined if known else ():
         names = names_of(each)
         if not names:
             continue

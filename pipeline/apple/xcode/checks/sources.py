@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipeline.apple.xcode.facts import Problem, ProjectProblems, TargetSettings
+from pipeline.apple.xcode.checks.embedded import label
+from pipeline.apple.xcode.facts import Companions, Problem, ProjectProblems, TargetSettings
 from pipeline.model import Finding, Lane, Location, Platform, check, error, note, warning
 
 OLDEST_IOS = (15, 0)
@@ -10,36 +11,45 @@ INSTALL = "run `pod install` before archiving: it writes the pods, and the works
 
 
 @check("PROJ060", "files that settings name are there")
-def named_files_exist(settings: TargetSettings) -> Iterator[Finding]:
-    for key, value, exists in (
-        ("INFOPLIST_FILE", settings.infoplist_file, settings.infoplist_exists),
-        ("CODE_SIGN_ENTITLEMENTS", settings.entitlements_file, settings.entitlements_exists),
-    ):
-        if value.undefined and not exists:
-            yield note(
-                f"{key} refers to {', '.join(value.undefined)}, which only Xcode knows: the file was not looked at",
-                subject=key,
-                at=value.location,
-            )
-        elif not exists:
-            yield error(
-                f"{key} names {value}, which is not there",
-                subject=key,
-                at=value.location,
-                remedy="add the file to the checkout, or mend the path",
-            )
+def named_files_exist(settings: TargetSettings, companions: Companions) -> Iterator[Finding]:
+    told: set[tuple[str, str]] = set()
+    for whose, of in (("", settings), *((f" of {label(each)}", each.settings) for each in companions.targets)):
+        for key, value, exists in (
+            ("INFOPLIST_FILE", of.infoplist_file, of.infoplist_exists),
+            ("CODE_SIGN_ENTITLEMENTS", of.entitlements_file, of.entitlements_exists),
+        ):
+            if exists or (key, str(value.location)) in told:
+                continue
+            told.add((key, str(value.location)))
+            if value.undefined:
+                yield note(
+                    f"{key}{whose} refers to {', '.join(value.undefined)}, which only Xcode knows: "
+                    "the file was not looked at",
+                    subject=key,
+                    at=value.location,
+                )
+            else:
+                yield error(
+                    f"{key}{whose} names {value}, which is not there",
+                    subject=key,
+                    at=value.location,
+                    remedy="add the file to the checkout, or mend the path",
+                )
 
 
 @check("PROJ061", "bitcode is not asked for")
-def bitcode_is_not_enabled(settings: TargetSettings) -> Iterator[Finding]:
-    if settings.bitcode.text.upper() == "YES" and settings.bitcode.location:
-        yield warning(
-            "ENABLE_BITCODE is YES; Xcode has not made bitcode since version 14, and the store refuses it",
-            subject="ENABLE_BITCODE",
-            at=settings.bitcode.location,
-            remedy="remove ENABLE_BITCODE",
-            apple="90482",
-        )
+def bitcode_is_not_enabled(settings: TargetSettings, companions: Companions) -> Iterator[Finding]:
+    told: set[str] = set()
+    for of in (settings, *(each.settings for each in companions.targets)):
+        if of.bitcode.text.upper() == "YES" and of.bitcode.location and str(of.bitcode.location) not in told:
+            told.add(str(of.bitcode.location))
+            yield warning(
+                "ENABLE_BITCODE is YES; Xcode has not made bitcode since version 14, and the store refuses it",
+                subject="ENABLE_BITCODE",
+                at=of.bitcode.location,
+                remedy="remove ENABLE_BITCODE, and BITCODE_GENERATION_MODE where it stands beside it",
+                apple="90482",
+            )
 
 
 @check("PROJ062", "the deployment target is one that stays")
@@ -59,8 +69,10 @@ def deployment_target_is_recent(settings: TargetSettings, lane: Lane) -> Iterato
 
 @check("PROJ063", "configuration files are there")
 def base_configurations_are_there(problems: ProjectProblems) -> Iterator[Finding]:
+    pods = False
     for problem in problems.problems:
-        if problem.kind == "missing-base":
+        if problem.kind == "missing-base" and not (pods and _is_of_pods(problem)):
+            pods = pods or _is_of_pods(problem)
             made = "make the file (a template, the build machine's secrets), or remove the reference"
             yield warning(
                 f"{problem.text}: its settings were not looked at",
@@ -95,7 +107,7 @@ def project_files_can_be_read(problems: ProjectProblems) -> Iterator[Finding]:
         if problem.kind in ("missing-base", "missing-pods"):
             continue
         broken = problem.kind == "unreadable" or "merge conflict" in problem.text
-        say = error if broken else warning
+        say = error if broken else note if problem.kind == "case" else warning
         yield say(
             problem.text,
             subject=problem.location.path if problem.location else "",

@@ -1,4 +1,4 @@
-"""What several checks of this room say in the same way."""
+"""Phrases that several checks of projects share: what is missing, what is undefined, what is spoilt."""
 
 from __future__ import annotations
 

@@ -1,0 +1,166 @@
+"""Judges whether what automation names is there, and whether it says the same as the projects and config."""
+
+from collections.abc import Iterator
+
+from pipeline.apple.automation.facts import Automation, Named
+from pipeline.model import Declaration, Finding, check, error, note, warning
+
+_CONTAINERS = ("project", "workspace", "scheme", "target", "configuration")
+_SETTLED = {
+    "scheme": "xcodebuild stops: the project does not contain a scheme of that name",
+    "target": "xcodebuild stops: the project does not contain a target of that name",
+    "project": "xcodebuild stops: there is no such project",
+    "workspace": "xcodebuild stops: there is no such workspace",
+    "configuration": "what is built is not what was meant",
+}
+
+
+@check("AUTO001", "workflows can be read")
+def workflows_can_be_read(automation: Automation) -> Iterator[Finding]:
+    for problem in automation.problems:
+        yield warning(
+            f"the build service cannot read this file: {problem.text}",
+            subject=problem.location.path if problem.location else "",
+            at=problem.location,
+            remedy="mend the file; until then nothing in it runs",
+        )
+
+
+@check("AUTO002", "projects, schemes and configurations that automation names are there")
+def named_parts_are_there(automation: Automation) -> Iterator[Finding]:
+    for named in _once(automation, _CONTAINERS):
+        if named.there is not False or named.tolerated:
+            continue
+        within = f" in {named.within}" if named.within else ""
+        choices = f"; there is {', '.join(named.choices)}" if named.choices else ""
+        yield warning(
+            f"there is no {named.kind} {named.text}{within}: {_SETTLED[named.kind]}{choices}",
+            subject=named.text,
+            at=named.location,
+            remedy=f"name a {named.kind} that is there, or remove the command",
+        )
+
+
+@check("AUTO003", "files that automation names are there")
+def named_files_are_there(automation: Automation) -> Iterator[Finding]:
+    for named in _once(automation, ("file",)):
+        if named.there is False and not named.tolerated:
+            yield warning(
+                f"there is no file {named.text}, and nothing before makes one",
+                subject=named.text,
+                at=named.location,
+                remedy="name a file that is there, or commit it",
+            )
+
+
+_KINDS = {
+    "bundle id": ("bundle identifier", "PRODUCT_BUNDLE_IDENTIFIER"),
+    "team": ("team", "DEVELOPMENT_TEAM"),
+    "profile": ("provisioning profile", "PROVISIONING_PROFILE_SPECIFIER"),
+    "container": ("CloudKit container", "the entitlements"),
+}
+
+
+@check("AUTO004", "automation names the identifiers that the projects have")
+def identifiers_agree(automation: Automation, declared: Declaration) -> Iterator[Finding]:
+    configured = {
+        "bundle id": (declared.bundle_id,),
+        "team": (declared.team_id,),
+        "profile": (),
+        "container": declared.containers,
+    }
+    for named in _once(automation, tuple(_KINDS)):
+        known = automation.identities.known(named.kind)
+        own = tuple(one for one in configured[named.kind] if one)
+        if not known or named.text in known or named.text in own:
+            continue
+        word, where = _KINDS[named.kind]
+        yield warning(
+            f"{named.text} is no {word} of any target here: {where} {'hold' if where.startswith('the') else 'says'} "
+            f"{', '.join(known[:4])}{' and others' if len(known) > 4 else ''}",
+            subject=named.text,
+            at=named.location,
+            remedy=f"name the {word} of what is released, in one place",
+        )
+
+
+@check("AUTO005", "names that only the shell knows")
+def names_come_from_variables(automation: Automation) -> Iterator[Finding]:
+    if automation.unfollowed:
+        count = automation.unfollowed
+        yield note(
+            f"{count} {'name' if count == 1 else 'names'} of projects, schemes or configurations "
+            f"{'comes' if count == 1 else 'come'} from variables: whether they are there was not looked at",
+            subject="workflows",
+        )
+
+
+@check("AUTO006", "no secret stands in clear")
+def secrets_are_not_in_clear(automation: Automation) -> Iterator[Finding]:
+    for exposed in automation.exposed:
+        say = error if exposed.key else warning
+        yield say(
+            f"{exposed.what} stands here in clear: everybody who can read the repository has it",
+            subject=exposed.what,
+            at=exposed.location,
+            remedy="revoke it, make a new one, and give that to the build as a secret; deleting the line is not "
+            "enough, because the history keeps it",
+        )
+
+
+def _once(automation: Automation, kinds: tuple[str, ...]) -> Iterator[Named]:
+    """What is named, each name once in a file: the first place tells it."""
+    seen: set[tuple[str, str, str, str]] = set()
+    for named in automation.named:
+        key = (named.kind, named.text, named.within, named.location.path)
+        if named.kind in kinds and key not in seen:
+            seen.add(key)
+            yield named
+
+
+@check("AUTO007", "paths are written as the files are")
+def paths_are_written_as_the_files_are(automation: Automation) -> Iterator[Finding]:
+    for call in automation.calls:
+        if call.key == "case":
+            yield warning(
+                f"{call.says}: a disk that tells upper from lower case has no such file",
+                subject="path",
+                at=call.location,
+                remedy="write the path as the file is called",
+            )
+
+
+@check("AUTO008", "one CloudKit container serves development and production")
+def containers_are_one(automation: Automation) -> Iterator[Finding]:
+    for call in automation.calls:
+        if call.key == "containers":
+            yield warning(
+                f"{call.says}: CloudKit brings a schema from development to production inside one container only",
+                subject="CloudKit container",
+                at=call.location,
+                remedy="name one container; its two environments are what differs",
+            )
+
+
+@check("AUTO009", "a release job can succeed")
+def release_jobs_can_succeed(automation: Automation) -> Iterator[Finding]:
+    for call in automation.calls:
+        if call.key == "fails":
+            yield note(
+                f"the job {call.job} ends with `exit 1` whatever happens: it releases nothing",
+                subject=call.job,
+                at=call.location,
+                remedy="let it release, or remove it",
+            )
+
+
+@check("AUTO027", "an exported file is looked for under the name that it has")
+def exported_files_bear_the_products_name(automation: Automation) -> Iterator[Finding]:
+    for call in automation.calls:
+        if call.key == "file name":
+            yield warning(
+                f"{call.says} is looked for, but no product, target or scheme here is called so",
+                subject=call.says,
+                at=call.location,
+                remedy="take the name from the archive, or look for whatever the export has written",
+            )

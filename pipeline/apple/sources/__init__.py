@@ -1,0 +1,1 @@
+"""What an app's own Swift and Objective-C sources use, and what that needs in plists, entitlements and manifests."""

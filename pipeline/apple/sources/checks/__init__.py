@@ -1,0 +1,35 @@
+"""What a lane's sources are judged by."""
+
+from pipeline.apple.sources.checks.capabilities import (
+    app_groups_are_entitled,
+    capabilities_are_entitled,
+    keychain_groups_are_entitled,
+    push_registration_is_entitled,
+)
+from pipeline.apple.sources.checks.cloud import containers_are_entitled, record_types_are_in_the_schema
+from pipeline.apple.sources.checks.declarations import background_tasks_are_permitted, exported_types_are_declared
+from pipeline.apple.sources.checks.privacy import (
+    group_defaults_have_their_reason,
+    purpose_strings_are_there,
+    purpose_strings_say_something,
+    required_reasons_are_declared,
+    web_views_are_modern,
+)
+from pipeline.apple.sources.checks.reach import sources_were_read
+
+__all__ = [
+    "app_groups_are_entitled",
+    "background_tasks_are_permitted",
+    "capabilities_are_entitled",
+    "containers_are_entitled",
+    "exported_types_are_declared",
+    "group_defaults_have_their_reason",
+    "keychain_groups_are_entitled",
+    "purpose_strings_are_there",
+    "purpose_strings_say_something",
+    "push_registration_is_entitled",
+    "record_types_are_in_the_schema",
+    "required_reasons_are_declared",
+    "sources_were_read",
+    "web_views_are_modern",
+]

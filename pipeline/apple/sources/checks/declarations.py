@@ -1,0 +1,63 @@
+"""Judges what the sources register against what the Info.plist declares."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.apple.sources.facts import TargetSources, Topic
+from pipeline.apple.sources.wording import grouped, holder, where
+from pipeline.apple.xcode.facts import TargetInfo
+from pipeline.model import Finding, check, error, warning
+
+_TASKS = "BGTaskSchedulerPermittedIdentifiers"
+_TYPES = ("UTExportedTypeDeclarations", "UTImportedTypeDeclarations")
+
+
+def _unclear(info: TargetInfo, key: str) -> bool:
+    return any(each.key.split("/")[0] == key for each in info.undefined)
+
+
+def _items(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+@check("SRCE011", "the background tasks that the code registers are permitted")
+def background_tasks_are_permitted(sources: TargetSources, info: TargetInfo) -> Iterator[Finding]:
+    if _unclear(info, _TASKS):
+        return
+    held = [item for item in _items(info.values.get(_TASKS)) if isinstance(item, str)]
+    for name, uses in grouped(sources.of(Topic.TASK)).items():
+        if name in held or not uses[0].certain or any(_covers(item, name) for item in held):
+            continue
+        say = error if uses[0].imported else warning
+        yield say(
+            f"{where(uses)}{holder(uses[0])} registers {name}, which {_TASKS} does not list: it is never run",
+            subject=name,
+            at=uses[0].location,
+            remedy=f"list {name} in {_TASKS}",
+        )
+
+
+def _covers(pattern: str, name: str) -> bool:
+    """Whether a wildcard covers an identifier; those of continued processing tasks (iOS 26) may end in one."""
+    return pattern.endswith("*") and name.startswith(pattern[:-1])
+
+
+@check("SRCE012", "the types that the code exports are declared")
+def exported_types_are_declared(sources: TargetSources, info: TargetInfo) -> Iterator[Finding]:
+    if any(_unclear(info, key) for key in _TYPES):
+        return
+    held = {
+        entry.get("UTTypeIdentifier")
+        for key in _TYPES
+        for entry in _items(info.values.get(key))
+        if isinstance(entry, dict)
+    }
+    for name, uses in grouped(sources.of(Topic.TYPE)).items():
+        if name not in held and uses[0].certain:
+            yield warning(
+                f"{where(uses)}{holder(uses[0])} takes {name} for a type of the app, and {_TYPES[0]} does not "
+                "declare it",
+                subject=name,
+                at=uses[0].location,
+                remedy=f"declare {name} in {_TYPES[0]}",
+            )

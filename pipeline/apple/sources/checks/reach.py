@@ -1,0 +1,37 @@
+"""Says what of the sources was not looked at."""
+
+from collections.abc import Iterator
+
+from pipeline.apple.sources.facts import TargetSources
+from pipeline.model import Finding, Lane, Location, check, note
+
+_SHOWN = 5
+
+
+@check("SRCE020", "the sources were read")
+def sources_were_read(sources: TargetSources, lane: Lane) -> Iterator[Finding]:
+    told = [
+        text
+        for text in (
+            _counted("member is not in the checkout", "members are not in the checkout", sources.absent),
+            _counted("file could not be read", "files could not be read", sources.unread),
+            _counted("package is fetched from elsewhere", "packages are fetched from elsewhere", sources.remote),
+            f"{', '.join(sources.undecided)} could not be resolved" if sources.undecided else "",
+        )
+        if text
+    ]
+    if not sources.files:
+        told.insert(0, "no source file of the target is here")
+    if told:
+        yield note(
+            f"of {lane.target}, {sources.files} source files were read; not judged: {'; '.join(told)}",
+            subject=lane.target,
+            at=Location(lane.project),
+        )
+
+
+def _counted(one: str, many: str, names: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    return f"{len(names)} {one if len(names) == 1 else many} ({shown})"

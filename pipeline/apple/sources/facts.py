@@ -1,0 +1,125 @@
+"""What can be known of the sources that a lane's target is compiled from."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from enum import StrEnum
+
+from pipeline.model import Location
+from pipeline.values import dataclass
+
+
+class Topic(StrEnum):
+    """What a use is about, and so what its `name` is."""
+
+    PURPOSE = "PURPOSE"
+    """A purpose string: an Info.plist key such as NSCameraUsageDescription."""
+    REASON = "REASON"
+    """A required-reason API: a category such as NSPrivacyAccessedAPICategoryUserDefaults."""
+    ENTITLEMENT = "ENTITLEMENT"
+    """A capability: an entitlement key."""
+    PUSH = "PUSH"
+    """Registration for remote notifications."""
+    SUBSCRIPTION = "SUBSCRIPTION"
+    """A CloudKit subscription, whose changes come by push."""
+    GROUP = "GROUP"
+    """An app group that is named."""
+    GROUP_DEFAULTS = "GROUP_DEFAULTS"
+    """User defaults of an app group that is named."""
+    KEYCHAIN = "KEYCHAIN"
+    """A keychain access group that is named."""
+    CONTAINER = "CONTAINER"
+    """A CloudKit container that is named where it is opened."""
+    CONTAINER_TEXT = "CONTAINER_TEXT"
+    """A CloudKit container that is named elsewhere, and may be opened."""
+    ZONE = "ZONE"
+    """A CloudKit record zone that is named."""
+    RECORD_TYPE = "RECORD_TYPE"
+    """A CloudKit record type that is named."""
+    FIELD = "FIELD"
+    """A field of a CloudKit record, "Type.field"."""
+    TASK = "TASK"
+    """A background task that is registered: its identifier."""
+    TYPE = "TYPE"
+    """A type identifier that the code takes for one of the app's own."""
+    WEB_VIEW = "WEB_VIEW"
+    """UIWebView."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """One place in the sources that needs something.
+
+    Attributes:
+        name: what is needed or named; see Topic.
+        symbol: what stands in the source, as a person knows it: "AVCaptureDevice.requestAccess(for: .video)".
+        package: the local Swift package that holds the file; "" for the target's own.
+        certain: False where an `#if` that cannot be told decides whether the code is compiled, and where Apple does
+            not say that the symbol counts.
+        linked: False where the code is part of another executable than the app's own, such as an embedded framework.
+        imported: False where the code is linked into the app and nothing that the app runs imports it, so that it may
+            never run.
+    """
+
+    topic: Topic
+    name: str
+    symbol: str = ""
+    location: Location | None = None
+    package: str = ""
+    certain: bool = True
+    linked: bool = True
+    imported: bool = True
+
+
+@dataclass(frozen=True)
+class TargetSources:
+    """What the sources of the lane's target, and of the local code that it links, use.
+
+    Attributes:
+        files: how many source files were looked at.
+        uses: of each need no more than a few places, in the order of the files; names in full.
+        imports: modules and headers' frameworks, each with the first place.
+        packages: names of local Swift packages that were read, `remote` of products whose sources are elsewhere.
+        absent: members of the target that are not in the checkout.
+        unread: files that could not be read, and packages that could not be understood.
+        scripted: Info.plist keys that a script of the target names; it may add them to the built app.
+        localized: purpose strings that an InfoPlist.strings of the target holds.
+        undecided: build settings that decide about `#if` and could not be resolved.
+    """
+
+    files: int = 0
+    uses: tuple[Use, ...] = ()
+    imports: tuple[tuple[str, Location], ...] = ()
+    packages: tuple[str, ...] = ()
+    remote: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    scripted: tuple[str, ...] = ()
+    localized: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+
+    def of(self, *topics: Topic) -> tuple[Use, ...]:
+        """The uses of some topics."""
+        return tuple(use for use in self.uses if use.topic in topics)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One category that a privacy manifest declares. `package` is the local package whose manifest it is."""
+
+    category: str
+    reasons: tuple[str, ...] = ()
+    location: Location | None = None
+    package: str = ""
+
+
+@dataclass(frozen=True)
+class DeclaredReasons:
+    """What the privacy manifests of the target, and of the local packages that it links, declare.
+
+    `manifest` is the target's own; "" when it has none. `unread` are manifests that cannot be read.
+    """
+
+    manifest: str = ""
+    reasons: tuple[Reason, ...] = ()
+    unread: tuple[str, ...] = field(default=())

@@ -1,0 +1,113 @@
+"""Where sources name things that have to agree with other files: containers, groups, tasks, types; and UIWebView."""
+
+from __future__ import annotations
+
+from pipeline.apple.sources.facts import Topic
+from pipeline.apple.sources.signs import IOS, NOT_MAC, Sign
+
+_QUOTE = r'(?=@?#*")'
+
+NAMED = (
+    Sign(
+        Topic.GROUP_DEFAULTS,
+        "",
+        "UserDefaults(suiteName:)",
+        "UserDefaults",
+        rf"(?<![\w.])UserDefaults\s*\(\s*suiteName\s*:\s*{_QUOTE}",
+        shape=r"group\..+",
+    ),
+    Sign(
+        Topic.GROUP_DEFAULTS,
+        "",
+        "-[NSUserDefaults initWithSuiteName:]",
+        "initWithSuiteName",
+        objc=rf"\binitWithSuiteName:\s*{_QUOTE}",
+        shape=r"group\..+",
+    ),
+    Sign(
+        Topic.GROUP,
+        "",
+        "containerURL(forSecurityApplicationGroupIdentifier:)",
+        "containerURL",
+        rf"\bcontainerURL\s*\(\s*forSecurityApplicationGroupIdentifier\s*:\s*{_QUOTE}",
+        rf"\bcontainerURLForSecurityApplicationGroupIdentifier:\s*{_QUOTE}",
+    ),
+    Sign(
+        Topic.KEYCHAIN,
+        "",
+        "kSecAttrAccessGroup",
+        "kSecAttrAccessGroup",
+        rf"\bkSecAttrAccessGroup(?:\s+as\s+\w+)?\s*\]?\s*[:=]\s*{_QUOTE}",
+    ),
+    Sign(
+        Topic.CONTAINER,
+        "",
+        "CKContainer(identifier:)",
+        "CKContainer",
+        rf"(?<![\w.])CKContainer\s*\(\s*identifier\s*:\s*{_QUOTE}",
+        rf"\bCKContainer\s+containerWithIdentifier:\s*{_QUOTE}",
+    ),
+    Sign(
+        Topic.CONTAINER,
+        "",
+        "NSPersistentCloudKitContainerOptions(containerIdentifier:)",
+        "NSPersistentCloudKitContainerOptions",
+        rf"\bNSPersistentCloudKitContainerOptions\s*\(\s*containerIdentifier\s*:\s*{_QUOTE}",
+        rf"\bNSPersistentCloudKitContainerOptions\s+alloc\s*\]\s*initWithContainerIdentifier:\s*{_QUOTE}",
+    ),
+    Sign(
+        Topic.CONTAINER,
+        "",
+        "ModelConfiguration(cloudKitDatabase:)",
+        "cloudKitDatabase",
+        rf"\bcloudKitDatabase\s*:\s*\.private\s*\(\s*{_QUOTE}",
+    ),
+    Sign(
+        Topic.ZONE,
+        "",
+        "CKRecordZone",
+        "CKRecordZone",
+        rf"\bCKRecordZone(?:\s*\.\s*ID)?\s*\(\s*zoneName\s*:\s*{_QUOTE}",
+        rf"\binitWithZoneName:\s*{_QUOTE}",
+    ),
+    *(
+        Sign(
+            Topic.RECORD_TYPE,
+            "",
+            f"{name}(recordType:)",
+            name,
+            rf"(?<![\w.]){name}\s*\(\s*recordType\s*:\s*{_QUOTE}",
+            rf"\b{name}\s+alloc\s*\]\s*initWithRecordType:\s*{_QUOTE}",
+        )
+        for name in ("CKRecord", "CKQuery", "CKQuerySubscription")
+    ),
+    Sign(
+        Topic.TYPE,
+        "",
+        "UTType(exportedAs:)",
+        "UTType",
+        rf"(?<![\w.])UTType\s*\(\s*exportedAs\s*:\s*{_QUOTE}",
+        shape=r"[\w-]+(?:\.[\w-]+)+",
+    ),
+    Sign(
+        Topic.TASK,
+        "",
+        "BGTaskScheduler.register(forTaskWithIdentifier:)",
+        "BGTaskScheduler",
+        rf"\bBGTaskScheduler\s*\.\s*shared\s*\.\s*register\s*\(\s*forTaskWithIdentifier\s*:\s*{_QUOTE}",
+        rf"\bregisterForTaskWithIdentifier:\s*{_QUOTE}",
+        platforms=NOT_MAC,
+    ),
+)
+
+WEB = (
+    Sign(
+        Topic.WEB_VIEW,
+        "UIWebView",
+        "UIWebView",
+        "UIWebView",
+        r"(?<![\w.])UIWebView\b(?!\s*[:,{=]?\s*//)",
+        r"(?<!@class )\bUIWebView\b(?!\s*;)",
+        platforms=(IOS,),
+    ),
+)

@@ -1,0 +1,221 @@
+"""Whole repositories: small ones made here, and the real app's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.apple.automation import checks, gateway
+from pipeline.apple.automation.facts import Automation, CommittedProducts, ExportPlans, PackagePins
+from pipeline.engine.wiring import needs_of
+from pipeline.model import Declaration, Finding
+from pipeline.ports.clock import LiveClock
+from pipeline.ports.files import LiveFiles
+from tests.rooms.xcode.make import project
+
+PHONE = {"SDKROOT": "iphoneos", "PRODUCT_BUNDLE_IDENTIFIER": "com.example.app", "DEVELOPMENT_TEAM": "ABCDE12345"}
+HEAD = "on: push\njobs:\n  ship:\n    runs-on: macos-26\n    steps:\n      - uses: actions/checkout@v4\n"
+
+
+def judged(root: Path, declared: Declaration | None = None) -> list[tuple[str, str, int | None, str]]:
+    files = LiveFiles(root)
+    seen = gateway.automation_of_repository(files, LiveClock()).value
+    assert seen is not None
+    facts = {
+        Automation: seen,
+        ExportPlans: gateway.export_options_of_repository(files),
+        PackagePins: gateway.package_pins_of_projects(files),
+        CommittedProducts: gateway.products_in_repository(files),
+        Declaration: declared or Declaration(),
+    }
+    found: list[Finding] = []
+    rules = []
+    for name in checks.__all__:
+        check = getattr(checks, name)
+        for each in check(**{need.name: facts[need.wanted] for need in needs_of(check)}):
+            found.append(each)
+            rules.append(check.check_mark.rule)
+    return sorted(
+        (rule, each.location.path if each.location else "", each.location.line if each.location else None, each.summary)
+        for rule, each in zip(rules, found, strict=True)
+    )
+
+
+def places(root: Path) -> list[tuple[str, str, int | None]]:
+    return [found[:3] for found in judged(root)]
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def workflow(root: Path, *steps: str) -> None:
+    write(root / ".github/workflows/r.yml", HEAD + "".join(f"      - {step}\n" for step in steps))
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    project(tmp_path, targets={"App": {"Debug": PHONE, "Release": PHONE}})
+    return tmp_path
+
+
+def test_what_is_there_is_not_told(app: Path) -> None:
+    workflow(
+        app,
+        "run: xcodebuild archive -project App.xcodeproj -scheme App -configuration Release DEVELOPMENT_TEAM=ABCDE12345",
+    )
+    assert places(app) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "xcodebuild -project Ap.xcodeproj -scheme App build",
+        "xcodebuild -project App.xcodeproj -scheme Ap build",
+        "xcodebuild -project App.xcodeproj -scheme App -configuration Relase build",
+        "xcodebuild -project App.xcodeproj -target Ap build",
+        "xcodebuild -scheme Ap build",
+        "set -o pipefail && cd . && xcodebuild -scheme Ap | xcpretty",
+    ],
+)
+def test_what_is_not_there_is_told(app: Path, command: str) -> None:
+    workflow(app, f"run: {command}")
+    assert places(app) == [("AUTO002", ".github/workflows/r.yml", 7)]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "if [ -d Ap.xcodeproj ]; then xcodebuild -project Ap.xcodeproj; fi",
+        "xcodebuild -scheme Ap || true",
+        "xcodebuild -scheme $NAME",
+        "xcodegen && xcodebuild -project Ap.xcodeproj -scheme Ap",
+        "./make.sh; xcodebuild -project Ap.xcodeproj",
+        "cp -R x Ap.xcodeproj && xcodebuild -project Ap.xcodeproj",
+        "cd $SOMEWHERE && xcodebuild -project app.xcodeproj -scheme App",
+        "echo xcodebuild -scheme Ap",
+    ],
+)
+def test_what_cannot_be_known_is_not_told(app: Path, command: str) -> None:
+    write(app / "make.sh", "true")
+    workflow(app, f"run: {command}")
+    assert [found for found in places(app) if found[0] == "AUTO002"] == []
+
+
+def test_generated_projects_are_not_judged(app: Path) -> None:
+    write(app / "project.yml", "targets: {}\n")
+    workflow(app, "run: xcodebuild -project Ap.xcodeproj -scheme Ap")
+    assert places(app) == []
+
+
+def test_folders_and_expressions(app: Path) -> None:
+    (app / "sub").mkdir()
+    (app / "App.xcodeproj").rename(app / "sub/App.xcodeproj")
+    workflow(
+        app,
+        "run: |\n          cd sub\n          xcodebuild -project App.xcodeproj -scheme App",
+        "working-directory: sub\n        run: xcodebuild -project App.xcodeproj",
+        "run: xcodebuild -project ${{ github.workspace }}/sub/App.xcodeproj",
+        "run: xcodebuild -project App.xcodeproj",
+    )
+    assert places(app) == [("AUTO002", ".github/workflows/r.yml", 13)]
+
+
+def test_files_that_are_run(app: Path) -> None:
+    write(app / "ci/a.sh", "true")
+    workflow(app, "run: chmod +x ci/b.sh && ./ci/b.sh", "run: ./CI/a.sh", "run: bash ci/a.sh -x && xcodebuild -version")
+    assert places(app) == [("AUTO003", ".github/workflows/r.yml", 7)]
+
+
+def test_an_upload_with_an_old_xcode(app: Path) -> None:
+    build = (
+        "run: xcodebuild archive -project App.xcodeproj -scheme App -destination generic/platform=iOS -archivePath A"
+    )
+    upload = "run: xcrun altool --upload-package A.ipa --type ios"
+    write(
+        app / ".github/workflows/r.yml",
+        f"env:\n  XC: '16.2'\n{HEAD.replace('macos-26', 'macos-15')}"
+        f"      - run: sudo xcode-select -s /Applications/Xcode_${{{{ env.XC }}}}.app\n      - {build}\n      - {upload}\n",
+    )
+    assert places(app) == [("AUTO013", ".github/workflows/r.yml", 9)]
+
+
+def test_a_lane_that_uploads(app: Path) -> None:
+    write(
+        app / "fastlane/Fastfile", 'platform :ios do\n  lane :ship do\n    gym(scheme: "Ap")\n    pilot\n  end\nend\n'
+    )
+    workflow(app, "run: sudo xcode-select -s /Applications/Xcode_16.4.app", "run: bundle exec fastlane ios ship")
+    found = places(app)
+    assert ("AUTO013", ".github/workflows/r.yml", 7) in found
+    assert ("AUTO002", "fastlane/Fastfile", 3) in found
+
+
+def test_a_makefile(app: Path) -> None:
+    write(app / "Makefile", "SCHEME := Ap\nXC = xcodebuild -scheme $(SCHEME)\n\nbuild:\n\t@$(XC) \\\n\t  build\n")
+    assert places(app) == [("AUTO002", "Makefile", 5)]
+
+
+def test_an_archive_and_a_key(app: Path) -> None:
+    write(app / "Old.xcarchive/Info.plist", "<plist><dict/></plist>")
+    write(app / "AuthKey_A.p8", "-----BEGIN PRIVATE KEY-----\n" + "QUJD" * 30 + "\n-----END PRIVATE KEY-----\n")
+    write(app / "tests/fixtures/key.p8", (app / "AuthKey_A.p8").read_text())
+    assert places(app) == [("AUTO006", "AuthKey_A.p8", 1), ("AUTO040", "Old.xcarchive/Info.plist", None)]
+
+
+def test_secrets_are_told_and_not_repeated(app: Path) -> None:
+    workflow(app, "run: security import c.p12 -P Kj83hfoQ", 'run: security import c.p12 -P "$P12"')
+    (found,) = [each for each in judged(app) if each[0] == "AUTO006"]
+    assert "Kj83hfoQ" not in found[3]
+
+
+HOSTILE = "\"'`$(){}<>|&;\\\n#= \0\xff-:[]*?"
+SCRIPT = """ROOT="$(cd "$(dirname "$0")/.." && pwd)"
+cat > $OUT/ExportOptions.plist <<EOF
+<plist version="1.0"><dict><key>method</key><string>ad-hoc</string><key>destination</key><string>upload</string></dict></plist>
+EOF
+if [ -n "$X" ]; then xcodebuild -project "$ROOT/App.xcodeproj" -scheme App archive; fi
+xcodebuild -exportArchive -exportPath $OUT -exportOptionsPlist $OUT/ExportOptions.plist
+xcrun altool --upload-app -f $OUT/App.ipa --password "$P" -t osx
+"""
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(SCRIPT) - 1), st.sampled_from(HOSTILE)), max_size=6),
+    st.integers(0, len(SCRIPT)),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_script_makes_it_fail(app: Path, changes: list[tuple[int, str]], end: int) -> None:
+    text = list(SCRIPT)
+    for position, character in changes:
+        text[position] = character
+    write(app / "ci/release.sh", "".join(text)[:end])
+    write(app / "fastlane/Fastfile", "".join(text)[:end])
+    write(
+        app / ".github/workflows/r.yml",
+        HEAD + "      - run: |\n          " + "".join(text)[:end].replace("\n", "\n          "),
+    )
+    for rule, *_ in judged(app):
+        assert rule.startswith("AUTO")
+
+
+def test_the_script_itself(app: Path) -> None:
+    write(app / "ci/release.sh", SCRIPT)
+    assert places(app) == [
+        ("AUTO010", "ci/release.sh", 7),
+        ("AUTO010", "ci/release.sh", 7),
+        ("AUTO010", "ci/release.sh", 7),
+        ("AUTO021", "ci/release.sh", 3),
+        ("AUTO026", "ci/release.sh", 3),
+    ]
+
+
+def test_the_real_app_says_little(shared_data: Path) -> None:
+    assert places(shared_data / "isometry/2026-04") == []
+    assert places(shared_data / "isometry/2026-02") == [
+        ("AUTO009", ".github/workflows/app-store-deployment.yml", 29),
+        ("AUTO040", "native/IsometrymacOS/Archive/Isometry.xcarchive/Info.plist", None),
+    ]
