@@ -58,7 +58,7 @@ class Home(Protocol):
     def lock(self, path: str, patience: float = PATIENCE) -> AbstractContextManager[None]:
         """Hold that file's lock for the length of a block: one process, and one thread of it, at a time.
 
-        The file is made where it is missing, and stays, empty. The lock of a process that died is free.
+        The file is made, empty, and taken away at the end. The lock of a process that died is free.
 
         Raises:
             UsageFault: another holds it for longer than `patience` (seconds), or the machine refuses.
@@ -143,21 +143,25 @@ class FolderHome:
 
     @contextlib.contextmanager
     def lock(self, path: str, patience: float = PATIENCE) -> Iterator[None]:
-        target = self._place(path)
+        target, end = self._place(path), time.monotonic() + patience
         try:
-            _make(target.parent)
-            guard = os.open(target, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            while (guard := _taken(target)) is None:
+                if time.monotonic() >= end:
+                    raise UsageFault(
+                        f"another process holds ~/{path}",
+                        why=f"it did not give it back within {patience:g} s",
+                        remedy="wait until it has finished, or stop it, and repeat the command",
+                    )
+                time.sleep(_PAUSE)
         except OSError as fault:
-            raise _unlockable(path, fault) from fault
+            raise UsageFault(
+                f"~/{path} cannot be locked", why=fault.strerror or str(fault), remedy="give access to its folder"
+            ) from fault
         try:
-            if not _taken(guard, path, patience):
-                raise UsageFault(
-                    f"another process holds ~/{path}",
-                    why=f"it did not give it back within {patience:g} s",
-                    remedy="wait until it has finished, or stop it, and repeat the command",
-                )
             yield
         finally:
+            with contextlib.suppress(OSError):  # a lock file that stays is only one more to take
+                target.unlink()
             os.close(guard)
 
     def _place(self, path: str) -> Path:
@@ -171,28 +175,27 @@ class FolderHome:
         return self.root / named
 
 
-def _taken(guard: int, path: str, patience: float) -> bool:
-    """Whether the lock is ours now. A lock that waits by itself could not be given up after a while."""
+def _taken(target: Path) -> int | None:
+    """The open file with its lock, if nobody else has it: a lock that waits could not be given up after a while.
+
+    Whoever held it took the file away before giving it back, so the file that was opened may be none any more.
+    """
     import fcntl
 
-    end = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                return False
-            time.sleep(_PAUSE)
-        except OSError as fault:
-            raise _unlockable(path, fault) from fault
-        else:
-            return True
-
-
-def _unlockable(path: str, fault: OSError) -> UsageFault:
-    return UsageFault(
-        f"~/{path} cannot be locked", why=fault.strerror or str(fault), remedy="give access to its folder"
-    )
+    _make(target.parent)
+    guard = os.open(target, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(guard)
+        return None
+    except OSError:
+        os.close(guard)
+        raise
+    if os.fstat(guard).st_nlink:
+        return guard
+    os.close(guard)
+    return None
 
 
 def _make(folder: Path) -> None:

@@ -408,8 +408,8 @@ def test_another_writer_is_borne_for_a_while(tmp_path: Path, times: int, code: i
 
 def test_two_runners_at_once_make_everything_once(tmp_path: Path) -> None:
     """Each has its own leases, as on two machines; they share the vault and Apple."""
-    # Waits take a hundredth of their time here; with none at all, neither would ever see what the other does.
-    one, other = Desk(tmp_path, pace=0.01), Desk(tmp_path, pace=0.01)
+    # Waits take a twentieth of their time here; with none at all, neither would ever see what the other does.
+    one, other = Desk(tmp_path, pace=0.05), Desk(tmp_path, pace=0.05)
     assert one.authority.root, "made before both ask for it at once"
     other.__dict__["authority"], other.__dict__["apple"] = one.authority, one.apple
     other.__dict__["keys"] = one.keys

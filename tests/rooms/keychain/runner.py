@@ -118,7 +118,7 @@ class Runner:
         return self.machine.run(["security", "find-identity", "-v"])[1]
 
     def files(self) -> dict[str, bytes]:
-        """All in the home folder but the authority's store, the preferences, which macOS keeps, and the empty lock."""
+        """All in the home folder but the authority's store, macOS's preferences, and the lock of who was killed."""
         kept = ("rehearsal-authority.json", "com.apple.security.plist", "lock")
         return {
             str(path.relative_to(self.machine.home)): path.read_bytes()

@@ -60,13 +60,10 @@ def test_a_lock_has_one_owner_at_a_time(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert most == [1]
+    assert not (tmp_path / LOCK).exists()
     with home.lock(LOCK):
-        pass
-    assert [stat.S_IMODE((tmp_path / each).stat().st_mode) for each in ("a folder", "a folder/of two", LOCK)] == [
-        0o700,
-        0o700,
-        0o600,
-    ]
+        modes = [stat.S_IMODE((tmp_path / each).stat().st_mode) for each in ("a folder", "a folder/of two", LOCK)]
+    assert modes == [0o700, 0o700, 0o600]
 
 
 def test_a_lock_that_is_never_given_back_is_told(tmp_path: Path) -> None:
@@ -91,10 +88,13 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     os.close(told)
     assert os.read(ready, 1) == b"."
     os.close(ready)
-    with pytest.raises(UsageFault, match="another process"), FolderHome(tmp_path).lock(LOCK, patience=0.1):
-        pass
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    try:
+        with pytest.raises(UsageFault, match="another process"), FolderHome(tmp_path).lock(LOCK, patience=0.1):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert (tmp_path / LOCK).exists()
     with FolderHome(tmp_path).lock(LOCK, patience=5.0):
         pass
 
