@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.lazily import cached_property
 from pipeline.model import Declaration, Lane, Platform, UsageFault
 from pipeline.ports.files import Files, LiveFiles
 from pipeline.values import dataclass

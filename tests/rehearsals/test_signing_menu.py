@@ -104,7 +104,7 @@ def test_from_a_file_to_the_keychain_and_back(kind: str, tmp_path: Path, team: T
     assert judged.json()["basis"]["live"] > 40
     assert any(call.words[0] == "find-certificate" for call in mac.calls)
     again = rows(signer("certs.table", "--json"), "certificates")
-    assert {row["where"] for row in again} == {"keychain, vault"}
+    assert [row["where"] for row in again] == [["keychain", "vault"]] * len(again)
 
     signer("certs.uninstall")
     assert Keychains(signer.home).searched() == listed
@@ -212,6 +212,8 @@ BAD: dict[str, tuple[Callable[[Path], Path], int, str]] = {
 @pytest.mark.parametrize("verb", ["table", "sync"])
 def test_files_that_are_none(what: str, verb: str, tmp_path: Path, signer: Signer) -> None:
     make, code, said = BAD[what]
+    if verb == "table" and not code:
+        code = 1  # the vault that is named is not there, so it was not looked into
     (tmp_path / "bad").mkdir()
     path = make(tmp_path / "bad")
     told = signer(f"certs.{verb}", "--file", str(path), "--vault", str(tmp_path / "vault"), "--quiet", code=code)
@@ -297,7 +299,7 @@ def test_nobody_listens_to_an_install(tmp_path: Path, team: Team, at_a_mac: Sign
 
 def test_settings_of_invoke_are_about_other_menus(signer: Signer) -> None:
     (signer.home / ".invoke.yaml").write_text("tasks: [")
-    signer("certs.table", "--file", str(signer.home), code=0)
+    signer("certs.table", "--dry-run", code=0)
 
 
 def test_colours_and_json(tmp_path: Path, team: Team, signer: Signer) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 
 from pipeline.apple.automation import packages
 from pipeline.apple.automation.facts import Identities
@@ -15,6 +14,7 @@ from pipeline.apple.xcode.project import Project, Target
 from pipeline.apple.xcode.settings import Settings
 from pipeline.apple.xcode.workspace import Workspace
 from pipeline.apple.xcode.xcconfig import split_key
+from pipeline.lazily import cached_property
 
 SHOWN = 12
 """How many choices a fact keeps."""

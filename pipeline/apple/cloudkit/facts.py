@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import ClassVar
 
 from pipeline.apple.cloudkit.schema import SchemaText, read_schema
+from pipeline.lazily import cached_property
 from pipeline.values import dataclass
 
 

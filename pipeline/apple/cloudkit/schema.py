@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import field
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.lazily import cached_property
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 
 from pipeline.apple.sources.facts import Topic
+from pipeline.lazily import cached_property
 from pipeline.values import dataclass
 
 IOS, MAC, TV, VISION = "IOS", "MAC_OS", "TV_OS", "VISION_OS"

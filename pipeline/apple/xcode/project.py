@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from functools import cached_property
 
 from pipeline.apple.xcode.pbxproj import BrokenList, Table
+from pipeline.lazily import cached_property
 from pipeline.values import dataclass
 
 APPLICATION = "com.apple.product-type.application"

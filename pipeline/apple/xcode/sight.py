@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.apple.xcode.facts import Value
@@ -15,6 +14,7 @@ from pipeline.apple.xcode.pbxproj import BrokenList
 from pipeline.apple.xcode.project import EMBEDDED, FRAMEWORK, PROGRAMS, Project, Target
 from pipeline.apple.xcode.settings import Resolved, Settings, words
 from pipeline.apple.xcode.workspace import Loaded, Workspace
+from pipeline.lazily import cached_property
 from pipeline.model import Lane, Location
 
 if TYPE_CHECKING:

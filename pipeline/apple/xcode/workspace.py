@@ -6,7 +6,6 @@ import posixpath
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +23,7 @@ from pipeline.apple.xcode.workspacedata import LIMIT as WORKSPACE_LIMIT
 from pipeline.apple.xcode.workspacedata import BrokenWorkspace, WorkspaceData
 from pipeline.apple.xcode.workspacedata import parse as parse_workspace
 from pipeline.apple.xcode.xcconfig import Assignment, Flaw, load
+from pipeline.lazily import cached_property
 from pipeline.model import Location
 from pipeline.values import dataclass
 
