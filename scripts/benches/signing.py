@@ -313,14 +313,18 @@ def compare(folder: Path, count: int, runs: int) -> int:
     peer = {name: statistics.median(seconds) * 1000 for name, seconds in theirs.items()}
     mine = {name: statistics.median(seconds) * 1000 for name, seconds in single.items() if seconds}
     both = peer["cms"] + peer["copy"]
-    goals = (both / mine["profiles"], peer["cms"] / mine["older-profiles"], peer["verify"] / mine["certificates"])
+    goals = (
+        peer["cms"] / mine["profiles"],
+        peer["cms"] / mine["older-profiles"],
+        peer["verify"] / mine["certificates"],
+    )
     print(f"{'':<58}{'ms each':>9}{'ratio':>8}{'goal':>6}")
     row("openssl cms -verify -CAfile, a process", peer["cms"])
     row("openssl smime -verify -noverify, a process", peer["noverify"])
     row("ours, a profile of before 2022 (one signature)", mine["older-profiles"], goals[1], GOAL)
     row("openssl cms -verify, for a profile and for its copy", both)
-    row("ours, a profile with its copy (two signatures)", mine["profiles"], goals[0], GOAL)
-    row("  the same beside openssl for the profile alone", mine["profiles"], peer["cms"] / mine["profiles"])
+    row("  ours, a profile with its copy, beside both", mine["profiles"], both / mine["profiles"])
+    row("ours, a profile with its copy, beside one process", mine["profiles"], goals[0], GOAL)
     row("openssl verify -CAfile -untrusted, a process", peer["verify"])
     row("openssl x509 -noout (reads only), a process", peer["x509"])
     row("ours, a certificate with its chain", mine["certificates"], goals[2], GOAL)
@@ -329,7 +333,7 @@ def compare(folder: Path, count: int, runs: int) -> int:
         if name in mine:
             row(f"ours, {name.replace('-', ' ')}", mine[name])
     met = min(goals) >= GOAL
-    print(f"goals: {'met' if met else 'MISSED'} (at least {GOAL:.0f} times as fast as a process for each signature)")
+    print(f"goals: {'met' if met else 'MISSED'} (at least {GOAL:.0f} times as fast as one process for each)")
     return 0 if met else 1
 
 
