@@ -170,7 +170,9 @@ class Answer:
                 "fate": str(one.fate),
                 "since": one.since,
                 "before": str(one.before or ""),
-                "source": one.source,
+                "not_decided": one.not_decided,
+                "remedy": one.remedy,
+                "sources": [source.url for source in one.sources],
             }
         return [{**told, "rules": [{"rule": rule, "title": self.pages.title(rule)} for rule in self.rules]}]
 
@@ -183,11 +185,16 @@ class Answer:
         lines = [look.paint(line, "bold") for line in wrapped(head, look.width)]
         if self.rejection:
             lines += wrapped(f"Such a build is {self.rejection.told}.", look.width)
+            lines += ["", *wrapped(self.rejection.remedy, look.width)]
         if self.rules:
             lines += ["", *_rules_shown(self.rules, self.pages, look), ""]
-            lines += wrapped(f"`build.explain {self.rules[0]}` tells how to mend it.", look.width)
+            lines += wrapped(f"`build.explain {self.rules[0]}` shows a wrong and a right example.", look.width)
         else:
-            lines += wrapped("No rule here finds it before an upload.", look.width)
+            lines += ["", *wrapped("No rule here finds it before an upload.", look.width)]
+        if self.rejection and self.rejection.not_decided:
+            lines += wrapped(f"Not decided: {self.rejection.not_decided}", look.width)
+        if self.rejection:
+            lines += ["", f"Seen at {self.rejection.source}"]
         return look.sealed("\n".join(lines)) + "\n"
 
 
@@ -214,6 +221,8 @@ def _asked(word: str, pages: Pages) -> Page | Answer:
             why="Apple has more codes than anybody has seen",
             remedy="give Apple's whole message with --text: it may be told by its words",
         )
+    if said := _said(word):
+        return Answer(next(iter(said.codes), ""), said, pages)
     close = get_close_matches(rule[:_LONGEST], pages.names, 3, 0.6)
     raise UsageFault(
         f"there is no rule {word[:_LONGEST]!r}",
@@ -229,6 +238,13 @@ def _known() -> Mapping[str, Rejection]:
     from pipeline.apple.rejections.catalogue import REJECTIONS
 
     return {code: rejection for rejection in REJECTIONS for code in rejection.codes}
+
+
+def _said(word: str) -> Rejection | None:
+    """What Apple means by words that are given in place of a code, such as "Missing Compliance"."""
+    from pipeline.apple.rejections.matching import explain_rejection
+
+    return next(iter(explain_rejection(word)), None)
 
 
 def _answers(text: str, pages: Pages) -> list[Answer]:

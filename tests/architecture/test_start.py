@@ -59,6 +59,7 @@ def test_the_menu_imports_invoke_and_little_else() -> None:
         "pipeline.menu",
         "pipeline.values",
         "pipeline.tasks",
+        "pipeline.verbs",
         "pipeline.model",
         *(
             f"pipeline.model.{m}"

@@ -1,14 +1,18 @@
 """Finds what Apple means in what its tools, services and mails print.
 
 How codes are printed: `ERROR ITMS-90087: "…"` (Transporter, mail), `Asset validation failed (90206) …` and `… (90208)`
-at the end (altool), `STATE_ERROR.VALIDATION_ERROR.90205` (Xcode, fastlane), `Error 90725:`, `"code" : "90035"`. Newer
-tools print `Validation failed (409) <text> (ID: …)` without any code: that is told by its text.
+at the end (altool), `STATE_ERROR.VALIDATION_ERROR.90205` (Xcode, fastlane), `Error 90725:`, `90626: Invalid …` at the
+beginning of a line (App Store Connect), `"code" : "90035"`. Newer tools print `Validation failed (409) <text> (ID: …)`
+without any code: that is told by its text.
+
+Every phrase is looked for once in the whole text, so the time grows with the text and not with its lines.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 from pipeline.apple.rejections.catalogue import REJECTIONS, Rejection
@@ -20,40 +24,51 @@ _GAP = 300
 
 _NUMBER = r"(9[01]\d{3})(?!\d)"
 _CODE = re.compile(
-    rf"(?:\bITMS-|_ERROR\.|\b[Ee][Rr][Rr][Oo][Rr]:?\s{{1,4}}|\bcode\"?\s{{0,4}}[:=]\s{{0,4}}\"?|(?<!\d\s)\(){_NUMBER}"
+    rf"(?:\bi?tms[- ]|_error\.|\berror:?\s{{1,4}}|\bcode\"?\s{{0,4}}[:=]\s{{0,4}}\"?){_NUMBER}"
+    rf"|(?<!\d\s)\({_NUMBER}\)|^{_NUMBER}: (?=[a-z])",
+    re.IGNORECASE | re.MULTILINE,
 )
 """A code where a code stands. In brackets behind a digit it may be a build number: 2.5.0 (90206)."""
-_LISTED = re.compile(r"failed \((9[01]\d{3}(?:\s*,\s*9[01]\d{3})*)")
-_BARE = re.compile(rf"\s*(?:[Ii][Tt][Mm][Ss]-)?{_NUMBER}\s*")
+_LISTED = re.compile(r"failed \((9[01]\d{3}(?:\s{0,4},\s{0,4}9[01]\d{3}){1,99})")
+_BARE = re.compile(rf"\s*(?:itms-)?{_NUMBER}\s*", re.IGNORECASE)
 _BEGINS = re.compile(
-    r"(?=\bITMS-9)|(?=\bERROR ITMS-)|(?=\bWARNING ITMS-)|(?=\b(?:Asset v|V)alidation failed\b)|(?=\berror: )"
-    r"|(?=\*\*\* Error\b)|(?=\bError \d{5}:)"
+    r"\bi?tms[- ]9|\berror itms|\bwarning itms|(?<!title=)\b(?:asset )?validation failed\b|\berror: |\*\*\* error\b"
+    r"|\berror \d{5}:"
 )
 """Where another statement begins: a code in one says nothing about the next."""
 _STRAIGHT = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "\u00a0": " "})
+_ESCAPED = re.compile(r"\\u0{0,4}201([89cd])|\\([\"'])", re.IGNORECASE)
+_QUOTES = {"8": "'", "9": "'", "c": '"', "d": '"'}
 
 
 def codes_in(text: str) -> tuple[str, ...]:
     """Apple's codes in a text, five digits each, in order, each once; a text that is nothing but a code counts too."""
     if bare := _BARE.fullmatch(text[:40]):
         return (bare[1],)
-    found = [(match.start(1), match[1]) for match in _CODE.finditer(text)]
-    for match in _LISTED.finditer(text):
-        found += [(match.start(1), each.strip()) for each in match[1].split(",")]
-    return tuple(dict.fromkeys(code for _, code in sorted(found, key=lambda each: each[0])))
+    return tuple(dict.fromkeys(code for _, code in _codes_at(text)))
 
 
 def explain_rejection(text: str) -> tuple[Rejection, ...]:
     """What Apple says in a text, in the order in which it is said, each once.
 
-    In every statement a known code decides; where it has none, its words do. Of a text longer than TEXT_LIMIT only the
-    end is looked at.
+    In every statement a known code decides; where it has none, its words do. Where the same words may mean several
+    things and the text has the code of one of them, they mean that one. Of a text longer than TEXT_LIMIT only the end
+    is looked at.
     """
-    known: dict[Rejection, None] = {}
-    for statement in _statements(text[-TEXT_LIMIT:]):
-        for rejection in _by_code(statement) or _by_words(statement):
-            known[rejection] = None
-    return tuple(known)
+    lines = text[-TEXT_LIMIT:]
+    if bare := _BARE.fullmatch(lines[:40]):
+        return tuple(filter(None, [_known().get(bare[1])]))
+    plain = _plain(lines)
+    begins = [match.start() for match in _BEGINS.finditer(plain)]
+    # A code at the beginning of a line is seen while there are lines; its place in the plain text is found again.
+    coded = [(at, _known()[code]) for at, code in _codes_at(plain) if code in _known()]
+    led = [(at, _known()[code]) for at, code in _leading(lines, plain) if code in _known()]
+    begins = sorted({*begins, *(at for at, _ in led)})
+    said = sorted([*coded, *led], key=lambda each: each[0])
+    decided = {bisect_right(begins, at) for at, _ in said}
+    named = {rejection.key for _, rejection in said}
+    said += _by_words(plain, begins, decided, named)
+    return tuple({each.key: each for _, each in sorted(said, key=lambda each: each[0])}.values())
 
 
 def rules_for(texts: Iterable[str]) -> tuple[str, ...]:
@@ -72,27 +87,59 @@ MOST_RULES = 3
 """Rules that one sentence names: the nearest come first, and the others are told with them."""
 
 
-def _statements(text: str) -> Iterator[str]:
-    return (part for part in _BEGINS.split(text) if part.strip())
+def _plain(text: str) -> str:
+    """A text without the accidents of where it was printed: line breaks, capitals, kinds of quotes, escapes of them."""
+    if "\\" in text:
+        text = _ESCAPED.sub(lambda match: _QUOTES[match[1].lower()] if match[1] else match[2], text)
+    return " ".join(text.translate(_STRAIGHT).lower().split())
 
 
-def _by_code(statement: str) -> list[Rejection]:
-    table = _codes()
-    return [table[code] for code in codes_in(statement) if code in table]
+def _codes_at(text: str) -> list[tuple[int, str]]:
+    found = [(match.start(match.lastindex or 0), match[match.lastindex or 0]) for match in _CODE.finditer(text)]
+    for match in _LISTED.finditer(text):
+        found += [(match.start(1), each.strip()) for each in match[1].split(",")]
+    return sorted(found, key=lambda each: each[0])
+
+
+_LEADING = re.compile(rf"^[\t ]{{0,20}}({_NUMBER}: [A-Z].{{0,60}})", re.MULTILINE)
+
+
+def _leading(lines: str, plain: str) -> Iterator[tuple[int, str]]:
+    after = 0
+    for match in _LEADING.finditer(lines):
+        at = plain.find(_plain(match[1]), after)
+        if at >= 0:
+            yield at, match[2]
+            after = at + 1
 
 
 @cache
-def _codes() -> dict[str, Rejection]:
+def _known() -> Mapping[str, Rejection]:
     return {code: rejection for rejection in REJECTIONS for code in rejection.codes}
 
 
-def _by_words(statement: str) -> list[Rejection]:
-    plain = " ".join(statement.translate(_STRAIGHT).lower().split())
-    return [rejection for rejection in REJECTIONS if any(_says(plain, phrase) for phrase in rejection.phrases)]
+@cache
+def _meanings() -> Mapping[str, list[Rejection]]:
+    """The entries of each phrase, by the phrase as a plain text has it."""
+    meanings: dict[str, list[Rejection]] = {}
+    for rejection in REJECTIONS:
+        for phrase in rejection.phrases:
+            meanings.setdefault(phrase.lower(), []).append(rejection)
+    return meanings
 
 
-def _says(plain: str, phrase: str) -> bool:
-    """Whether the parts of a phrase stand in a text in order, none further than a gap from the one before."""
+def _by_words(plain: str, begins: list[int], decided: set[int], named: set[str]) -> list[tuple[int, Rejection]]:
+    """What is said in statements that no code decides. `named` are the keys of what the text's codes mean."""
+    found = []
+    for phrase, meanings in _meanings().items():
+        at = next((at for at in _places(plain, phrase, begins) if bisect_right(begins, at) not in decided), None)
+        if at is not None and not any(rejection.key in named for rejection in meanings):
+            found += [(at, rejection) for rejection in meanings]
+    return found
+
+
+def _places(plain: str, phrase: str, begins: list[int]) -> Iterator[int]:
+    """Where the parts of a phrase stand in order within one statement, none further than a gap from the one before."""
     first, *rest = phrase.split(" … ")
     at = plain.find(first)
     while at >= 0:
@@ -103,6 +150,6 @@ def _says(plain: str, phrase: str) -> bool:
                 break
             end = found + len(part)
         else:
-            return True
-        at = plain.find(first, at + 1)
-    return False
+            if bisect_right(begins, at) == bisect_right(begins, end - 1):
+                yield at
+        at = plain.find(first, at + len(first))

@@ -16,13 +16,14 @@ from pipeline.apple.signing.der import (
     OCTET_STRING,
     Element,
     Envelope,
+    bounds,
     children,
     dotted,
     element,
     envelope,
     integer,
     moment,
-    text,
+    string,
 )
 from pipeline.apple.signing.faults import SigningFault
 from pipeline.values import dataclass
@@ -34,7 +35,6 @@ APPLE = "1.2.840.113635.100."
 """Apple Data Security, the arc of all marker extensions and key usages below."""
 
 SIZE_LIMIT = 256 * 1024
-MOST_ATTRIBUTES = 64
 MOST_EXTENSIONS = 64
 _MOST_KEPT = 8 * 1024
 CODE_SIGNING = "1.3.6.1.5.5.7.3.3"
@@ -186,11 +186,17 @@ def _dates(validity: Element) -> tuple[datetime, datetime]:
 def _name(whole: bytes) -> dict[str, str]:
     """The first value of each attribute of a Name."""
     found: dict[str, str] = {}
-    for relative in children(element(whole), MOST_ATTRIBUTES):
-        for attribute in children(relative, MOST_ATTRIBUTES):
-            pair = children(attribute)
-            if len(pair) == 2 and pair[0].tag == OBJECT_IDENTIFIER and (value := text(pair[1])) is not None:
-                found.setdefault(dotted(pair[0].value), value)
+    _, position, end = bounds(whole, 0, len(whole))
+    while position < end:
+        _, attribute, position = bounds(whole, position, end)
+        while attribute < position:
+            _, kind, attribute = bounds(whole, attribute, position)
+            tag, begin, value = bounds(whole, kind, attribute)
+            value_tag, content, value_end = bounds(whole, value, attribute)
+            if tag == OBJECT_IDENTIFIER and value_end == attribute:
+                told = string(value_tag, whole[content:value_end])
+                if told is not None:
+                    found.setdefault(dotted(whole[begin:value]), told)
     return found
 
 
@@ -202,7 +208,7 @@ def _extensions(shape: Envelope) -> dict[str, Element]:
             continue
         for listed in children(tagged, 1):
             for extension in children(listed, MOST_EXTENSIONS):
-                parts = children(extension)
+                parts = children(extension, 3)
                 if len(parts) < 2 or parts[0].tag != OBJECT_IDENTIFIER or parts[-1].tag != OCTET_STRING:
                     raise SigningFault("The certificate cannot be read", why="an extension has no name or no value")
                 found[dotted(parts[0].value)] = parts[-1]

@@ -7,9 +7,10 @@ list and, in newer signatures, as digests.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from pipeline.apple.signing.certificates import read_certificate
@@ -40,6 +41,10 @@ MOST_SIGNERS = 8
 MOST_ATTRIBUTES = 64
 MOST_PIECES = 4096
 MOST_ALGORITHMS = 16
+_MOST_KEPT = 16 * 1024
+"""Bytes of enclosed certificates that may be remembered; Apple's have less than 6 KB."""
+_LONGEST_ALGORITHM = 64
+"""Bytes of an algorithm and its parameters; those that Apple uses have less than 20."""
 
 DATA = "1.2.840.113549.1.7.1"
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
@@ -51,6 +56,7 @@ _CDHASHES = "1.2.840.113635.100.9.1"
 _CDHASH_DIGESTS = "1.2.840.113635.100.9.2"
 _CONTEXT_1 = 0xA1
 _KEY_IDENTIFIER = 0x80
+_ATTRIBUTE = [OBJECT_IDENTIFIER, SET]
 _UNUSUAL_VERSION = 5
 _DIGESTS = {
     "1.3.14.3.2.26": "sha1",
@@ -157,24 +163,28 @@ def _message(signed: Element, given: bytes | None) -> SignedMessage:
     content = inside if given is None else given
     if content is None:
         raise SigningFault("The CMS signed data holds no content", why="the signature is detached")
-    held = [
-        each
-        for tagged in fields[3:-1]
-        if tagged.tag == CONTEXT_0
-        for each in children(tagged, MOST_CERTIFICATES, ber=True)
-    ]
+    tagged = tuple([each.whole for each in fields[3:-1] if each.tag == CONTEXT_0])
+    few = sum(map(len, tagged)) <= _MOST_KEPT
+    held, usual = _certificates(tagged) if few else _certificates.__wrapped__(tagged)
     infos = [children(info, ber=True) for info in children(fields[-1], MOST_SIGNERS + 1, ber=True) if _is_signer(info)]
     if len(infos) > MOST_SIGNERS:
         raise SigningFault("It has too many signers", why=f"at most {MOST_SIGNERS} are looked at")
     frame = _Frame(
         kind,
         content,
-        tuple(each.whole for each in held),
-        frozenset(_algorithm(each) for each in children(fields[1], MOST_ALGORITHMS, ber=True)),
-        _is_number(fields[0], _version(kind, held, infos)),
+        held,
+        frozenset([_algorithm(each) for each in children(fields[1], MOST_ALGORITHMS, ber=True)]),
+        _is_number(fields[0], _version(kind, infos) if usual else _UNUSUAL_VERSION),
         inside is not None and inside != content,
     )
-    return SignedMessage(content, frame.certificates, tuple(_signature(info, frame) for info in infos))
+    return SignedMessage(content, held, tuple(_signature(info, frame) for info in infos))
+
+
+@lru_cache(maxsize=32)
+def _certificates(tagged: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bool]:
+    """The certificates in those fields, and whether all are of the usual form; most messages bring the same ones."""
+    held = [each for field in tagged for each in children(element(field, ber=True), MOST_CERTIFICATES, ber=True)]
+    return tuple(each.whole for each in held), all(each.tag == SEQUENCE for each in held)
 
 
 class _Frame(NamedTuple):
@@ -194,10 +204,8 @@ def _is_signer(info: Element) -> bool:
     return True
 
 
-def _version(kind: str, certificates: Iterable[Element], infos: Iterable[list[Element]]) -> int:
-    """Which version such signed data has (RFC 5652, 5.1); Apple's holds certificates of the usual form alone."""
-    if any(each.tag != SEQUENCE for each in certificates):
-        return _UNUSUAL_VERSION
+def _version(kind: str, infos: Iterable[list[Element]]) -> int:
+    """Which version such signed data has (RFC 5652, 5.1), when its certificates are of the usual form."""
     by_key = any(len(fields) > 1 and fields[1].tag == _KEY_IDENTIFIER for fields in infos)
     return 3 if kind != DATA or by_key else 1
 
@@ -227,12 +235,12 @@ def _enclosed(enclosed: Element) -> tuple[str, bytes | None]:
 
 
 def _signature(fields: list[Element], frame: _Frame) -> Signature:
-    signed = next((each for each in fields[3:4] if each.tag == CONTEXT_0), None)
+    signed = fields[3] if len(fields) > 3 and fields[3].tag == CONTEXT_0 else None
     rest = fields[4:] if signed else fields[3:]
     if len(fields) < 5 or len(rest) < 2 or rest[1].tag != OCTET_STRING:
         raise SigningFault("A signer's fields are not those of CMS")
     attributes, twice = _attributes(signed)
-    unsigned, _ = _attributes(next((each for each in rest[2:] if each.tag == _CONTEXT_1), None))
+    unsigned, _ = _attributes(rest[2] if len(rest) > 2 and rest[2].tag == _CONTEXT_1 else None)
     certificate = _certificate(fields[1], frame.certificates)
     told = _Told(frame, certificate, attributes, signed.whole if signed else b"", rest[1].value)
     digest = _algorithm(fields[2])
@@ -285,7 +293,7 @@ def _judge(told: _Told, digest_algorithm: str, signature_algorithm: str, *, twic
         if named is None or dotted(named.value) != frame.kind:
             return False, "the type of its content is not the one that was signed"
         digested = _single(told.attributes, _MESSAGE_DIGEST)
-        if digested is None or digested.value != hashlib.new(digest, frame.content, usedforsecurity=False).digest():
+        if digested is None or digested.value != _digest(digest, frame.content):
             return False, "its content is not what was signed"
     elif frame.kind != DATA:
         return False, "the type of its content was not signed"
@@ -299,16 +307,27 @@ def _judge(told: _Told, digest_algorithm: str, signature_algorithm: str, *, twic
     return True, ""
 
 
+def _digest(algorithm: str, content: bytes) -> bytes:
+    make: Callable[..., hashlib._Hash] = getattr(hashlib, algorithm)
+    return make(content, usedforsecurity=False).digest()
+
+
 def _parts(parent: Element, *tags: int) -> list[Element]:
     """The first elements inside, which must have these tags."""
     found = children(parent, len(tags), ber=True)
-    if tuple(each.tag for each in found) != tags:
+    if [each[1] for each in found] != [*tags]:
         raise SigningFault("Its fields are not those of CMS")
     return found
 
 
 def _algorithm(identifier: Element) -> str:
     """An algorithm without parameters, as all of Apple's are; empty for others (RFC 3370, 2.1 and 3.2; RFC 5754)."""
+    return _bare_algorithm(identifier.whole) if identifier.end - identifier.start <= _LONGEST_ALGORITHM else ""
+
+
+@lru_cache(maxsize=64)
+def _bare_algorithm(whole: bytes) -> str:
+    identifier = element(whole, ber=True)
     parts = children(identifier, 3, ber=True) if identifier.tag == SEQUENCE else []
     if not parts or parts[0].tag != OBJECT_IDENTIFIER:
         return ""
@@ -343,9 +362,13 @@ def _attributes(tagged: Element | None) -> tuple[dict[str, list[Element]], bool]
     found: dict[str, list[Element]] = {}
     twice = False
     for attribute in children(tagged, MOST_ATTRIBUTES) if tagged else ():
-        name, values = _parts(attribute, OBJECT_IDENTIFIER, SET)
-        twice = twice or dotted(name.value) in found
-        found[dotted(name.value)] = children(values, MOST_ATTRIBUTES, ber=True)
+        pair = children(attribute, 2, ber=True)
+        if [each[1] for each in pair] != _ATTRIBUTE:
+            raise SigningFault("Its fields are not those of CMS")
+        named, values = pair
+        name = dotted(named.value)
+        twice = twice or name in found
+        found[name] = children(values, MOST_ATTRIBUTES, ber=True)
     return found, twice
 
 

@@ -40,7 +40,8 @@ _TEXTS = {
 _MOST_KEPT = 8 * 1024
 """Bytes of a certificate that may be remembered; Apple's have less than 2 KB."""
 _LONG_FORM = 0x80
-_SHORT = 2 + _LONG_FORM
+_TWO_OCTETS = 2 | _LONG_FORM
+"""How a length of 128 to 65,535 octets begins."""
 _LONG_TAG = 0x1F
 _new = tuple.__new__
 """Makes a named tuple without its slower constructor: a profile has hundreds of elements."""
@@ -48,7 +49,8 @@ _MOST_LENGTH_OCTETS = 4
 _LONGEST_SERIAL = 64
 """Octets; RFC 5280 allows 20, and Python writes no number of thousands of digits."""
 _DEEPEST = 16
-_PIVOT = 50
+_ZULU = ord("Z")
+_PIVOT = b"50"
 """Two-digit years from here on are of the 20th century (RFC 5280, 4.1.2.5.1)."""
 
 
@@ -108,6 +110,20 @@ def _element(data: bytes, start: int, limit: int, depth: int) -> Element:
     return _new(Element, (data, tag, start, content, end, end))
 
 
+def bounds(data: bytes, start: int, limit: int) -> tuple[int, int, int]:
+    """The tag of the element at `start`, where its content begins and where it ends; lengths are definite.
+
+    Raises:
+        SigningFault: as `element`.
+    """
+    if start + 2 <= limit and (length := data[start + 1]) < _LONG_FORM and data[start] & _LONG_TAG != _LONG_TAG:
+        end = start + 2 + length
+        if end <= limit:
+            return data[start], start + 2, end
+    _, tag, _, content, end, _ = _element(data, start, limit, 0)
+    return tag, content, end
+
+
 def _end_of_contents(data: bytes, position: int, limit: int, depth: int) -> int:
     while data[position : position + 2] != b"\0\0":
         position = _element(data, position, limit, depth).after
@@ -121,11 +137,20 @@ def children(parent: Element, most: int = 16, *, ber: bool = False) -> list[Elem
     found: list[Element] = []
     data, _, _, position, limit, _ = parent
     depth = _DEEPEST if ber else 0
-    while position < limit and len(found) < most:
-        end = position + 2 + data[position + 1] if position + 1 < limit else limit + 1
-        # Most elements are short; the others, and those that do not fit, are looked at with care.
-        if end - position < _SHORT and end <= limit and data[position] & _LONG_TAG != _LONG_TAG:
-            child = _new(Element, (data, data[position], position, position + 2, end, end))
+    for _ in range(most):
+        if position >= limit:
+            break
+        content = position + 2
+        length = data[position + 1] if content <= limit else limit
+        if length == _TWO_OCTETS and position + 4 <= limit:
+            content = position + 4
+            length = data[position + 2] << 8 | data[position + 3]
+        elif length >= _LONG_FORM:
+            content = limit + 1
+        end = content + length
+        # Most elements are of these two forms; the others, and those that do not fit, are looked at with care.
+        if end <= limit and data[position] & _LONG_TAG != _LONG_TAG:
+            child = _new(Element, (data, data[position], position, content, end, end))
         else:
             child = _element(data, position, limit, depth)
             end = child[5]
@@ -150,10 +175,10 @@ def dotted(content: bytes) -> str:
     return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
 
 
-def text(told: Element) -> str | None:
+def string(tag: int, content: bytes) -> str | None:
     """The text of a string of any kind; what its encoding does not allow is replaced. None for other elements."""
-    encoding = _TEXTS.get(told.tag)
-    return told.value.decode(encoding, "replace") if encoding else None
+    encoding = _TEXTS.get(tag)
+    return str(content, encoding, "replace") if encoding else None
 
 
 def integer(told: Element) -> int:
@@ -167,13 +192,23 @@ def moment(told: Element) -> datetime:
     Raises:
         SigningFault: another form, or no date of the calendar from year 1 to 9999.
     """
-    digits = told.value.decode("latin-1")
     if told.tag == UTC_TIME:
-        digits = ("19" if digits[:2] >= str(_PIVOT) else "20") + digits
-    elif told.tag != GENERALIZED_TIME:
-        raise SigningFault("A date is missing where one belongs", why=f"at byte {told.start}")
-    if len(digits) != 15 or digits[14] != "Z" or not (digits[:14].isascii() and digits[:14].isdigit()):
-        raise SigningFault("A date is not of the form that is used here", why=digits[:24])
+        return utc_time(told.value)
+    if told.tag == GENERALIZED_TIME:
+        return generalized_time(told.value)
+    raise SigningFault("A date is missing where one belongs", why=f"at byte {told.start}")
+
+
+def utc_time(value: bytes) -> datetime:
+    """The moment that a UTCTime's content tells; as `moment`."""
+    return generalized_time((b"19" if value[:2] >= _PIVOT else b"20") + value)
+
+
+def generalized_time(value: bytes) -> datetime:
+    """The moment that a GeneralizedTime's content tells; as `moment`."""
+    if len(value) != 15 or value[14] != _ZULU or not value[:14].isdigit():
+        raise SigningFault("A date is not of the form that is used here", why=value.decode("latin-1")[:24])
+    digits = str(value, "ascii")
     try:
         return datetime.fromisoformat(f"{digits[:8]}T{digits[8:]}")
     except ValueError as fault:

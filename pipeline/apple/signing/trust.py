@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pipeline.apple.signing.authorities import INTERMEDIATES, ROOTS
 from pipeline.apple.signing.certificates import Certificate, read_certificate
-from pipeline.apple.signing.der import Envelope, envelope
+from pipeline.apple.signing.der import envelope
 from pipeline.apple.signing.faults import SigningFault
+from pipeline.lazily import cached_property
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
@@ -49,6 +51,11 @@ class Anchors:
 
     roots: Mapping[str, str] = field(default_factory=dict)
     certificates: tuple[bytes, ...] = ()
+
+    @cached_property
+    def by_subject(self) -> Pool:
+        """The roots' certificates, each once, by subject and then by its DER."""
+        return _by_subject(self.certificates)
 
     def including(self, name: str, der: bytes) -> Anchors:
         """These anchors and one more root."""
@@ -109,7 +116,7 @@ def walk(leaf: bytes, others: Iterable[bytes], anchors: Anchors, at: datetime) -
     Raises:
         SigningFault: the leaf is no certificate. Others that cannot be read are passed over.
     """
-    pool = _by_subject(others, anchors)
+    pools = (anchors.by_subject, _by_subject(others))
     paths: list[tuple[Certificate, ...]] = [(read_certificate(leaf),)]
     best: Chain | None = None
     for _ in range(MOST_LINKS):
@@ -122,58 +129,58 @@ def walk(leaf: bytes, others: Iterable[bytes], anchors: Anchors, at: datetime) -
         elif name := anchors.roots.get(tip.sha256):
             return Chain(path, trusted=True, anchor=name)
         else:
-            issuers, verdict = _issuers(path, pool)
-            paths.extend((*path, issuer) for issuer in reversed(issuers))
-            if issuers:
+            issuers = _issuers(path, pools)
+            if not isinstance(issuers, Chain):
+                paths.extend([(*path, issuer) for issuer in reversed(issuers)])
                 continue
+            verdict = issuers
         if best is None or len(verdict.certificates) > len(best.certificates):
             best = verdict
     return best or Chain(reason=f"its issuers are too entangled: {MOST_LINKS} links were followed without an end")
 
 
-def _by_subject(others: Iterable[bytes], anchors: Anchors) -> dict[bytes, dict[bytes, Envelope]]:
-    """Each certificate once, by subject and then by its DER."""
-    pool: dict[bytes, dict[bytes, Envelope]] = {}
-    for number, der in enumerate((*anchors.certificates, *others)):
-        if number >= MOST_CERTIFICATES + len(anchors.certificates):
-            break
+Pool = Mapping[bytes, Mapping[bytes, None]]
+"""Each certificate once, by subject and then by its DER."""
+
+
+def _by_subject(certificates: Iterable[bytes]) -> Pool:
+    pool: dict[bytes, dict[bytes, None]] = {}
+    for der in islice(certificates, MOST_CERTIFICATES):
         try:
             shape = envelope(der)
         except SigningFault:
             continue
-        pool.setdefault(shape.subject, {})[shape.der] = shape
+        pool.setdefault(shape.subject, {})[shape.der] = None
     return pool
 
 
-def _issuers(
-    path: tuple[Certificate, ...], pool: Mapping[bytes, Mapping[bytes, Envelope]]
-) -> tuple[list[Certificate], Chain]:
-    """The authorities that issued the tip of a path and, for the case that there are none, the verdict."""
+def _issuers(path: tuple[Certificate, ...], pools: Sequence[Pool]) -> list[Certificate] | Chain:
+    """The authorities that issued the tip of a path; where there are none, the verdict on it."""
     tip = path[-1]
     shape = envelope(tip.der)
     if shape.issuer == shape.subject:
-        return [], Chain(path, reason=f"it ends in “{tip.subject_name}”, which is not a trusted root")
-    candidates = pool.get(shape.issuer, {}).values()
+        return Chain(path, reason=f"it ends in “{tip.subject_name}”, which is not a trusted root")
+    candidates = list(dict.fromkeys(each for pool in pools for each in pool.get(shape.issuer, ())))
     if not candidates:
         missing = f"{tip.issuer_name} ({tip.issuer_unit})" if tip.issuer_unit else tip.issuer_name
-        return [], Chain(path, reason=f"the certificate of the issuer “{missing}” is missing", missing=missing)
+        return Chain(path, reason=f"the certificate of the issuer “{missing}” is missing", missing=missing)
     if shape.algorithm not in ALGORITHMS:
-        return [], Chain(path, reason=f"“{tip.subject_name}” is signed with an algorithm that Apple does not use")
+        return Chain(path, reason=f"“{tip.subject_name}” is signed with an algorithm that Apple does not use")
     found: list[Certificate] = []
-    verdict = Chain(path, reason=f"“{tip.subject_name}” was not signed with the key of “{tip.issuer_name}”")
+    reason = f"“{tip.subject_name}” was not signed with the key of “{tip.issuer_name}”"
     for candidate in candidates:
-        if not _link_holds(shape.der, candidate.der):
+        if not _link_holds(shape.der, candidate):
             continue
         try:
-            issuer = read_certificate(candidate.der)
+            issuer = read_certificate(candidate)
         except SigningFault:
             continue
         below = len(path) - 1
         if not issuer.authority or (issuer.path_length is not None and issuer.path_length < below):
-            verdict = Chain(path, reason=f"“{issuer.subject_name}” may not issue “{tip.subject_name}”")
+            reason = f"“{issuer.subject_name}” may not issue “{tip.subject_name}”"
         elif all(issuer.sha256 != each.sha256 for each in path):
             found.append(issuer)
-    return found, verdict
+    return found or Chain(path, reason=reason)
 
 
 @lru_cache(maxsize=2048)
@@ -193,20 +200,41 @@ def signature_holds(public_key: bytes, family: str, digest: str, signature: byte
         signature: PKCS #1 v1.5, or a DER ECDSA-Sig-Value.
         message: what was signed.
     """
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-
     try:
-        key = _public_key(public_key)
-        if isinstance(key, rsa.RSAPublicKey) and family == RSA_PKCS1 and key.key_size <= MOST_KEY_BITS:
-            key.verify(signature, message, padding.PKCS1v15(), _made_with(digest))
-        elif isinstance(key, ec.EllipticCurvePublicKey) and family == ECDSA:
-            key.verify(signature, message, ec.ECDSA(_made_with(digest)))
-        else:
+        verify = _verifier(public_key, family, digest)
+        if verify is None:
             return False
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        verify(signature, message)
+    except _refusals():
         return False
     return True
+
+
+@lru_cache(maxsize=64)
+def _verifier(public_key: bytes, family: str, digest: str) -> Callable[[bytes, bytes], None] | None:
+    """What raises unless the signature holds; None where the key is of another family, or larger than any of Apple's.
+
+    Made once for each key: profiles of one run are signed by the same few.
+    """
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    key = load_der_public_key(public_key)
+    made_with = _made_with(digest)
+    if isinstance(key, rsa.RSAPublicKey) and family == RSA_PKCS1 and key.key_size <= MOST_KEY_BITS:
+        padded, verify_rsa = padding.PKCS1v15(), key.verify
+        return lambda signature, message: verify_rsa(signature, message, padded, made_with)
+    if isinstance(key, ec.EllipticCurvePublicKey) and family == ECDSA:
+        scheme, verify_ec = ec.ECDSA(made_with), key.verify
+        return lambda signature, message: verify_ec(signature, message, scheme)
+    return None
+
+
+@lru_cache(maxsize=1)
+def _refusals() -> tuple[type[Exception], ...]:
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    return InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError
 
 
 @lru_cache(maxsize=4)
@@ -216,13 +244,6 @@ def _made_with(digest: str) -> hashes.HashAlgorithm:
     if digest == "sha1":
         return hashes.SHA1()  # noqa: S303 -- Apple's oldest links are made with it
     return {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}[digest]
-
-
-@lru_cache(maxsize=64)
-def _public_key(info: bytes) -> object:
-    from cryptography.hazmat.primitives.serialization import load_der_public_key
-
-    return load_der_public_key(info)
 
 
 def _out_of_date(certificate: Certificate, at: datetime) -> str:

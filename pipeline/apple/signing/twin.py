@@ -24,11 +24,9 @@ from pipeline.apple.signing.der import (
     SET,
     UTC_TIME,
     UTF8_STRING,
-    Element,
-    children,
-    element,
-    integer,
-    moment,
+    bounds,
+    generalized_time,
+    utc_time,
 )
 from pipeline.apple.signing.faults import SigningFault
 from pipeline.apple.signing.trust import Anchors, walk
@@ -39,6 +37,7 @@ SIGNER_MARKER = APPLE + "12.19"
 MOST_ITEMS = 4096
 DEEPEST = 16
 _LONGEST_INTEGER = 8
+_NOTHING = (0, 0, 0)
 _DICTIONARY = 0xB0
 _ENTITLEMENTS = 0x70
 """[APPLICATION 16] { INTEGER 1, [16] { … } }, as the DER entitlements of a code signature."""
@@ -57,7 +56,7 @@ def read_twin(data: bytes, anchors: Anchors) -> Mapping[str, Any]:
     signature = message.only
     if signature.intact is not True or signature.bare:
         raise SigningFault("Its signature does not hold", why=signature.why or "it has no signed attributes")
-    values = _profile(element(message.content))
+    values = _profile(message.content)
     created = values.get("CreationDate")
     at = signature.signed_at or (created if isinstance(created, datetime) else NEVER)
     chain = walk(signature.certificate, message.certificates, anchors, at)
@@ -104,7 +103,7 @@ def _digested(value: Any) -> Any:
 
 
 def _same(told: Any, twin: Any) -> bool:
-    if isinstance(told, str):
+    if isinstance(told, (str, bytes, datetime)):
         return bool(told == twin)
     if isinstance(told, list) and told == twin and all(isinstance(each, (str, bytes)) for each in told):
         return True
@@ -120,70 +119,84 @@ def _plain(value: Any) -> object:
     return value if isinstance(value, (str, bytes)) else (type(value), value)
 
 
-def _profile(told: Element) -> dict[str, Any]:
-    if told.tag != SET:
+def _profile(content: bytes) -> dict[str, Any]:
+    tag, start, end = bounds(content, 0, len(content))
+    if tag != SET:
         raise SigningFault("Its content is not a set of keys and values")
-    return _pairs(told, DEEPEST)
+    return _pairs(content, start, end, DEEPEST)
 
 
-def _pairs(told: Element, depth: int) -> dict[str, Any]:
+def _pairs(data: bytes, position: int, limit: int, depth: int) -> dict[str, Any]:
+    """The values by key; read without elements in between, because a copy consists of little else than such pairs."""
     found: dict[str, Any] = {}
-    for entry in _inside(told):
-        pair = children(entry)
-        if entry.tag != SEQUENCE or len(pair) != 2 or pair[0].tag != UTF8_STRING:
+    while position < limit:
+        tag, start, end = bounds(data, position, limit)
+        key_tag, key_start, key_end = bounds(data, start, end)
+        value_tag, value_start, value_end = bounds(data, key_end, end) if key_end < end else _NOTHING
+        if tag != SEQUENCE or key_tag != UTF8_STRING or value_end != end:
             raise SigningFault("It holds an entry that is not a key and a value")
-        key = _utf8(pair[0])
+        key = _utf8(data[key_start:key_end])
         if key in found:
             raise SigningFault("It holds a key twice", why=key)
-        found[key] = _value(pair[1], depth - 1)
+        plain = _PLAIN.get(value_tag)
+        found[key] = plain(data[value_start:end]) if plain else _nested(value_tag, data, value_start, end, depth - 1)
+        position = end
+        if len(found) > MOST_ITEMS:
+            raise SigningFault("It holds too many values", why=f"more than {MOST_ITEMS:,} in one dictionary")
     return found
 
 
-def _value(told: Element, depth: int) -> Any:
-    if plain := _PLAIN.get(told.tag):
-        return plain(told)
+def _nested(tag: int, data: bytes, start: int, end: int, depth: int) -> Any:
     if not depth:
         raise SigningFault("It is nested too deeply", why=f"more than {DEEPEST} levels")
-    if told.tag == SEQUENCE:
-        return [_value(each, depth - 1) for each in _inside(told)]
-    if told.tag == _DICTIONARY:
-        return _pairs(told, depth)
-    if told.tag == _ENTITLEMENTS:
-        parts = children(told)
-        if [part.tag for part in parts] == [INTEGER, _DICTIONARY]:
-            return _pairs(parts[1], depth)
-    raise SigningFault("It holds a value of a kind that is not known", why=f"tag 0x{told.tag:02x}")
+    if tag == SEQUENCE:
+        return _list(data, start, end, depth)
+    if tag == _DICTIONARY:
+        return _pairs(data, start, end, depth)
+    if tag == _ENTITLEMENTS:
+        version, _, position = bounds(data, start, end)
+        inner, start, position = bounds(data, position, end) if position < end else _NOTHING
+        if (version, inner, position) == (INTEGER, _DICTIONARY, end):
+            return _pairs(data, start, end, depth)
+    raise SigningFault("It holds a value of a kind that is not known", why=f"tag 0x{tag:02x}")
 
 
-def _inside(told: Element) -> list[Element]:
-    found = children(told, MOST_ITEMS + 1)
-    if len(found) > MOST_ITEMS:
-        raise SigningFault("It holds too many values", why=f"more than {MOST_ITEMS:,} in one list")
+def _list(data: bytes, position: int, limit: int, depth: int) -> list[Any]:
+    found: list[Any] = []
+    while position < limit:
+        tag, start, position = bounds(data, position, limit)
+        plain = _PLAIN.get(tag)
+        found.append(plain(data[start:position]) if plain else _nested(tag, data, start, position, depth - 1))
+        if len(found) > MOST_ITEMS:
+            raise SigningFault("It holds too many values", why=f"more than {MOST_ITEMS:,} in one list")
     return found
 
 
-def _utf8(told: Element) -> str:
+def _utf8(value: bytes) -> str:
     try:
-        return str(told.data[told.content : told.end], "utf-8")
+        return str(value, "utf-8")
     except UnicodeDecodeError as fault:
         raise SigningFault("It holds text that is not UTF-8") from fault
 
 
-def _number(told: Element) -> int:
-    value = told.value
-    if told.tag == INTEGER and 1 <= len(value) <= _LONGEST_INTEGER:
-        return integer(told)
-    if told.tag == NUMERIC_STRING and value.isdigit() and len(value) <= 2 * _LONGEST_INTEGER:
+def _integer(value: bytes) -> int:
+    if 1 <= len(value) <= _LONGEST_INTEGER:
+        return int.from_bytes(value, "big", signed=True)
+    raise SigningFault("It holds a number of a form that is not known")
+
+
+def _digits(value: bytes) -> int:
+    if value.isdigit() and len(value) <= 2 * _LONGEST_INTEGER:
         return int(value)
     raise SigningFault("It holds a number of a form that is not known")
 
 
-_PLAIN: dict[int, Callable[[Element], Any]] = {
+_PLAIN: dict[int, Callable[[bytes], Any]] = {
     UTF8_STRING: _utf8,
-    BOOLEAN: lambda told: told.value != b"\0",
-    INTEGER: _number,
-    NUMERIC_STRING: _number,
-    OCTET_STRING: lambda told: told.value,
-    UTC_TIME: moment,
-    GENERALIZED_TIME: moment,
+    BOOLEAN: b"\0".__ne__,
+    INTEGER: _integer,
+    NUMERIC_STRING: _digits,
+    OCTET_STRING: bytes,
+    UTC_TIME: utc_time,
+    GENERALIZED_TIME: generalized_time,
 }
