@@ -167,22 +167,16 @@ def runs_list(folders: Sequence[RunFolder], where: Path, *, json: bool) -> int:
 
 def approve(folder: RunFolder, by: str, digest: str = "", *, yes: bool) -> int:
     """Show a run's plan and record that a person approves it."""
-    import json
     from datetime import UTC, datetime
 
     from pipeline.engine.approval import approve as record
-    from pipeline.engine.approval import plan_from
+    from pipeline.engine.approval import plan_in
     from pipeline.reports.text import shown
 
-    path = folder.path / "plan.json"
     try:
-        plan = plan_from(json.loads(path.read_text(encoding="utf-8")), str(path))
-    except OSError as fault:
-        raise UsageFault(
-            f"run {folder.id} has no plan", why=fault.strerror or "", remedy="make one with `invoke plan`"
-        ) from fault
-    except ValueError as fault:
-        raise UsageFault(f"{path} is not JSON", why=str(fault), remedy="make a new one with `invoke plan`") from fault
+        plan = plan_in(folder.path)
+    except FileNotFoundError as fault:
+        raise UsageFault(f"run {folder.id} has no plan", remedy="make one with `invoke plan`") from fault
     if digest and not (len(digest) >= SHORTEST_DIGEST and plan.digest.startswith(digest.lower())):
         raise Refused(
             f"the plan of run {folder.id} is not the one you name",

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.lazily import cached_property
-from pipeline.model import Declaration, Lane, Platform, UsageFault
+from pipeline.model import Beside, Declaration, Lane, Platform, UsageFault
 from pipeline.ports.files import Files, LiveFiles
+from pipeline.ports.git import LiveGit
 from pipeline.values import dataclass
 from pipeline.wishes import Wishes
 
@@ -31,7 +32,10 @@ SHOWN = 200
 
 @dataclass(frozen=True)
 class Subject:
-    """One app, ready to be released: `given` holds, by lane name, the artifacts that were named instead of built."""
+    """One app, ready to be released: `given` holds, by lane name, the artifacts that were named instead of built.
+
+    `beside` is what `build.check` judges although no release is made of it.
+    """
 
     wishes: Wishes
     settings: Settings
@@ -40,6 +44,7 @@ class Subject:
     files: Files
     lanes: tuple[Lane, ...]
     given: Mapping[str, Mapping[str, Path]]
+    beside: Beside = Beside()
 
     @classmethod
     def of(cls, wishes: Wishes) -> Subject:
@@ -62,7 +67,9 @@ class Subject:
                     why="a finished build is judged here, and none is given",
                     remedy="give it with --ipa or --pkg; `release --dry-run --archive PATH` judges what is exported",
                 )
-        return cls(_anchored(wishes, settings, app, root), settings, app, root, files, lanes, given)
+        beside = find_beside(files, settings, app, wishes, lanes)
+        given |= {product.name: {"export": root / product.name} for product in beside.products}
+        return cls(_anchored(wishes, settings, app, root), settings, app, root, files, lanes, given, beside)
 
     @classmethod
     def _of_artifact(cls, wishes: Wishes) -> Subject:
@@ -102,6 +109,11 @@ class Subject:
             revoke=wishes.revoke,
             by=os.environ.get("GITHUB_ACTOR", ""),
         )
+
+    @property
+    def judged(self) -> tuple[Lane, ...]:
+        """The lanes of a release, then those that are judged beside them."""
+        return (*self.lanes, *self.beside.judged)
 
     @property
     def vault(self) -> str:
@@ -177,10 +189,15 @@ class Subject:
         return found
 
     def declaration(self, lane: Lane | None) -> Declaration:
-        """What `config/` declares for one lane. For the whole app, what is not declared is taken from the project."""
+        """What `config/` declares for one lane. For the whole app, what is not declared is taken from the project.
+
+        Of another app than those that are released, and of a product that was built once, nothing is declared.
+        """
         from pipeline.configuration.settings import LaneSettings
 
         app, path = self.app, self.settings.path
+        if lane in self.beside.products or (lane in self.beside.judged and lane.name not in self.beside.related):
+            return Declaration(app=app.name)
         own = app.lanes.get(lane.name, LaneSettings()) if lane else LaneSettings()
         shown = ""
         if path:
@@ -330,6 +347,23 @@ def find_lanes(files: Files, app: AppSettings, wishes: Wishes) -> tuple[Lane, ..
         lanes.append(decided)
     _artifacts_fit(wishes, lanes)
     return tuple(lanes)
+
+
+def find_beside(files: Files, settings: Settings, app: AppSettings, wishes: Wishes, lanes: tuple[Lane, ...]) -> Beside:
+    """What lies beside the lanes and is judged too, where a person asks for a judgement of the whole checkout."""
+    if wishes.table != "build" or wishes.lanes or wishes.project:
+        return Beside()
+    from pipeline.apple.xcode.discovery import WORKSPACES
+    from pipeline.apple.xcode.siblings import beside
+    from pipeline.committed import committed
+
+    workspace, discovery = WORKSPACES.of(files), WORKSPACES.discovery(files)
+    others = (one for one in settings.apps.values() if one.name != app.name and one.path == app.path)
+    released = frozenset(own.project for one in others for own in one.lanes.values() if own.project)
+    found = beside(workspace, discovery, lanes, released)
+    own = (app.bundle_id, *(candidate.bundle_id for candidate in discovery.candidates))
+    products, left = committed(files, workspace, LiveGit(files.root), own)
+    return replace(found, products=products, left=(*found.left, *left))
 
 
 def _artifacts_fit(wishes: Wishes, lanes: Sequence[Lane]) -> None:

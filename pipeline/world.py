@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__, regular
-from pipeline.model import Declaration, Lane, Location, Refused, Source, UsageFault
+from pipeline.model import Beside, BuildPolicy, Declaration, Lane, Location, Refused, Source, UsageFault
 from pipeline.ports.clock import BriskClock, Clock, LiveClock
 from pipeline.ports.files import Files
 from pipeline.ports.git import Git, LiveGit
@@ -114,6 +114,7 @@ class World:
         from pipeline.engine.perform import Rights
         from pipeline.engine.walk import Cast, steps_told
 
+        subject = self.subject
         journal = Journal(self.folder.journal, redact=self.secrets.redact, listener=listener)
         before = self.folder.run() if resumed else None
         if before and before.id:
@@ -129,34 +130,36 @@ class World:
                 "run",
                 run=self.folder.id,
                 theatre=self.theatre,
-                app=self.subject.app.name,
-                root=str(self.subject.root),
-                version=self.subject.version,
+                app=subject.app.name,
+                root=str(subject.root),
+                version=subject.version,
                 tool=__version__,
                 scenario=self.scenario,
                 note=self.note,
                 approval=self.approved_first,
-                lanes=[{**asdict(lane), "platform": lane.platform.label} for lane in self.subject.lanes],
-                steps=steps_told(stages, self.subject.lanes),
+                lanes=[{**asdict(lane), "platform": lane.platform.label} for lane in subject.lanes],
+                **_told_beside(subject),
+                steps=steps_told(stages, subject.judged, subject.beside.products),
             )
-        asks = self.approved_first and self.subject.settings.policy.approval != "never"
+        asks = self.approved_first and subject.settings.policy.approval != "never"
         needed = self.theatre == LIVE and asks
         approval = approved(_run_folder(self.runs, self.wishes.approved)) if self.wishes.approved else None
         leases = Leases((self.folder.path if self.rehearsed else self.runs) / "leases", self.folder.id)
         return Cast(
             stages=stages,
-            lanes=self.subject.lanes,
+            lanes=subject.judged,
+            products=subject.beside.products,
             registry=registry(self.wishes.table),
             ports=self.ports,
             givens=self.givens,
             clock=self.clock,
             journal=journal,
             rights=Rights(leases, approval, approval_needed=needed),
-            policy=policy_of(self.subject.settings.policy, lambda: datetime.now(UTC).date()),
+            policy=policy_of(subject.settings.policy, lambda: datetime.now(UTC).date()),
             excerpt=self._excerpt,
             stop=self.stop,
             # Lanes gain by waiting side by side; where nothing takes time, turns are faster and always the same.
-            hands=1 if self.rehearsed else len(self.subject.lanes) + 1,
+            hands=1 if self.rehearsed else len(subject.lanes) + 1,
             praise=self._praise(),
         )
 
@@ -205,6 +208,11 @@ class World:
         return self.secrets.redact(lines[place.line - 1])[:EXCERPT_LIMIT]
 
 
+def _told_beside(subject: Subject) -> dict[str, Any]:
+    beside = (*subject.beside.judged, *subject.beside.products)
+    return {"beside": [{**asdict(lane), "platform": lane.platform.label} for lane in beside]} if beside else {}
+
+
 ROOMS = (
     "workstation",
     "apple.signing",
@@ -239,7 +247,7 @@ def given_facts() -> tuple[type, ...]:
     from pipeline.apple.xcode.resolved import SettingsQuery
     from pipeline.configuration.facts import Waivers
 
-    return (Declaration, Anchors, SigningPolicy, AppLanes, SettingsQuery, Waivers)
+    return (Declaration, Beside, BuildPolicy, Anchors, SigningPolicy, AppLanes, SettingsQuery, Waivers)
 
 
 # Opening a world ----------------------------------------------------------------------------------------------------
@@ -318,12 +326,14 @@ class _Ground:
         ports: dict[str, Mapping[type, Any]] = {}
         clocks: dict[str, Clock] = {}
         givens: dict[str, Mapping[type, Any]] = {}
-        for lane in (None, *subject.lanes):
+        for lane in (None, *subject.judged, *subject.beside.products):
             name = lane.name if lane else ""
             clocks[name] = clock()
             givens[name] = _Givens(
                 {
                     Declaration: subject.declaration(lane),
+                    Beside: subject.beside,
+                    BuildPolicy: subject.settings.policy.thresholds,
                     Anchors: anchors,
                     SigningPolicy: lambda: subject.signing_policy,
                     SettingsQuery: SettingsQuery(subject.wishes.key, subject.wishes.target),
@@ -346,7 +356,9 @@ class _Ground:
                 Vault: vault,
             }
             if lane:
-                own[Products] = Products(self.folder.path / "lanes" / name, tools.source, subject.given[name])
+                own[Products] = Products(
+                    self.folder.path / "lanes" / name.replace("/", "_"), tools.source, subject.given.get(name)
+                )
             ports[name] = own
         return World(
             theatre=theatre,

@@ -71,6 +71,8 @@ _POLICY = (
     "  approval: always",
     "  # What a rule means to you. Each rule has a page in docs/rules.",
     "  # severity: {PREF003: WARNING}",
+    "  # Lines of your own; left out, those that Apple draws. Megabytes, and libraries loaded at launch.",
+    "  # thresholds: {oldest_ios: 16.0, largest_app: 200, most_frameworks: 30}",
     "  # waivers:",
     '  #   - {rule: PROJ020, subject: "*", reason: "why it is accepted", until: 2026-12-31}',
 )

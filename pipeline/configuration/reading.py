@@ -18,7 +18,7 @@ from pipeline.configuration.settings import (
     SigningSettings,
     Waiver,
 )
-from pipeline.model import Platform, Severity, UsageFault
+from pipeline.model import BuildPolicy, Platform, Severity, UsageFault
 from pipeline.regular import opened
 
 if TYPE_CHECKING:
@@ -280,6 +280,24 @@ def _days(place: _Place, node: Any) -> int:
     return int(text)
 
 
+def _system(place: _Place, node: Any) -> tuple[int, ...]:
+    """A version such as 15 or 15.0, as numbers. Nothing, for no line."""
+    text = _text(place, node)
+    if text and not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}", text):
+        raise place.fault(f"{text!r} is no version of a system", remedy="write it as 15.0")
+    return tuple(map(int, text.split("."))) if text else ()
+
+
+def _amount(place: _Place, node: Any) -> int:
+    text = _text(place, node)
+    if not (text.isascii() and text.isdigit() and len(text) < _LONGEST_AMOUNT):
+        raise place.fault(f"{text!r} is no number", remedy="write a whole number; 0 draws no line")
+    return int(text)
+
+
+_LONGEST_AMOUNT = 8
+
+
 def _recipient(place: _Place, node: Any) -> str:
     text = _text(place, node)
     if text.upper().startswith("AGE-SECRET-KEY-"):
@@ -377,10 +395,20 @@ _APP: Mapping[str, Reader] = {
     "platforms": _many_of(*Platform),
     "lanes": _named(_made(LaneSettings, _LANE), LANES),
 }
+_THRESHOLDS: Mapping[str, Reader] = {
+    "oldest_ios": _system,
+    "oldest_macos": _system,
+    "oldest_tvos": _system,
+    "oldest_visionos": _system,
+    "newest_macos": _system,
+    "largest_app": _amount,
+    "most_frameworks": _amount,
+}
 _POLICY: Mapping[str, Reader] = {
     "severity": _named(_one_of(*Severity)),
     "waivers": _waivers,
     "approval": _one_of("always", "never"),
+    "thresholds": _made(BuildPolicy, _THRESHOLDS),
 }
 _FILE: Mapping[str, Reader] = {
     "apps": _named(_made(AppSettings, _APP)),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import date
 
+from pipeline.model import BuildPolicy
 from pipeline.values import dataclass
 
 
@@ -55,11 +56,12 @@ class Waiver:
 
 @dataclass(frozen=True)
 class PolicySettings:
-    """Severities by rule, waivers, and whether a live run needs an approved plan ("always" or "never")."""
+    """Severities by rule, waivers, thresholds, and whether a live run needs an approved plan ("always" or "never")."""
 
     severity: Mapping[str, str] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
     approval: str = "always"
+    thresholds: BuildPolicy = BuildPolicy()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline import regular
 from pipeline.engine.runs import RunFolder
 from pipeline.model import Action, Plan, Promise, Refused, Risk, UsageFault
 from pipeline.values import dataclass
@@ -95,6 +96,25 @@ def plan_from(told: Mapping[str, Any], where: str) -> Plan:
     return plan
 
 
+def plan_in(folder: Path) -> Plan:
+    """The plan in a run's folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+        UsageFault: it cannot be read, is no plan, or was changed by hand.
+    """
+    path, remedy = folder / "plan.json", "make a new one with `invoke plan`"
+    try:
+        told = json.loads(regular.read(path, follow=False))
+    except FileNotFoundError:
+        raise
+    except OSError as fault:
+        raise UsageFault(f"{path} cannot be read", why=fault.strerror or str(fault), remedy=remedy) from fault
+    except ValueError as fault:
+        raise UsageFault(f"{path} is not JSON", why=str(fault), remedy=remedy) from fault
+    return plan_from(told, str(path))
+
+
 def approve(folder: Path, plan: Plan, by: str, at: datetime) -> Approval:
     """Record the approval of a plan beside it, in `approval.json`.
 
@@ -122,13 +142,11 @@ def approved(folder: Path) -> Approval:
         Refused: the plan was not approved, or was changed since.
     """
     try:
-        plan = plan_from(json.loads((folder / "plan.json").read_text(encoding="utf-8")), str(folder / "plan.json"))
+        plan = plan_in(folder)
     except FileNotFoundError as fault:
         raise Refused(f"{folder} holds no plan", remedy="make one with `invoke plan`") from fault
-    except ValueError as fault:
-        raise UsageFault(f"{folder / 'plan.json'} is not JSON", why=str(fault)) from fault
     try:
-        told = json.loads((folder / "approval.json").read_text(encoding="utf-8"))
+        told = json.loads(regular.read(folder / "approval.json", follow=False))
     except (OSError, ValueError) as fault:
         raise Refused(
             f"the plan of run {plan.run} is not approved",

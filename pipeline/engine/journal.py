@@ -9,8 +9,9 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from pipeline import regular
 from pipeline.model import UsageFault
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Journal:
         self._seq, self._prev = 0, GENESIS
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         except OSError as fault:
             raise UsageFault(
                 f"the run directory {path.parent} cannot be written",
@@ -120,6 +121,7 @@ def read(path: Path) -> Iterator[Entry]:
 
     Raises:
         JournalBroken: the chain does not hold.
+        UsageFault: it is not a file, or cannot be read.
         FileNotFoundError: there is no journal.
     """
     for entry, _ in _lines(path):
@@ -128,7 +130,7 @@ def read(path: Path) -> Iterator[Entry]:
 
 def _lines(path: Path) -> Iterator[tuple[Mapping[str, Any], int]]:
     prev, seq, end = GENESIS, 0, 0
-    with path.open("rb") as file:
+    with _opened(path) as file:
         for line in file:
             end += len(line)
             if not line.endswith(b"\n"):
@@ -142,6 +144,19 @@ def _lines(path: Path) -> Iterator[tuple[Mapping[str, Any], int]]:
                 )
             prev, seq = seal, seq + 1
             yield entry, end
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return regular.opened(path, follow=False)
+    except FileNotFoundError:
+        raise
+    except OSError as fault:
+        raise UsageFault(
+            f"the journal {path} cannot be read",
+            why=fault.strerror or str(fault),
+            remedy="find out who put that there; restore the journal from a copy, or start a new run",
+        ) from fault
 
 
 def _open(line: bytes) -> tuple[Mapping[str, Any] | None, str]:

@@ -19,6 +19,7 @@ from pipeline.model import (
     UsageFault,
     weakest,
 )
+from pipeline.ports.tenure import Tenure
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class Hands:
         with self._rights.leases.hold(action.subject) as lease:
             self._rights.leases.confirm(lease)
             self._journal.append("intent", step=step, action=action.key)
-            receipt = self._do(step, lane, action, clock)
+            leases = self._rights.leases
+            receipt = self._do(step, lane, action, clock, Tenure(lambda: leases.renew(lease)))
             self._journal.append("receipt", step=step, **receipt_told(receipt))
             # Somebody who took the lease meanwhile may be changing the same thing: no further action without a look.
             self._rights.leases.confirm(lease)
@@ -102,7 +104,7 @@ class Hands:
         performer = self._registry.performers.get(type(action))
         return tuple(need.wanted for need in performer.needs) if performer else ()
 
-    def _do(self, step: str, lane: Lane | None, action: Action, clock: Clock) -> Receipt:
+    def _do(self, step: str, lane: Lane | None, action: Action, clock: Clock, tenure: Tenure) -> Receipt:
         performer = self._registry.performers.get(type(action))
         began = clock.now()
         if performer is None:
@@ -121,6 +123,8 @@ class Hands:
             port = arguments.get(need.name)
             if port is not None and hasattr(port, "for_action"):
                 arguments[need.name] = port.for_action(self._told(step, action.key))
+        if performer.tenure:
+            arguments[performer.tenure] = tenure
         try:
             result: Mapping[str, Any] = performer.function(**{performer.parameter: action}, **arguments) or {}
         except AppleFailure as fault:

@@ -47,17 +47,24 @@ class RunFolder:
         return self.path / "journal.jsonl"
 
     def run(self) -> Run:
-        """The run as its journal tells it."""
+        """The run as its journal tells it.
+
+        Raises:
+            FileNotFoundError: it has no journal.
+            UsageFault: its journal was changed, or something in the folder is a link.
+        """
+        _unlinked(self.path)
         return replay(read(self.journal))
 
     def wishes(self) -> dict[str, Any]:
         """What was asked for.
 
         Raises:
-            UsageFault: the folder is not a run's.
+            UsageFault: the folder is not a run's, or something in it is a link.
         """
+        _unlinked(self.path)
         try:
-            told = json.loads(regular.read(self.path / "wishes.json"))
+            told = json.loads(regular.read(self.path / "wishes.json", follow=False))
         except (OSError, ValueError) as fault:
             raise UsageFault(
                 f"{self.path} is not the folder of a run", why=str(fault), remedy="`invoke runs.list` shows the runs"
@@ -69,7 +76,8 @@ class RunFolder:
     def keep(self, name: str, told: Mapping[str, Any]) -> None:
         """Write a JSON document of the run, whole or not at all, readable by its owner only."""
         fresh = self.path / f"{name}.new"
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        fresh.unlink(missing_ok=True)  # what a crash has left, or a link that somebody put there
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             # In ASCII: a path whose bytes are no text can be kept in no other way.
             json.dump(told, file, indent=2)
             file.write("\n")
@@ -78,7 +86,7 @@ class RunFolder:
     def kept(self, name: str) -> dict[str, Any] | None:
         """What `keep` has written under that name, or None."""
         try:
-            told = json.loads(regular.read(self.path / name))
+            told = json.loads(regular.read(self.path / name, follow=False))
         except (OSError, ValueError):
             return None
         return told if isinstance(told, dict) else None
@@ -88,6 +96,31 @@ class RunFolder:
         import shutil
 
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _unlinked(folder: Path, depth: int = 0) -> None:
+    """Refuse links where a run keeps its own: what is read through one is not the run's, nor is what is overwritten.
+
+    Below `lanes` it looks as deep as the products lie; an archive has links inside, and they stay inside.
+    """
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except OSError:
+        return  # whoever needs what lies there says that it cannot be read
+    for entry in entries:
+        if entry.is_symlink():
+            raise UsageFault(
+                f"{entry.path} is a link",
+                why="what belongs to a run lies in its own folder",
+                remedy="find out who put it there; take it away, or start a new run",
+            )
+        if (0 < depth < _DEPTH or entry.name == "lanes") and entry.is_dir(follow_symlinks=False):
+            _unlinked(folder / entry.name, depth + 1)
+
+
+_DEPTH = 3
+"""Folders below the run's in which products lie: lanes/NAME/export."""
 
 
 def begin(runs: Path, app: str, at: datetime, wishes: Mapping[str, Any]) -> RunFolder:

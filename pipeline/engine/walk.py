@@ -43,7 +43,7 @@ from pipeline.model.errors import (
     EXIT_INTERRUPTED,
     EXIT_REFUSED,
 )
-from pipeline.model.findings import alike
+from pipeline.model.findings import merged
 from pipeline.model.run import Run, State, ended, finding_told, replay
 from pipeline.values import dataclass
 
@@ -65,6 +65,8 @@ class Cast:
     """Everything a walk needs from the world.
 
     Attributes:
+        lanes: what each stage of a lane is walked for.
+        products: the build products that lie in the checkout, as lanes without a project.
         ports: the ports of a lane (or of the whole app, for None).
         givens: facts that need no probe, of a lane or of the app.
         clock: the clock of a lane or of the app.
@@ -88,6 +90,7 @@ class Cast:
     stop: threading.Event
     hands: int = 4
     praise: tuple[str, str] = ("released", "this release would go through")
+    products: Sequence[Lane] = ()
 
 
 @dataclass
@@ -102,28 +105,25 @@ class _Node:
     fault: PipelineError | None = None
 
 
-def nodes_of(stages: Iterable[Stage], lanes: Sequence[Lane]) -> list[_Node]:
+def nodes_of(stages: Iterable[Stage], lanes: Sequence[Lane], products: Sequence[Lane] = ()) -> list[_Node]:
     """The steps of a walk in the order of the table, each with the names of the steps before it."""
+    walked: Mapping[Scope, Sequence[Lane | None]] = {Scope.LANE: lanes, Scope.PRODUCT: products, Scope.APP: (None,)}
     nodes: list[_Node] = []
     scopes: dict[str, Scope] = {}
     for stage in stages:
         scopes[stage.name] = stage.scope
-        for lane in lanes if stage.scope is Scope.LANE else (None,):
+        for lane in walked[stage.scope]:
             before: list[str] = []
             for earlier in stage.after:
                 if earlier not in scopes:  # a table that starts in the middle, such as the check of one room
                     continue
-                if scopes[earlier] is Scope.APP:
-                    before.append(earlier)
-                elif lane is not None:
-                    before.append(f"{earlier}/{lane.name}")
-                else:
-                    before.extend(f"{earlier}/{each.name}" for each in lanes)
+                own = (lane,) if scopes[earlier] is stage.scope else walked[scopes[earlier]]
+                before.extend(f"{earlier}/{each.name}" if each else earlier for each in own)
             nodes.append(_Node(f"{stage.name}/{lane.name}" if lane else stage.name, stage, lane, tuple(before)))
     return nodes
 
 
-def steps_told(stages: Iterable[Stage], lanes: Sequence[Lane]) -> list[dict[str, Any]]:
+def steps_told(stages: Iterable[Stage], lanes: Sequence[Lane], products: Sequence[Lane] = ()) -> list[dict[str, Any]]:
     """The steps as the journal's first entry tells them."""
     return [
         {
@@ -132,7 +132,7 @@ def steps_told(stages: Iterable[Stage], lanes: Sequence[Lane]) -> list[dict[str,
             "title": node.stage.title or node.stage.name,
             "after": list(node.before),
         }
-        for node in nodes_of(stages, lanes)
+        for node in nodes_of(stages, lanes, products)
     ]
 
 
@@ -149,7 +149,7 @@ class _Walk:
     def __init__(self, cast: Cast) -> None:
         self.cast = cast
         self.journal = cast.journal
-        self.nodes = {node.name: node for node in nodes_of(cast.stages, cast.lanes)}
+        self.nodes = {node.name: node for node in nodes_of(cast.stages, cast.lanes, cast.products)}
         self.observer = Observer(cast.registry, cast.ports, cast.givens, cast.clock(None).now)
         self.hands = Hands(
             cast.registry,
@@ -226,7 +226,7 @@ class _Walk:
     def _judge_and_act(self, node: _Node, earlier: list[_Node]) -> tuple[State, list[str], float]:
         if why := self._needless(node):
             return State.PASSED, [why], 0.0
-        verdicts = judge(checks_of(node.stage), self.observer, node.stage.name, node.lane, self.cast.policy)
+        verdicts = judge(checks_of(node.stage), self.observer, node.stage.name, node.lane, self._policy(node))
         blocked = self._tell_verdicts(node, verdicts)
         self._tell_exhibits(node)
         actions, missing = self._plan(node)
@@ -249,6 +249,18 @@ class _Walk:
             self._tell_exhibits(node)
             self._tell_readings(node)
         return ended
+
+    def _policy(self, node: _Node) -> Policy:
+        """What is said of a product as a whole is said of the place where it lies, so that waivers can name it."""
+        lane = node.lane
+        if node.stage.scope is not Scope.PRODUCT or lane is None:
+            return self.cast.policy
+
+        def placed(finding: Finding) -> Finding:
+            subject = lane.name if finding.subject.endswith(f"/{lane.name}") else finding.subject
+            return self.cast.policy(replace(finding, subject=subject, location=finding.location or Location(lane.name)))
+
+        return placed
 
     def _needless(self, node: _Node) -> str:
         if node.stage.needless is None:
@@ -433,7 +445,7 @@ class _Walk:
         if out_of_reach and not any(f.source is not Source.UNKNOWN for f in blocking):
             return EXIT_APPLE, f"Apple's side failed: {out_of_reach}"
         if blocking:
-            count = len({alike(finding) for finding in blocking})
+            count = sum(group[0].blocks for group in merged(run.findings))
             return EXIT_BLOCKED, f"blocked by {count} {'finding' if count == 1 else 'findings'}"
         if not run.judgements:
             return EXIT_BLOCKED, "nothing was judged, so nothing passed"

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.model import Action, Exhibit, Lane, Reading, Scope, Stage
 from pipeline.model.marks import CheckMark
+from pipeline.ports.tenure import Tenure
 from pipeline.values import dataclass
 
 
@@ -34,12 +35,13 @@ class Probe:
 
 @dataclass(frozen=True)
 class Performer:
-    """A way to perform one kind of action."""
+    """A way to perform one kind of action. `tenure` names the parameter that takes the right to do so, if it asks."""
 
     action: type[Action]
     function: Callable[..., Any]
     parameter: str
     needs: tuple[Need, ...]
+    tenure: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,9 @@ def registry_of(gateways: Iterable[ModuleType]) -> Registry:
                 )
                 if action.wanted in performers:
                     raise WiringError(f"{action.wanted.__name__} has two performers")
-                others = tuple(need for need in needs if need is not action)
-                performers[action.wanted] = Performer(action.wanted, function, action.name, others)
+                others = tuple(need for need in needs if need is not action and need.wanted is not Tenure)
+                tenure = next((need.name for need in needs if need.wanted is Tenure), "")
+                performers[action.wanted] = Performer(action.wanted, function, action.name, others, tenure)
     return Registry(probes, performers)
 
 

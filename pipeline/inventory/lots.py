@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from pipeline.apple.bundle.facts import GivenSignatures
-from pipeline.apple.portal.facts import PortalMaterial
-from pipeline.apple.signing.holdings import Found, Gap, Lot
+from pipeline.apple.portal.facts import INVALID, PortalMaterial
+from pipeline.apple.signing.certificates import CertificateKind
+from pipeline.apple.signing.choice import APP_STORE_KINDS, KIND_NAMES, MAC_APP_STORE_KINDS
+from pipeline.apple.signing.holdings import Found, Gap, Lot, Register
 from pipeline.apple.signing.material import Fault, Material
 from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile
-from pipeline.model import Reading
+from pipeline.model import Reading, Source
 from pipeline.vault.facts import IDENTITIES, KEY, PROFILES, KeptFile, VaultContents
 from pipeline.vault.sealing import NAME
 
 VAULT = "vault"
 APPLE = "App Store Connect"
+LISTED_KINDS = APP_STORE_KINDS | MAC_APP_STORE_KINDS | {CertificateKind.MAC_INSTALLER_DISTRIBUTION}
+"""Kinds that App Store Connect shows whole to everybody who may see any: the team's. Those for development are a
+person's; those of Developer ID are not all listed (CertificateType has none for its installers)."""
 
 
 def in_vault(reading: Reading[VaultContents], given: Iterable[Material] = ()) -> Lot:
-    """Certificates with their keys, and profiles as far as the vault tells of them without being opened.
+    """Certificates with their keys, and profiles; where the vault stays shut, as it tells of them without being opened.
 
     Args:
         reading: the vault.
@@ -27,7 +32,7 @@ def in_vault(reading: Reading[VaultContents], given: Iterable[Material] = ()) ->
     contents = reading.value
     if contents is None:
         return Lot(unseen=VAULT, why=reading.why)
-    if not contents.place or contents.stand_in:
+    if not contents.place:
         return Lot()
     place = f"the vault {contents.place}"
     gap = _gap(contents)
@@ -75,7 +80,8 @@ def _kept(contents: VaultContents, given: Collection[str]) -> Iterator[Found]:
             key = keys.get(each.name)
             yield Found(Material(VAULT, certificate=each.certificate, keyed=_keyed(each, key)))
         elif each.path.startswith(PROFILES):
-            yield Found(Material(VAULT, profile=_profile(each)))
+            profile = each.profile
+            yield Found(Material(VAULT, profile=profile or _profile(each)), told=profile is None)
 
 
 def _keyed(certificate: KeptFile, key: KeptFile | None) -> bool | None:
@@ -104,11 +110,26 @@ def _profile(kept: KeptFile) -> ProvisioningProfile:
 
 
 def at_apple(reading: Reading[PortalMaterial]) -> Lot:
-    """The team's certificates and profiles at the developer portal, which has no private keys."""
+    """The team's certificates and profiles at the developer portal, which has no private keys.
+
+    What a simulated portal lists says nothing of certificates that were found elsewhere, which may be real.
+    """
     found = reading.value
     if found is None:
         return Lot(unseen=APPLE, why=reading.why)
-    return Lot(tuple(Found(each) for each in found.materials), (APPLE,))
+    held = tuple(
+        Found(each, INVALID if each.profile and each.profile.uuid in found.invalid else "") for each in found.materials
+    )
+    register = _register(found) if found.complete and reading.source is Source.LIVE else None
+    return Lot(held, (APPLE,), register=register)
+
+
+def _register(found: PortalMaterial) -> Register:
+    """What is in force, of the teams that the list itself tells."""
+    certificates = [each.certificate for each in found.materials if each.certificate]
+    teams = {each.team_id for each in certificates if each.kind in KIND_NAMES}
+    teams.update(team for each in found.materials if each.profile for team in each.profile.team_ids)
+    return Register(LISTED_KINDS, frozenset(teams - {""}), frozenset(each.sha256 for each in certificates))
 
 
 def signed_files(reading: Reading[GivenSignatures]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pipeline.model.errors import (
 )
 from pipeline.model.exhibits import Cell, Column, Exhibit, Tone
 from pipeline.model.findings import Finding, Location, Severity, Unjudged, error, note, unseen, warning
-from pipeline.model.lanes import Declaration, Lane, Platform
+from pipeline.model.lanes import Beside, BuildPolicy, Declaration, Lane, Left, Platform
 from pipeline.model.marks import CheckMark, check, performer, probe
 from pipeline.model.readings import Reading, Source, weakest
 from pipeline.model.stages import Scope, Stage, nothing
@@ -18,6 +18,8 @@ from pipeline.model.stages import Scope, Stage, nothing
 __all__ = [
     "Action",
     "AppleFailure",
+    "Beside",
+    "BuildPolicy",
     "Cell",
     "CheckMark",
     "Column",
@@ -26,6 +28,7 @@ __all__ = [
     "Finding",
     "Interrupted",
     "Lane",
+    "Left",
     "Location",
     "Outcome",
     "PipelineError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
 
@@ -84,6 +85,30 @@ class Unjudged:
 def alike(finding: Finding) -> Finding:
     """The finding without the step it was found in: what is the same on two lanes counts, and is told, once."""
     return replace(finding, stage="", lane="")
+
+
+def merged(findings: Iterable[Finding]) -> list[tuple[Finding, ...]]:
+    """Findings in groups that are told once, the worst first in each, in the order of their first.
+
+    One group holds what is said alike of several steps, and what one rule says of one line and subject on several
+    steps, in whatever words. What a step says twice of a line is two things: there, only what is alike is one.
+    """
+    groups: dict[Finding, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(alike(finding), []).append(finding)
+    places: dict[tuple[object, ...], list[list[Finding]]] = {}
+    for first, group in groups.items():
+        if first.location is not None and first.location.line is not None:
+            place = (first.rule, first.location.path, first.location.line, first.subject, bool(first.waived))
+            places.setdefault(place, []).append(group)
+    gone: set[int] = set()
+    for rivals in places.values():
+        steps = [step for group in rivals for step in {(each.stage, each.lane) for each in group}]
+        if len(rivals) > 1 and len(steps) == len(set(steps)):
+            rivals.sort(key=lambda group: -group[0].severity.rank)
+            gone.update(id(group) for group in rivals[1:])
+            rivals[0].extend(each for group in rivals[1:] for each in group)
+    return [tuple(group) for group in groups.values() if id(group) not in gone]
 
 
 def error(

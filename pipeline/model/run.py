@@ -4,6 +4,7 @@ The journal is a sequence of entries, each a mapping with "kind", "at" (ISO 8601
 and consoles never read anything else. `replay` folds entries into a Run.
 
     run        {run, theatre, app, version, root, tool, lanes: [{name, platform, target, configuration, …}],
+                beside: [as lanes: what is judged and not released],
                 steps: [{stage, lane, title, after: [step]}], scenario, note}
     resume     {}
     step       {step, state: "BEGAN"}
@@ -163,6 +164,8 @@ class Run:
     scenario: str = ""
     note: str = ""
     lanes: tuple[Mapping[str, str], ...] = ()
+    beside: tuple[Mapping[str, str], ...] = ()
+    """Lanes, and build products as lanes, that are judged and not released."""
     steps: tuple[Step, ...] = ()
     began: datetime | None = None
     ended: datetime | None = None
@@ -184,6 +187,18 @@ class Run:
     def judgements(self) -> tuple[Judgement, ...]:
         """All checks that were asked for, proofs included."""
         return tuple(judgement for step in self.steps for judgement in step.judgements)
+
+    @property
+    def released(self) -> tuple[Step, ...]:
+        """The steps of the app and of the lanes of which a release is made."""
+        apart = {told.get("name", "") for told in self.beside}
+        return tuple(step for step in self.steps if step.lane not in apart)
+
+    @property
+    def apart(self) -> tuple[Step, ...]:
+        """The steps of what is only judged: other apps of the checkout, and products that lie in it."""
+        apart = {told.get("name", "") for told in self.beside}
+        return tuple(step for step in self.steps if step.lane in apart)
 
     def checks_on(self, source: Source) -> int:
         """How many checks rested on facts of that source."""
@@ -232,6 +247,7 @@ def replay(entries: Iterable[Entry]) -> Run:
                 note=entry.get("note", ""),
                 approval=entry.get("approval") is not False,
                 lanes=tuple(entry.get("lanes", ())),
+                beside=tuple(entry.get("beside", ())),
                 began=at,
             )
         elif kind == "resume":

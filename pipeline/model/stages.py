@@ -14,10 +14,11 @@ from pipeline.values import dataclass
 
 
 class Scope(StrEnum):
-    """LANE: once per platform lane. APP: once per app."""
+    """LANE: once per platform lane. APP: once per app. PRODUCT: once per build product that lies in the checkout."""
 
     LANE = "LANE"
     APP = "APP"
+    PRODUCT = "PRODUCT"
 
 
 def nothing() -> Iterable[Action]:

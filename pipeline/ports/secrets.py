@@ -30,7 +30,8 @@ class Secrets(Protocol):
         ...
 
 
-SIGNING = ("SIGNING_CERTIFICATES", "SIGNING_CERTIFICATES_PASSWORD", "SIGNING_PROFILES", "SIGNING_VAULT_KEY")
+CERTIFICATES, PASSWORD = "SIGNING_CERTIFICATES", "SIGNING_CERTIFICATES_PASSWORD"
+SIGNING = (CERTIFICATES, PASSWORD, "SIGNING_PROFILES", "SIGNING_VAULT_KEY")
 """Secrets that are used on this machine only; a rehearsal may look at them, since nothing leaves it."""
 
 CREDENTIALS = ("ASC_PRIVATE_KEY", "ASC_KEY_ID", "ASC_ISSUER_ID", "CLOUDKIT_MANAGEMENT_TOKEN", *SIGNING)
@@ -81,6 +82,12 @@ class EnvironmentSecrets:
                 if len(line) >= 16:
                     text = text.replace(line, "[secret]")
         return text
+
+
+def passwords(secrets: Secrets, source: Source) -> tuple[str, ...]:
+    """What may open signing material of that source: the password of a simulated Mac opens no real file."""
+    password = secrets.get(PASSWORD) if secrets.source is source else None
+    return (password,) if password else ()
 
 
 def _in_file(variable: str, path: str) -> str:

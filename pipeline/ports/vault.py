@@ -71,7 +71,8 @@ class VaultState:
     """A vault at one moment.
 
     Attributes:
-        place: folder or address of the repository; empty when no vault is configured.
+        place: folder or address of the repository; empty when no vault is configured. A vault without a place, but with
+            a head, goes with the run: nobody else will ever open it.
         head: digest of the newest ledger line; empty for a vault that does not exist yet.
         openable: whether our own key opens it; `why` says why not.
         problems: what is wrong with it, each a sentence: a file that the ledger does not know or knows otherwise, a
@@ -79,7 +80,6 @@ class VaultState:
             wrote is told by its deed.
         own: our public key, where we have a key: what the team adds to its recipients.
         looked: False where a vault is configured that was not looked at; `why` says why not.
-        stand_in: whether no vault is configured and this one was made up for a rehearsal.
     """
 
     place: str = ""
@@ -92,7 +92,6 @@ class VaultState:
     problems: tuple[str, ...] = ()
     own: str = ""
     looked: bool = True
-    stand_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,6 +153,9 @@ class Vault(Protocol):
         """
         ...
 
+
+A_CLONE = "name a clone of the vault with --vault PATH-OF-CLONE/.git"
+"""What to do about a vault that was not looked at, because it lies on another machine."""
 
 TRIES = 8
 """How often a change is planned anew because somebody else wrote to the vault meanwhile."""

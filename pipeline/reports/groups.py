@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.model.findings import Finding, Severity, alike
+from pipeline.model.findings import Finding, Severity, alike, merged
 from pipeline.model.readings import Source
 from pipeline.reports import words
 from pipeline.reports.text import shown
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Group:
-    """One finding and the places, as (stage, lane), where it was found."""
+    """One finding and the places, as (stage, lane), where it was found, with the severity it has there."""
 
     finding: Finding
     places: tuple[tuple[str, str], ...]
+    severities: tuple[Severity, ...]
 
     @property
     def label(self) -> str:
@@ -29,20 +30,47 @@ class Group:
 
 
 def grouped(run: Run) -> tuple[Group, ...]:
-    """All findings of a run, worst first, identical ones put together."""
-    places: dict[Finding, dict[tuple[str, str], None]] = {}
-    for finding in run.findings:
-        places.setdefault(alike(finding), {})[(finding.stage, finding.lane)] = None
-    return tuple(Group(finding, tuple(found)) for finding, found in places.items())
+    """All findings of a run, worst first, those of one place put together."""
+    order = {(step.stage, step.lane): number for number, step in enumerate(run.steps)}
+    groups = []
+    for group in merged(run.findings):
+        places = {(finding.stage, finding.lane): finding.severity for finding in group}
+        told = sorted(places, key=lambda place: order.get(place, 0))
+        groups.append(Group(alike(group[0]), tuple(told), tuple(places[each] for each in told)))
+    return tuple(groups)
 
 
 def where(run: Run, group: Group) -> str:
-    """Lanes and stages in words: "iOS, macOS project" or "iOS project; macOS bundle"."""
+    """Lanes and stages in words: "iOS, macOS project" or "iOS project; macOS bundle".
+
+    A lane where the finding weighs less says so: "iOS, tvOS (a note) project". Of many that are not released, some are
+    named and the others counted.
+    """
     lanes: dict[str, list[str]] = {}
-    for stage, lane in group.places:
-        lanes.setdefault(stage, []).append(words.lane(run, lane) if lane else "")
+    apart = {told.get("name", "") for told in run.beside}
+    beside: dict[str, int] = {}
+    for (stage, lane), severity in zip(group.places, group.severities, strict=True):
+        if lane in apart:
+            beside[stage] = beside.get(stage, 0) + 1
+            if beside[stage] > _NAMED:
+                continue
+        name = words.lane(run, lane) if lane else ""
+        less = "" if severity is group.finding.severity else f" ({_LESS[severity]})"
+        lanes.setdefault(stage, []).append(f"{name}{less}")
+    for stage, count in beside.items():
+        if count > _NAMED:
+            lanes[stage][-1] += f" and {count - _NAMED} more"
     parts = [" ".join(filter(None, (", ".join(filter(None, names)), stage))) for stage, names in lanes.items()]
     return "; ".join(part for part in parts if part) or "the whole app"
+
+
+_NAMED = 3
+_LESS = {
+    Severity.ERROR: "an error",
+    Severity.UNKNOWN: "unknown",
+    Severity.WARNING: "a warning",
+    Severity.NOTE: "a note",
+}
 
 
 def counted(run: Run) -> str:

@@ -28,6 +28,7 @@ _DEEPEST = 40
 def render(run: Run) -> str:
     """The document, indented, in UTF-8. Moments are ISO 8601, lengths are seconds, what is not known is null.
 
+    `run.beside` holds, as lanes, what is judged and not released; findings and steps name them as they name lanes.
     `findings` holds every finding of every lane, worst first, each with the same fourteen keys; `path` is relative to
     the app's root. `basis` comes last and says how much was judged, and on what.
 
@@ -56,6 +57,7 @@ def _document(run: Run) -> dict[str, Any]:
             "scenario": run.scenario,
             "note": run.note,
             "lanes": [dict(lane) for lane in run.lanes],
+            "beside": [dict(lane) for lane in run.beside],
             "began": _moment(run.began),
             "ended": _moment(run.ended),
             "resumed": run.resumed,

@@ -93,16 +93,17 @@ def _parts(run: Run) -> Iterator[str]:
 
 
 def _stages(run: Run) -> str:
-    lanes = list(dict.fromkeys(step.lane for step in run.steps))
-    steps = {(step.stage, step.lane): step for step in run.steps}
+    lanes = list(dict.fromkeys(step.lane for step in run.released))
+    steps = {(step.stage, step.lane): step for step in run.released}
     if not steps:
         return ""
     heads = ["stage", *(_told(words.lane(run, lane)) if lane else "app" for lane in lanes)]
     rows = [
         [_told(stage), *(_state(steps.get((stage, lane))) for lane in lanes)]
-        for stage in dict.fromkeys(step.stage for step in run.steps)
+        for stage in dict.fromkeys(step.stage for step in run.released)
     ]
-    return "\n### Stages\n\n" + _table(heads, rows)
+    apart = [[_told(step.lane), _state(step)] for step in run.apart]
+    return "\n### Stages\n\n" + _table(heads, rows) + (f"\n{_table([words.APART, ''], apart)}" if apart else "")
 
 
 def _shown(run: Run, table: Table) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from pipeline.model.actions import Outcome
@@ -170,10 +170,11 @@ def _header(run: Run, look: Look) -> list[str]:
 
 
 def _stages(run: Run, look: Look) -> list[str]:
-    lanes = list(dict.fromkeys(step.lane for step in run.steps))
-    stages = list(dict.fromkeys(step.stage for step in run.steps))
+    steps = run.released
+    lanes = list(dict.fromkeys(step.lane for step in steps))
+    stages = list(dict.fromkeys(step.stage for step in steps))
     table: dict[tuple[str, str], tuple[str, str]] = {}
-    for step in run.steps:
+    for step in steps:
         waited = f", waited {words.waited(step)}" if words.waited(step) else ""
         table[step.stage, step.lane] = (look.state(step) + waited, _style(step))
     heads = {lane: words.lane(run, lane) if lane else "app" for lane in lanes}
@@ -185,7 +186,7 @@ def _stages(run: Run, look: Look) -> list[str]:
     if not stages:
         return []
     if first + sum(widths.values()) + 2 * len(lanes) > look.width:
-        return [*_listed(run, look), *_consequences(run, look)]
+        return [*_listed(steps, look), *_apart(run, look), *_consequences(run, look)]
     lines = [look.paint(_row([" " * first, *(padded(heads[lane], widths[lane]) for lane in lanes)]), "dim")]
     for stage in stages:
         row = [padded(shown(stage), first)]
@@ -193,7 +194,15 @@ def _stages(run: Run, look: Look) -> list[str]:
             text, style = table.get((stage, lane), ("", ""))
             row.append(look.paint(text, style) + " " * (widths[lane] - cells(text)))
         lines.append(_row(row))
-    return lines + _consequences(run, look)
+    return [*lines, *_apart(run, look), *_consequences(run, look)]
+
+
+def _apart(run: Run, look: Look) -> list[str]:
+    """A line for each thing that is judged and not released."""
+    if not run.apart:
+        return []
+    lines = [f"{look.paint(look.state(step), _style(step))} {shown(step.lane)}" for step in run.apart]
+    return ["", look.paint(words.APART, "dim"), *lines]
 
 
 def _style(step: Step) -> str:
@@ -204,9 +213,9 @@ def _row(parts: list[str]) -> str:
     return "  ".join(parts).rstrip()
 
 
-def _listed(run: Run, look: Look) -> list[str]:
+def _listed(steps: Iterable[Step], look: Look) -> list[str]:
     """The table for a terminal that is too narrow for one: a line per step."""
-    return [f"{look.paint(look.state(step), _style(step))} {shown(step.name)}" for step in run.steps]
+    return [f"{look.paint(look.state(step), _style(step))} {shown(step.name)}" for step in steps]
 
 
 def _consequences(run: Run, look: Look) -> list[str]:

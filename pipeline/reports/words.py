@@ -131,6 +131,9 @@ def lane(run: Run, name: str) -> str:
     return Platform(platform).label if platform in Platform.__members__ else shown(platform)
 
 
+APART = "judged, not released:"
+
+
 def hollow(step: Step) -> bool:
     """Whether a step passed without a single check that was judged or action that was done: it may not look green."""
     judged = any(judgement.source is not Source.UNKNOWN for judgement in step.judgements)

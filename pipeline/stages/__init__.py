@@ -5,7 +5,7 @@ from dataclasses import replace
 from pipeline.model import Stage, UsageFault, nothing
 from pipeline.stages.alignment import ALIGNMENT
 from pipeline.stages.archive import ARCHIVE
-from pipeline.stages.bundle import BUNDLE
+from pipeline.stages.bundle import BUNDLE, COMMITTED
 from pipeline.stages.distribute import DISTRIBUTE
 from pipeline.stages.export import EXPORT
 from pipeline.stages.preflight import PREFLIGHT
@@ -37,7 +37,7 @@ TABLES = {
     "doctor": (PREFLIGHT, SIGNING, SCHEMA, _ONLY_ASKED[UPLOAD.name], _ONLY_ASKED[DISTRIBUTE.name]),
     "certs": (ASKED,),
     "schema": (SCHEMA,),
-    "build": (PROJECT, ALIGNMENT),
+    "build": (PROJECT, ALIGNMENT, COMMITTED),
     "bundle": (BUNDLE,),
     "upload": (_ONLY_ASKED[UPLOAD.name],),
     "beta": (_ONLY_ASKED[DISTRIBUTE.name],),

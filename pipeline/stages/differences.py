@@ -173,7 +173,7 @@ def _changes(title: str, changes: Iterable[Change], compared: ArtifactDifference
         )
         for each in changes
     )
-    compares = compared.old.info and compared.new.info
+    compares = compared.old.comparable and compared.new.comparable
     return Exhibit(title, _COLUMNS, rows, empty="nothing changed" if compares else "nothing was compared")
 
 

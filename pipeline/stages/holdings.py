@@ -12,7 +12,7 @@ from pipeline.apple.signing.checks import holdings as checks
 from pipeline.apple.signing.checks.wording import generation
 from pipeline.apple.signing.choice import KIND_NAMES
 from pipeline.apple.signing.facts import SigningPolicy
-from pipeline.apple.signing.holdings import HeldCertificate, HeldProfile, Holdings
+from pipeline.apple.signing.holdings import UNLISTED, HeldCertificate, HeldProfile, Holdings
 from pipeline.apple.signing.material import Fault, Material
 from pipeline.apple.signing.profiles import ProfileKind, Seal
 from pipeline.apple.signing.security import REVOKED
@@ -34,6 +34,7 @@ _LEGEND = {
     "untraced": "untraced: the certificate of an authority above it is missing",
     "cut off": "cut off: an authority above it has expired",
     "refused": "refused: the keychain does not trust it",
+    "revoked?": "revoked?: App Store Connect does not list it any more",
     "unpaired": "unpaired: no certificate was found for it",
     "locked": "locked: the password is wrong, or none was given",
 }
@@ -58,8 +59,11 @@ _PORTAL_NAMES = {
 }
 _TEAMS = frozenset({*KIND_NAMES, CertificateKind.PUSH})
 """Kinds whose organizational unit is a team."""
+_TAKEN_BACK = {REVOKED: "revoked", UNLISTED: "revoked?"}
 _EARLY = "*"
 _EARLY_TOLD = "*: its last certificate ends then, before the profile itself"
+_INVALID = "invalid"
+_INVALID_TOLD = "invalid: App Store Connect says so: a certificate in it was revoked, or its App ID was changed"
 _ENDINGS = {".mobileprovision": ".mob…", ".provisionprofile": ".prov…"}
 """Endings that say little beside profiles, and would break a narrow column."""
 _SEALS = {
@@ -127,7 +131,10 @@ def profiles(holdings: Holdings, policy: SigningPolicy) -> Exhibit:
             Column("UUID", spare=5),
         ),
         tuple(_profile_row(each, holdings.at, policy.expires_within, below) for each in holdings.profiles),
-        legend=(_EARLY_TOLD,) if any(each.outlasts_certificates for each in holdings.profiles) else (),
+        legend=(
+            *([_EARLY_TOLD] if any(each.outlasts_certificates for each in holdings.profiles) else ()),
+            *([_INVALID_TOLD] if any(_is_invalid(each, holdings.at) for each in holdings.profiles) else ()),
+        ),
         empty=_none("profiles", holdings),
     )
 
@@ -210,8 +217,8 @@ def _certificate_row(held: HeldCertificate, at: datetime, within: timedelta, bel
 def _state(held: HeldCertificate, at: datetime, within: timedelta) -> Cell:
     """The worst that is to be said of it, in a word or two."""
     one = held.certificate
-    if held.problem == REVOKED:
-        return Cell("revoked", Tone.BAD)
+    if told := _TAKEN_BACK.get(held.problem):
+        return Cell(told, Tone.BAD)
     if one.not_after <= at:
         return _ended(held, Cell("expired", Tone.BAD))
     if one.not_before > at:
@@ -264,9 +271,14 @@ def _profile_row(held: HeldProfile, at: datetime, within: timedelta, below: str)
         Cell(one.bundle_id, value=one.application_identifier or one.bundle_id),
         Cell(", ".join(one.team_ids)),
         _where(held.places, below),
-        _SEALS[one.seal],
+        Cell(_INVALID, Tone.BAD) if _is_invalid(held, at) else _SEALS[one.seal],
         Cell(one.uuid, Tone.QUIET),
     )
+
+
+def _is_invalid(held: HeldProfile, at: datetime) -> bool:
+    """Whether the table says so: a seal that does not hold is worse."""
+    return held.is_invalid(at) and held.profile.seal is Seal.APPLE
 
 
 def _authority_row(one: Certificate, at: datetime, within: timedelta) -> tuple[Cell, ...]:

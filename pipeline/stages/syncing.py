@@ -9,7 +9,7 @@ from pipeline.vault import checks
 from pipeline.vault.actions import PublishMaterial, Reseal
 from pipeline.vault.exhibits import ledger, vault
 from pipeline.vault.facts import VaultContents
-from pipeline.vault.offers import given, lacking, offered
+from pipeline.vault.offers import admitted, lacking, offered
 from pipeline.vault.proofs import vault_is_encrypted_for_those_who_are_named, what_was_given_is_in_the_vault
 from pipeline.vault.sealing import plain_key
 
@@ -20,18 +20,14 @@ def plan(
     files: Reading[GivenMaterial],
     environment: Reading[EnvironmentMaterial],
 ) -> Iterator[Action]:
-    if not contents.place:
-        return
     named = tuple((name, plain_key(key)) for name, key in policy.recipients)
     held = {(each.name, each.key) for each in contents.recipients}
-    if named and set(named) != held:
+    if contents.place and named and set(named) != held:
         keys = {key for _, key in named}
         leaving = tuple(each.name for each in contents.recipients if each.key not in keys)
-        yield Reseal(contents.place, named, () if contents.stand_in else leaving, not contents.exists)
-    materials, real = given(files, environment)
-    if contents.stand_in and real:
-        return
-    for origin, identities, profiles in lacking(offered(materials, contents.at), contents):
+        yield Reseal(contents.place, named, leaving, not contents.exists)
+    given = admitted(contents, files, environment)
+    for origin, identities, profiles in lacking(offered(given, contents.at), contents):
         yield PublishMaterial(contents.place, origin, tuple(identities), tuple(profiles))
 
 

@@ -27,7 +27,7 @@ class PublishMaterial(Action):
     @property
     def subject(self) -> str:
         """See `Action.subject`."""
-        return f"vault {self.place}"
+        return f"vault {self.place}".rstrip()
 
     def describe(self) -> str:
         """See `Action.describe`."""

@@ -19,12 +19,12 @@ SHOWN = 3
 def a_vault_is_configured(
     contents: VaultContents, files: Reading[GivenMaterial], environment: Reading[EnvironmentMaterial]
 ) -> Iterator[Finding]:
-    if not contents.place:
+    if contents.place:
+        return
+    if contents.exists and not given(files, environment)[1]:
+        yield warning("no vault is configured; what is put into one here goes with this run", remedy=NAME_A_VAULT)
+    else:
         yield error("no vault is configured, so nothing is shared", remedy=NAME_A_VAULT)
-    elif contents.stand_in and given(files, environment)[1]:
-        yield error("no vault is configured, so what was given is not shared", remedy=NAME_A_VAULT)
-    elif contents.stand_in:
-        yield warning("no vault is configured; the rehearsal made one up", remedy=NAME_A_VAULT)
 
 
 @check("VALT002", "our key opens the vault")
@@ -80,7 +80,7 @@ def named_recipients_can_be_encrypted_for(contents: VaultContents, policy: Signi
 
 @check("VALT005", "we stay a recipient")
 def we_stay_a_recipient(contents: VaultContents, policy: SigningPolicy) -> Iterator[Finding]:
-    if not contents.place or contents.stand_in or not contents.own or not policy.recipients:
+    if not contents.place or not contents.own or not policy.recipients:
         return
     if contents.exists and not contents.openable:
         return

@@ -34,7 +34,7 @@ def vault(contents: VaultContents, policy: SigningPolicy) -> Exhibit:
         title="Vault",
         columns=_VAULT,
         rows=tuple(_file_row(each, contents, policy) for each in shown),
-        note=f"{contents.place}, encrypted for {names}" if names else contents.place,
+        note=f"{contents.place or 'Of this run alone'}, encrypted for {names}" if names else contents.place,
         empty="The vault is empty." if contents.exists else "There is no vault yet." if contents.place else "No vault.",
     )
 

@@ -7,6 +7,7 @@ from dataclasses import field
 from datetime import datetime
 
 from pipeline.apple.signing.certificates import NEVER, Certificate
+from pipeline.apple.signing.profiles import ProvisioningProfile
 from pipeline.values import dataclass
 
 IDENTITIES, PENDING, PROFILES = "identities/", "pending/", "profiles/"
@@ -30,6 +31,7 @@ class KeptFile:
         by: who put its content there, `at` when.
         leavers: names of those who could read the content once and are no recipients any more.
         certificate: of a certificate.
+        profile: of a profile that we can open.
         public_key_sha256: of a private key that we can open.
         fault: why it is not what it should be; empty when it is, or when it cannot be opened by us.
     """
@@ -41,6 +43,7 @@ class KeptFile:
     at: datetime = NEVER
     leavers: tuple[str, ...] = ()
     certificate: Certificate | None = None
+    profile: ProvisioningProfile | None = None
     public_key_sha256: str = ""
     fault: str = ""
 
@@ -86,11 +89,10 @@ class VaultContents:
     """A vault as it was when it was looked at.
 
     Attributes:
-        place: where it is; empty when none is configured.
+        place: where it is; empty when none is configured. One that exists without a place goes with the run.
         exists: whether there is a vault at the place; a new one has neither files nor recipients.
         openable: whether our key opens it; `why` says why not.
         own: our public key; empty when we have no key.
-        stand_in: whether none is configured and this one was made up for a rehearsal.
         problems: what is wrong with it, each a sentence.
         at: when it was looked at (aware, UTC).
     """
@@ -100,7 +102,6 @@ class VaultContents:
     openable: bool = False
     why: str = ""
     own: str = ""
-    stand_in: bool = False
     recipients: tuple[Member, ...] = ()
     files: tuple[KeptFile, ...] = ()
     lines: tuple[LedgerLine, ...] = ()
@@ -108,9 +109,9 @@ class VaultContents:
     at: datetime = NEVER
 
     def __str__(self) -> str:
-        if not self.place:
-            return "no vault"
-        return f"{len(self.files)} files for {len(self.recipients)} recipients" if self.exists else "a new vault"
+        if self.exists:
+            return f"{len(self.files)} files for {len(self.recipients)} recipients"
+        return "a new vault" if self.place else "no vault"
 
     @property
     def certificates(self) -> tuple[KeptFile, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.apple.keychain.supply import Supply
-from pipeline.apple.portal.keeping import identity_files, profile_file
+from pipeline.apple.portal.keeping import identity_files, profile_file, published
 from pipeline.apple.signing.certificates import read_certificate
 from pipeline.apple.signing.facts import SigningPolicy
 from pipeline.apple.signing.faults import SigningFault
@@ -15,7 +15,16 @@ from pipeline.model import PipelineError, Reading, UsageFault, performer, probe
 from pipeline.ports.clock import Clock
 from pipeline.ports.given import GivenFiles
 from pipeline.ports.secrets import Secrets
-from pipeline.ports.vault import Recipient, Vault, VaultChange, VaultEntry, VaultFile, VaultState, changed
+from pipeline.ports.vault import (
+    A_CLONE,
+    Recipient,
+    Vault,
+    VaultChange,
+    VaultEntry,
+    VaultFile,
+    VaultState,
+    changed,
+)
 from pipeline.vault.actions import PublishMaterial, Reseal
 from pipeline.vault.facts import CERTIFICATE, KEY, PENDING, PROFILES, KeptFile, LedgerLine, Member, VaultContents
 from pipeline.vault.offers import OfferedIdentity, OfferedProfile, unsealed
@@ -27,16 +36,13 @@ def vault_contents(vault: Vault, clock: Clock, anchors: Anchors) -> VaultContent
     """Everything in the vault. Sealed files are opened, where we can, to see whether they are what they should be."""
     state = vault.look()
     if not state.looked:
-        return Reading.unknown(
-            VaultContents, state.why, remedy="look at it without --dry-run, or rehearse with a clone"
-        )
+        return Reading.unknown(VaultContents, state.why, remedy=A_CLONE)
     contents = VaultContents(
         place=state.place,
         exists=bool(state.head),
         openable=state.openable,
         why=state.why,
         own=state.own,
-        stand_in=state.stand_in,
         recipients=tuple(Member(each.name, plain_key(each.key)) for each in state.recipients),
         files=tuple(_kept(each, vault, state, anchors) for each in state.entries),
         lines=tuple(
@@ -50,7 +56,7 @@ def vault_contents(vault: Vault, clock: Clock, anchors: Anchors) -> VaultContent
 
 
 def _kept(entry: VaultEntry, vault: Vault, state: VaultState, anchors: Anchors) -> KeptFile:
-    certificate, digest, fault = None, "", ""
+    certificate, profile, digest, fault = None, None, "", ""
     if not entry.sealed or state.openable:
         try:
             data = vault.read(entry.path)
@@ -76,6 +82,7 @@ def _kept(entry: VaultEntry, vault: Vault, state: VaultState, anchors: Anchors) 
         at=entry.at,
         leavers=entry.leavers,
         certificate=certificate,
+        profile=None if fault else profile,
         public_key_sha256=digest,
         fault=fault,
     )
@@ -102,10 +109,9 @@ def publish_material(  # noqa: PLR0917 -- the engine passes them by name
     def wanted(state: VaultState) -> VaultChange | None:
         there = {entry.path for entry in state.entries if entry.path in files and _is_whole(entry, vault, files)}
         lacking = {path: file for path, file in files.items() if path not in there}
-        recipients = None if state.head else _recipients(policy.recipients)
-        return VaultChange(what=action.what, by=policy.by, put=lacking, recipients=recipients) if lacking else None
+        return VaultChange(what=action.what, put=lacking) if lacking else None
 
-    return {"files": sorted(files)} if changed(vault, wanted) else {"already": True}
+    return {"files": sorted(files)} if published(vault, policy, wanted) else {"already": True}
 
 
 def _is_whole(entry: VaultEntry, vault: Vault, files: Mapping[str, VaultFile]) -> bool:
@@ -150,7 +156,7 @@ def reseal(action: Reseal, vault: Vault, policy: SigningPolicy) -> Mapping[str, 
     Raises:
         UsageFault: the vault cannot be opened or written, or we would lock ourselves out.
     """
-    recipients = _recipients(action.recipients)
+    recipients = tuple(Recipient(*each) for each in action.recipients)
 
     def wanted(state: VaultState) -> VaultChange | None:
         if _named(state.recipients) == _named(recipients):
@@ -159,10 +165,6 @@ def reseal(action: Reseal, vault: Vault, policy: SigningPolicy) -> Mapping[str, 
 
     done = changed(vault, wanted)
     return {"recipients": [each.name for each in recipients], **({} if done else {"already": True})}
-
-
-def _recipients(told: Iterable[tuple[str, str]]) -> tuple[Recipient, ...]:
-    return tuple(Recipient(name, plain_key(key)) for name, key in told)
 
 
 def _named(recipients: Iterable[Recipient]) -> set[tuple[str, str]]:

@@ -82,11 +82,19 @@ class Offers:
 def given(
     files: Reading[GivenMaterial], environment: Reading[EnvironmentMaterial]
 ) -> tuple[tuple[Material, ...], bool]:
-    """What `--file` names, else what the environment holds; and whether it is real, not made up for a rehearsal."""
+    """What `--file` names, else what the environment holds; and whether it is real, not simulated."""
     if files.value and files.value.named:
         return files.value.materials, files.source is Source.LIVE
     materials = environment.value.materials if environment.value else ()
     return materials, bool(materials) and environment.source is Source.LIVE
+
+
+def admitted(
+    contents: VaultContents, files: Reading[GivenMaterial], environment: Reading[EnvironmentMaterial]
+) -> tuple[Material, ...]:
+    """What was given and may go into this vault: nothing into none, nothing real into one that nobody named."""
+    materials, real = given(files, environment)
+    return materials if contents.place or (contents.exists and not real) else ()
 
 
 def offered(materials: Iterable[Material], at: datetime) -> Offers:

@@ -1,4 +1,4 @@
-"""Opens vaults: the real one for a live run, a copy or a stand-in for a rehearsal."""
+"""Opens vaults: the one that is shared, a copy of it that may be changed freely, or one that goes with the run."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.lazily import cached_property
 from pipeline.model import Source, UsageFault
-from pipeline.ports.vault import NoVault, Recipient, Vault, VaultChange, VaultState
+from pipeline.ports.vault import A_CLONE, NoVault, Recipient, Vault, VaultChange, VaultState
 from pipeline.vault.folder import FolderStorage
 from pipeline.vault.repository import RepositoryStorage, address_fault, needs_network
-from pipeline.vault.sealing import new_identity, own_key, plain_key
+from pipeline.vault.sealing import new_identity, own_key
 from pipeline.vault.seen import Seen
 from pipeline.vault.storage import Storage, private_folder
 from pipeline.vault.strongroom import SharedVault
 
 __all__ = ["copied", "is_repository", "new_identity", "opened", "who"]
 
-STAND_IN = "a simulated vault (none is configured)"
-REHEARSED = "rehearsal"
+OURS = "this run"
 
 
 def is_repository(place: str) -> bool:
@@ -51,13 +51,13 @@ def opened(place: str, key: Callable[[], str | None], *, cache: Path) -> Vault:
 
 
 def copied(place: str, key: Callable[[], str | None], scratch: Path) -> Vault:
-    """The vault of a rehearsal: a copy of the real one in `scratch`, or a stand-in where none is configured.
+    """A vault to try things on: a copy of the one at a place, in `scratch`; without a place, one that is made there.
 
     Nothing is written outside `scratch`, and no other machine is asked. What was done to the copy is there again when
     the same scratch is used again.
     """
     if not place:
-        return _StandIn(scratch)
+        return _PassingVault(scratch)
     if is_repository(place):
         if fault := address_fault(place):
             raise UsageFault(
@@ -130,7 +130,7 @@ def _account() -> str:
 
 
 class _Distant:
-    """A vault on another machine, which a rehearsal does not ask."""
+    """A vault on another machine, which is not asked."""
 
     source = Source.SIMULATED
     changed_by = "NOBODY"
@@ -144,66 +144,56 @@ class _Distant:
 
     def read(self, path: str) -> bytes:
         """See `ports.vault.Vault.read`."""
-        raise UsageFault(f"{path} was not read", why=_UNASKED, remedy=_NEARER)
+        raise UsageFault(f"{path} was not read", why=_UNASKED, remedy=A_CLONE)
 
     def publish(self, change: VaultChange) -> str:
         """See `ports.vault.Vault.publish`."""
-        raise UsageFault(f"{change.what}: not rehearsed", why=_UNASKED, remedy=_NEARER)
+        raise UsageFault(f"{change.what}: not done", why=_UNASKED, remedy=A_CLONE)
 
 
-_UNASKED = "the vault lies on another machine, which a rehearsal does not ask"
-_NEARER = "rehearse with a clone: --vault PATH-OF-CLONE/.git"
+_UNASKED = "the vault lies on another machine, which was not asked"
 
 
-class _StandIn:
-    """A vault that a rehearsal makes up where none is configured, so that what needs one can be rehearsed.
-
-    Its key lies beside it: it is for simulated secrets, and `VaultState.stand_in` keeps real ones out. The rehearsal's
-    own key stays a recipient whatever is decided, and is not told.
-    """
+class _PassingVault:
+    """A vault without a place, for one recipient: its key lies beside it, so it is fit for what is simulated only."""
 
     source = Source.SIMULATED
     changed_by = "US"
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
-        self._vault: SharedVault | None = None
-        self._own = Recipient(REHEARSED, "")
 
-    def _open(self) -> SharedVault:
-        if self._vault is not None:
-            return self._vault
+    @cached_property
+    def _vault(self) -> SharedVault:
+        """Made when somebody first looks: few runs do."""
+        secret = self._secret()
+        storage = FolderStorage(self._scratch / "vault", f"of {OURS}")
+        vault = SharedVault(f"of {OURS}", storage, lambda: secret, who=lambda: OURS, source=self.source)
+        if not vault.look().head:
+            own = Recipient(OURS, own_key(secret).shown)
+            vault.publish(VaultChange(what=f"make a vault for {OURS}", recipients=(own,)))
+        return vault
+
+    def _secret(self) -> str:
         path = self._scratch / "vault.key"
         try:
-            secret = path.read_text(encoding="ascii")
+            return path.read_text(encoding="ascii")
         except FileNotFoundError:
             secret, _ = new_identity()
-            private_folder(path.parent)
-            fresh = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-            _write(fresh, secret.encode("ascii"))
-            fresh.rename(path)
-        self._own = Recipient(REHEARSED, own_key(secret).shown)
-        storage = FolderStorage(self._scratch / "vault", STAND_IN)
-        vault = SharedVault(STAND_IN, storage, lambda: secret, who=lambda: REHEARSED, source=Source.SIMULATED)
-        if not vault.look().head:
-            vault.publish(VaultChange("", "make a vault for the rehearsal", "", recipients=(self._own,)))
-        self._vault = vault
-        return vault
+        private_folder(path.parent)
+        fresh = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+        _write(fresh, secret.encode("ascii"))
+        fresh.rename(path)
+        return secret
 
     def look(self) -> VaultState:
         """See `ports.vault.Vault.look`."""
-        state = self._open().look()
-        others = tuple(each for each in state.recipients if each != self._own)
-        return replace(state, recipients=others or state.recipients, stand_in=True)
+        return replace(self._vault.look(), place="")
 
     def read(self, path: str) -> bytes:
         """See `ports.vault.Vault.read`."""
-        return self._open().read(path)
+        return self._vault.read(path)
 
     def publish(self, change: VaultChange) -> str:
         """See `ports.vault.Vault.publish`."""
-        vault = self._open()
-        if change.recipients is not None:
-            others = tuple(r for r in change.recipients if plain_key(r.key) != plain_key(self._own.key))
-            change = replace(change, recipients=(*others, self._own))
-        return vault.publish(change)
+        return self._vault.publish(change)

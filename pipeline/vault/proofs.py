@@ -6,7 +6,7 @@ from pipeline.apple.signing.facts import EnvironmentMaterial, GivenMaterial, Sig
 from pipeline.model import Finding, Reading, check, error
 from pipeline.vault.checks import listed, names_of
 from pipeline.vault.facts import VaultContents
-from pipeline.vault.offers import given, lacking, offered
+from pipeline.vault.offers import admitted, lacking, offered
 from pipeline.vault.sealing import NAME, plain_key
 
 
@@ -14,10 +14,8 @@ from pipeline.vault.sealing import NAME, plain_key
 def what_was_given_is_in_the_vault(
     contents: VaultContents, files: Reading[GivenMaterial], environment: Reading[EnvironmentMaterial]
 ) -> Iterator[Finding]:
-    materials, real = given(files, environment)
-    if contents.stand_in and real:
-        return
-    for origin, identities, profiles in lacking(offered(materials, contents.at), contents):
+    given = admitted(contents, files, environment)
+    for origin, identities, profiles in lacking(offered(given, contents.at), contents):
         names = [each.name for each in identities] + [each.name for each in profiles]
         yield error(
             f"{listed(names)} from {origin} did not arrive in the vault",
@@ -31,7 +29,7 @@ def what_was_given_is_in_the_vault(
 def vault_is_encrypted_for_those_who_are_named(contents: VaultContents, policy: SigningPolicy) -> Iterator[Finding]:
     named = {(name, plain_key(key)) for name, key in policy.recipients}
     held = {(each.name, each.key) for each in contents.recipients}
-    if named and named != held:
+    if contents.place and named and named != held:
         yield error(
             f"the vault is encrypted for {names_of(contents) or 'nobody'}, not for those whom config/ names",
             remedy="run `certs.sync` again",

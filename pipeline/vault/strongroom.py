@@ -372,7 +372,9 @@ def _fitting(change: VaultChange, account: Account) -> VaultChange:
         if fault:
             raise UsageFault(f"{path!r:.120} cannot be kept in the vault", why=fault, remedy="give it another name")
     recipients = change.recipients
-    if recipients is not None and recipients == account.recipients:
+    if recipients is not None:
+        recipients = tuple(Recipient(each.name, plain_key(each.key)) for each in recipients)
+    if recipients == account.recipients:
         recipients = None
     if recipients is None and not account.lines:
         raise UsageFault("there is no vault yet", why="nobody is named who could open it", remedy=_NAME_THEM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from pipeline.engine.approval import approve, approved, plan_from, plan_told
 from pipeline.engine.journal import Journal
-from pipeline.model import Plan, Promise, Refused, Risk, UsageFault
+from pipeline.model import PipelineError, Plan, Promise, Refused, Risk, UsageFault
 
 PLAN = Plan("r1", "toy", "rehearsal", (Promise("fill", "left", "pour", Risk.GUARDED, "p1"),), complete=True)
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -73,6 +74,22 @@ def test_nonsense_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(UsageFault):
         approved(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["plan.json", "approval.json"])
+def test_only_files_of_the_runs_own_are_read(tmp_path: Path, name: str) -> None:
+    approve(kept(tmp_path), PLAN, "Ann", NOW)
+    genuine = (tmp_path / name).rename(tmp_path / "elsewhere")
+    (tmp_path / name).symlink_to(genuine)
+    with pytest.raises(PipelineError):
+        approved(tmp_path)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)  # who reads it plainly waits for ever
+    with pytest.raises(PipelineError):
+        approved(tmp_path)
+    (tmp_path / name).unlink()
+    genuine.rename(tmp_path / name)
+    assert approved(tmp_path).by == "Ann"
 
 
 def test_the_digest_depends_on_promises_and_not_on_the_run() -> None:

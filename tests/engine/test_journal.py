@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -121,6 +122,25 @@ def test_secrets_do_not_stay(tmp_path: Path) -> None:
     assert "canary" not in text
     assert "MIGH" not in text
     assert json.loads(text)["error"] == "bad [secret] and [secret]"
+
+
+def test_a_link_is_neither_written_to_nor_read(tmp_path: Path) -> None:
+    elsewhere = filled(tmp_path)
+    before = elsewhere.read_bytes()
+    link = tmp_path / "run" / "journal.jsonl"
+    link.parent.mkdir()
+    link.symlink_to(elsewhere)
+    with pytest.raises(UsageFault):
+        Journal(link)
+    with pytest.raises(UsageFault, match="cannot be read"):
+        list(read(link))
+    assert elsewhere.read_bytes() == before
+
+
+def test_a_pipe_is_no_journal(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "journal.jsonl")
+    with pytest.raises(UsageFault, match="cannot be read"):
+        list(read(tmp_path / "journal.jsonl"))
 
 
 def test_the_journal_is_private(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -64,6 +66,42 @@ def test_a_living_process_is_respected(tmp_path: Path) -> None:
         with pytest.raises(Refused):
             Leases(tmp_path, "Bob").acquire("x")
         holder.kill()
+
+
+SLEEPER = """
+import sys
+from pathlib import Path
+from pipeline.engine.leases import LeaseLost, Leases
+leases = Leases(Path(sys.argv[1]), "sleeper", term=0.2)
+with leases.hold("x") as lease:
+    print("held", flush=True)
+    sys.stdin.readline()
+    try:
+        leases.renew(lease)
+    except LeaseLost as fault:
+        print(fault.why, flush=True)
+    else:
+        print("still mine", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("stopped", "told"), [(True, "Bob took it"), (False, "still mine")])
+def test_who_slept_through_the_end_of_a_lease_is_told_when_he_asks(tmp_path: Path, stopped: bool, told: str) -> None:
+    argv = [sys.executable, "-c", SLEEPER, str(tmp_path)]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    ) as sleeper:
+        assert sleeper.stdout is not None
+        assert sleeper.stdout.readline() == "held\n"
+        if stopped:
+            sleeper.send_signal(signal.SIGSTOP)
+            while not (tmp_path / "Bob").exists():
+                with contextlib.suppress(Refused):
+                    Leases(tmp_path, "Bob").acquire("x")
+                    (tmp_path / "Bob").touch()
+            sleeper.send_signal(signal.SIGCONT)
+        answer, _ = sleeper.communicate("go on\n", timeout=60)
+        assert answer == f"{told}\n"
 
 
 def test_only_one_of_many_gets_it(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ import pytest
 from pipeline.engine.approval import Approval
 from pipeline.engine.leases import Lease, Leases
 from pipeline.engine.perform import Rights
-from pipeline.engine.walk import walk
-from pipeline.engine.wiring import needs_of, registry_of, verify_wiring
-from pipeline.model import AppleFailure, Finding, Lane, Risk, Severity, Source, Stage
+from pipeline.engine.walk import steps_told, walk
+from pipeline.engine.wiring import Probe, Registry, needs_of, registry_of, verify_wiring
+from pipeline.model import AppleFailure, Finding, Lane, Outcome, Platform, Refused, Risk, Scope, Severity, Source, Stage
 from pipeline.model.run import State, replay
+from pipeline.ports.tenure import Tenure
 from tests.engine import toy
 
 
@@ -332,10 +333,15 @@ class Usurped(Leases):
     def confirm(self, lease: Lease) -> None:
         self.asked += 1
         if self.asked == self.when:
-            for path in self.folder.glob("*.json"):
-                told = json.loads(path.read_text())
-                path.write_text(json.dumps({**told, "owner": "somebody else", "epoch": told["epoch"] + 1}))
+            taken_over(self.folder)
         super().confirm(lease)
+
+
+def taken_over(folder: Path) -> None:
+    """What another runner leaves that found the lease run out."""
+    for path in folder.glob("*.json"):
+        told = json.loads(path.read_text())
+        path.write_text(json.dumps({**told, "owner": "somebody else", "epoch": told["epoch"] + 1}))
 
 
 @pytest.mark.parametrize(("when", "poured"), [(1, []), (2, ["left"])])
@@ -346,6 +352,36 @@ def test_a_lost_lease_stops_the_walk(tmp_path: Path, when: int, poured: list[str
     assert jug.poured == poured
     assert run.exit_code == 3
     assert "lost" in run.verdict
+
+
+def test_of_two_runners_the_loser_stops_before_what_cannot_be_taken_back(tmp_path: Path) -> None:
+    jug = toy.Jug()
+    jug.before_pouring = lambda: taken_over(tmp_path / "leases")  # it slept for longer than its lease
+    run = walk(toy.cast(tmp_path, jug, lanes=toy.LANES[:1]))
+    assert jug.poured == []
+    assert run.exit_code == 3
+    assert "lost" in run.verdict
+    (pour,) = next(step for step in run.steps if step.name == "fill/left").actions
+    assert pour.outcome is Outcome.FAILED, "it is known that nothing was poured"
+
+
+def test_asking_for_the_lease_keeps_it_for_another_term(tmp_path: Path) -> None:
+    leases = Leases(tmp_path, "me", term=1000)
+    lease = leases.acquire("x")
+    path = next(tmp_path.glob("*.json"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "expires": 0.0}))
+    leases.renew(lease)
+    with pytest.raises(Refused):
+        Leases(tmp_path, "somebody else").acquire("x")
+
+
+def test_a_probe_may_not_ask_for_the_right_to_change() -> None:
+    def greedy(tenure: Tenure) -> toy.Shelf: ...
+
+    greedy.__annotations__.update({"tenure": Tenure, "return": toy.Shelf})
+    probes = {toy.Shelf: Probe(toy.Shelf, greedy, needs_of(greedy), lasting=True, scope=toy.Scope.APP)}
+    wrong = verify_wiring((toy.LOOK,), Registry(probes), [toy.Jug], [toy.Mark])
+    assert any("Tenure, which no probe observes" in each for each in wrong)
 
 
 def test_a_wider_approval_permits_and_a_narrower_one_does_not() -> None:
@@ -360,3 +396,40 @@ def test_a_wider_approval_permits_and_a_narrower_one_does_not() -> None:
     assert approval.permits("fill", "left", Poured("left", 4))
     assert not approval.permits("fill", "left", toy.Pour("left", 4))
     assert not approval.permits("fill", "right", narrow)
+
+
+PRODUCTS = (Lane("kept/Old.xcarchive", Platform.IOS, "", "Old", ""),)
+LOOK_INTO = Stage("committed", after=("look",), scope=Scope.PRODUCT, checks=(toy.somebody_drank,))
+
+
+def test_a_stage_for_products_has_a_step_for_each_and_none_where_there_are_none(tmp_path: Path) -> None:
+    table = (*toy.TABLE, LOOK_INTO)
+    names = [told["stage"] + "/" + told["lane"] for told in steps_told(table, toy.LANES, PRODUCTS)]
+    assert names[-1] == "committed/kept/Old.xcarchive"
+    assert len(steps_told(table, toy.LANES)) == len(names) - 1
+    assert steps_told(table, toy.LANES, PRODUCTS)[-1]["after"] == ["look"]
+
+
+def test_stages_wait_for_all_products_or_for_their_own() -> None:
+    after = Stage("after", after=("committed",), scope=Scope.APP)
+    own = Stage("own", after=("committed", "fill"), scope=Scope.PRODUCT)
+    told = {
+        each["stage"]: each["after"] for each in steps_told((*toy.TABLE, LOOK_INTO, after, own), toy.LANES, PRODUCTS)
+    }
+    assert told["after"] == ["committed/kept/Old.xcarchive"]
+    assert told["own"] == ["committed/kept/Old.xcarchive", "fill/left", "fill/right"]
+
+
+def test_what_is_said_of_a_product_has_its_place_before_the_policy_sees_it(tmp_path: Path) -> None:
+    seen: list[Finding] = []
+
+    def policy(finding: Finding) -> Finding:
+        seen.append(finding)
+        return finding
+
+    stages = (toy.LOOK, LOOK_INTO)
+    entries = toy.cast(tmp_path, toy.Jug(), stages=stages, lanes=())
+    entries.journal.append("run", run="r", lanes=[], steps=steps_told(stages, (), PRODUCTS))
+    run = walk(replace(entries, products=PRODUCTS, policy=policy))
+    assert [str(each.location) for each in run.findings] == ["kept/Old.xcarchive"]
+    assert [str(each.location) for each in seen] == ["kept/Old.xcarchive"]

@@ -1,7 +1,7 @@
 """A world small enough to see through: a jug that is filled to a mark, by an engine that knows nothing of Apple."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -32,6 +32,7 @@ from pipeline.model import (
     warning,
 )
 from pipeline.ports.clock import BriskClock
+from pipeline.ports.tenure import Tenure
 
 
 class Jug:
@@ -46,6 +47,7 @@ class Jug:
         self.broken: dict[str, AppleFailure] = {}
         self.lost: set[str] = set()
         self.crack = False
+        self.before_pouring: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,9 @@ def shelf(jug: Jug) -> Shelf:
 
 
 @performer
-def pour(action: Pour, jug: Jug) -> Mapping[str, Any]:
+def pour(action: Pour, jug: Jug, tenure: Tenure) -> Mapping[str, Any]:
+    jug.before_pouring()
+    tenure.confirm()
     jug.poured.append(action.lane)
     jug.level[action.lane] = jug.level.get(action.lane, 0) + action.pints
     if action.lane in jug.lost:

@@ -6,7 +6,7 @@ import base64
 import functools
 import threading
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from pipeline.engine.walk import Cast, steps_told, walk
 from pipeline.engine.wiring import registry_of, verify_wiring
 from pipeline.model import UsageFault
 from pipeline.model.run import Run
-from pipeline.ports.clock import BriskClock, Clock
+from pipeline.ports.clock import Clock
 from pipeline.ports.given import GivenFiles
 from pipeline.ports.home import Home
 from pipeline.ports.secrets import EnvironmentSecrets, RehearsedSecrets, Secrets
@@ -36,6 +36,7 @@ from pipeline.vault import gateway
 from pipeline.vault.actions import PublishMaterial
 from pipeline.vault.offers import OfferedProfile
 from pipeline.vault.opening import copied
+from tests.noon import NoonClock
 from tests.rooms.signing import forge
 from tests.rooms.signing.wallet import NOW, PASSWORD, Pair, pair
 from tests.rooms.vault.vaults import (
@@ -57,13 +58,6 @@ REGISTRY = registry_of([signing, gateway])
 PROFILE = forge.sign(forge.profile_content())
 UUID = "00000000-0000-4000-8000-000000000001"
 ROOTS = APPLE_ROOTS.including("the tests' own root", forge.ROOT.der)
-
-
-class NoonClock(BriskClock):
-    """It is noon on the day on which the tests' certificates are a day old."""
-
-    def now(self) -> datetime:
-        return NOW + self._skipped
 
 
 class Desk:
@@ -430,20 +424,21 @@ def test_a_rehearsal_changes_a_copy(desk: Desk) -> None:
     assert desk.vault().look().head == head
 
 
-def test_a_stand_in_takes_no_real_key(tmp_path: Path) -> None:
+def test_a_vault_that_goes_with_the_run_takes_no_real_key(tmp_path: Path) -> None:
     desk = Desk(tmp_path, "", JANE)
     scratch = tmp_path / "scratch"
     desk.give("dist.p12", one().p12())
     run = desk.sync(copied("", lambda: None, scratch))
     assert run.exit_code == 1
-    assert "no vault is configured, so what was given is not shared" in summaries(run)[0]
+    assert "no vault is configured, so nothing is shared" in summaries(run)[0]
+    assert done_or_blocked(run) == [], "nor is it planned: the rule may be waived"
     secret = (scratch / "vault.key").read_text()
     for path, data in files_below(scratch).items():
         if path.suffix == ".age":
             assert one().key not in decrypted(data, secret)
 
 
-def test_a_stand_in_takes_what_is_simulated(tmp_path: Path) -> None:
+def test_a_vault_that_goes_with_the_run_takes_what_is_simulated(tmp_path: Path) -> None:
     desk = Desk(tmp_path, "", JANE)
     own = {
         "SIGNING_CERTIFICATES": base64.b64encode(one().p12()).decode(),
@@ -451,8 +446,9 @@ def test_a_stand_in_takes_what_is_simulated(tmp_path: Path) -> None:
     }
     desk.secrets = RehearsedSecrets({}, lambda: own)
     run = desk.sync(copied("", lambda: None, tmp_path / "scratch"))
-    assert [each.split(" ")[0] for each in done(run)] == ["DONE:", "DONE:"]
-    assert summaries(run) == ["VALT001 WARNING: no vault is configured; the rehearsal made one up"]
+    assert [each.split(" ")[0] for each in done(run)] == ["DONE:"], "it is not encrypted for those who are named"
+    assert summaries(run) == ["VALT001 WARNING: no vault is configured; what is put into one here goes with this run"]
+    assert run.steps[0].exhibits[0].exhibit.note == "Of this run alone, encrypted for this run"
 
 
 def test_a_vault_on_another_machine_is_unknown_in_a_rehearsal(tmp_path: Path) -> None:

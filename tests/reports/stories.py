@@ -415,7 +415,41 @@ def installed() -> Run:
     return story.run
 
 
+def beside() -> Run:
+    """Apps and a product that are judged and not released; what two of them say of one line is told once."""
+    old, kept = "old/Isometry.xcodeproj:IsometryiOS", "Build/Old.xcarchive"
+    others = [f"lite/{name}.xcodeproj:{name}" for name in ("A", "B", "C", "D")]
+    told = [{**LANES[0], "name": name, "target": "Isometry"} for name in (old, *others, kept)]
+    steps = [_step("project", name, "The Xcode project", []) for name in ("ios", "mac", old, *others)]
+    story = Story(beside=told, steps=[*steps, _step("committed", kept, "Build products among the sources", [])])
+    place = {
+        "path": "Sources/Photos.swift",
+        "line": 7,
+        "column": 5,
+        "excerpt": "    PHPhotoLibrary.requestAuthorization()",
+    }
+    for name in ("ios", "mac", old, *others):
+        step = f"project/{name}"
+        story.begin(step)
+        needs = {
+            "severity": "WARNING" if name == "ios" else "ERROR",
+            "summary": f"{'this may need' if name == 'ios' else 'this needs'} NSPhotoLibraryUsageDescription",
+            "subject": "NSPhotoLibraryUsageDescription",
+            "remedy": "add it to the Info.plist",
+            "location": place,
+        }
+        story.judge(step, "SRCE001", "purposes are told", findings=[] if name == "mac" else [needs])
+        story.end(step, "PASSED" if name in ("ios", "mac") else "BLOCKED")
+    story.begin(f"committed/{kept}")
+    unsigned = {"severity": "ERROR", "summary": "the product is not whole", "subject": kept, "location": {"path": kept}}
+    story.judge(f"committed/{kept}", "BUND001", "the product can be read", findings=[unsigned])
+    story.end(f"committed/{kept}", "BLOCKED")
+    story.done(1, "blocked by 2 findings")
+    return story.run
+
+
 STORIES = {
+    "beside": beside,
     "green": green,
     "blocked": blocked,
     "killed": killed,

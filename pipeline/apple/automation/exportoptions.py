@@ -16,10 +16,13 @@ from pipeline.model import Location
 LIMIT = 1024 * 1024
 _FILE = re.compile(r"(?:^|/)[^/]*export[-_ ]?options?[^/]*\.plist$", re.IGNORECASE)
 _VARIABLE = re.compile(
-    r"\$(?:\{\{((?:[^}]|\}(?!\}))*)\}\}|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\}|\([^()\n]*\)|\{[^{}\n]*\})"
+    r"\$(?:\{\{((?:[^}]|\}(?!\})){0,500})\}\}|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\}|\([^()\n]*\)|\{[^{}\n]*\})"
 )
+_METHOD = re.compile(r"<key>method\s{0,40}</key>")
 UNKNOWN = "\ufffc"
 """Stands in a text for what only the shell knows."""
+UNKNOWN_SHOWN = "…"
+"""The same, where people read it."""
 _KEYS = frozenset({"method", "teamID", "provisioningProfiles", "signingStyle", "destination", "uploadSymbols"})
 _PROFILES = "provisioningProfiles"
 
@@ -57,7 +60,7 @@ def read(data: bytes, path: str, shift: int = 0) -> ExportOptions | None:
 
 def read_text(text: str, path: str, shift: int, names: Mapping[str, str]) -> ExportOptions | None:
     """Export options out of a here-document, in which a script replaces variables; None when it is something else."""
-    if "<plist" not in text or "<key>method</key>" not in re.sub(r"\s+(?=<)", "", text):
+    if "<plist" not in text or not _METHOD.search(text):
         return None
 
     def value(match: re.Match[str]) -> str:
@@ -79,8 +82,8 @@ def _option(plist: Plist, keys: KeyPath, value: object, path: str, shift: int) -
     name = str(keys[-1])
     known = UNKNOWN not in text and UNKNOWN not in name
     return Option(
-        name.replace(UNKNOWN, "…")[:200],
-        text.replace(UNKNOWN, "…")[:200],
+        name.replace(UNKNOWN, UNKNOWN_SHOWN)[:200],
+        text.replace(UNKNOWN, UNKNOWN_SHOWN)[:200],
         Location(path, line + shift if line else None),
         known,
     )

@@ -17,9 +17,13 @@ _SPECIFIC = re.compile(r"(?<![\w-])([a-z]{4}(?:-[a-z]{4}){3})(?![\w-])")
 _ABOUT_PASSWORD = re.compile(r"pass|pwd|--?p\b|@apple|secret", re.IGNORECASE)
 _IMPORTED = re.compile(r"\bsecurity\s+import\b[^\n]*?\s-P\s+(?:\"([^\"$\n]+)\"|'([^'\n]+)'|([^\s\"'$<-][^\s\"'$]*))")
 _VARIABLE = re.compile(
-    r"\b((?:[A-Z0-9]+_)*(?:P12|CERTIFICATE|CERT|MATCH|FASTLANE|APP_SPECIFIC|APPLICATION_SPECIFIC|KEYSTORE)(?:_[A-Z0-9]+)*"
-    r"_?PASS(?:WORD|PHRASE))\b[\"']?\s*(?:\]\s*)?(?::|=>?)\s*(?:\"([^\"$\n]+)\"|'([^'$\n]+)'|([A-Za-z0-9!@#%^&*+_.-]+)(?=\s|$))"
+    r"\b([A-Z0-9_]{0,80}PASS(?:WORD|PHRASE))\b[\"']?\s{0,20}(?:\]\s{0,20})?(?::|=>?)\s{0,20}"
+    r"(?:\"([^\"$\n]+)\"|'([^'$\n]+)'|([A-Za-z0-9!@#%^&*+_.-]+)(?=\s|$))"
 )
+_ABOUT = frozenset(
+    ("P12", "CERTIFICATE", "CERT", "MATCH", "FASTLANE", "APP_SPECIFIC", "APPLICATION_SPECIFIC", "KEYSTORE")
+)
+"""Of which things a password is one that matters, as parts of the variable's name."""
 _PLACEHOLDER = re.compile(
     r"your|xxx|chang|placeholder|example|dummy|sample|todo|none|null|true|false|secret|password|test|temp|\*{2}|<|>|"
     r"abcd-efgh|aaaa-|env\b|@keychain|@env|\.\.\.|_",
@@ -50,8 +54,8 @@ def _secret(line: str) -> str:
     match = _IMPORTED.search(line)
     if match and not _PLACEHOLDER.search(match[1] or match[2] or match[3]):
         return "the password of a certificate"
-    match = _VARIABLE.search(line)
-    if match:
+    match = _VARIABLE.search(line) if "PASS" in line else None
+    if match and any(f"_{part}_" in f"_{match[1]}".replace("PASS", "_PASS", 1) for part in _ABOUT):
         value = (match[2] or match[3] or match[4] or "").strip()
         if value and "$" not in value and not _PLACEHOLDER.search(value) and len(value) > 3:
             return f"the value of {match[1]}"

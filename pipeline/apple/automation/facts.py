@@ -14,8 +14,8 @@ class Named:
     """Something that a workflow or a script names by literal.
 
     Attributes:
-        kind: project, workspace, scheme, target, configuration, file, bundle id, team, profile, container, runner,
-            Xcode.
+        kind: project, workspace, scheme, target, configuration, file, used file, bundle id, team, profile, container,
+            runner, Xcode.
         text: the literal; paths are relative to the app's root where that can be told.
         there: whether the repository holds it; None where that cannot be told.
         choices: what there is of that kind, at most a few.

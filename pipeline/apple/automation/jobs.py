@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 
-from pipeline.apple.automation import exportoptions, fastlane, shell, workflows
+from pipeline.apple.automation import exportoptions, fastlane, guards, mentions, shell, workflows
 from pipeline.apple.automation.commands import (
     PLATFORMS,
     SELECTION,
@@ -136,6 +136,8 @@ class _State:
     imports: list[Location] = field(default_factory=list)
     partitioned: bool = False
     signs: bool = False
+    archived: list[str | None] = field(default_factory=list)
+    identifiers: list[tuple[str, Location]] = field(default_factory=list)
 
 
 class JobReader:
@@ -153,6 +155,7 @@ class JobReader:
         self._state = _State()
         self._step: Step = Step(1)
         self._names: Mapping[str, str] = {}
+        self._values: Mapping[str, tuple[str, ...]] = {}
         self._overrides = False
 
     def read(self) -> None:
@@ -199,8 +202,26 @@ class JobReader:
             self._found.plans.append(replace(plan, platform=platform, exported=used))
         for told, where in state.used:
             self._judge_name(told, where)
+        self._judge_identifiers()
         if state.imports and state.signs and not state.partitioned and job.service == "github":
             self._found.calls.append(Call("keychain", state.imports[0], job=job.name))
+
+    def _judge_identifiers(self) -> None:
+        """Identifiers of another project than those that the job archives."""
+        state, held = self._state, self._held
+        if not state.identifiers or not state.archived:
+            return
+        archived = [path for path in state.archived if path is not None]
+        own = [held.identifiers(path) for path in archived]
+        if len(archived) != len(state.archived) or not all(own):
+            return
+        others = {one: project.path for project in held.projects for one in held.identifiers(project.path)}
+        told: set[str] = set()
+        for text, place in state.identifiers:
+            if text in others and text not in told and not any(text in one for one in own):
+                told.add(text)
+                says = f"{text} is an identifier of {others[text]}, and what is archived here is {archived[0]}"
+                self._found.calls.append(Call("other project", place, says, self._job.name))
 
     def _judge_name(self, told: str, where: Location) -> None:
         """A file that is looked for where an export writes, under a name that nothing here has."""
@@ -270,7 +291,11 @@ class JobReader:
         own = posixpath.dirname(self._path) if self._job.service == "script" else None
         self._names = shell.constants(commands, step.names, own)
         self._overrides = "PRODUCT_BUNDLE_IDENTIFIER" in script.text
+        self._values = dict(mentions.arguments(script.text, commands, self._names))
         self._variables(commands)
+        self._looks(commands)
+        if "archive" in script.text:
+            self._guarded(script.text)
         folders: dict[tuple[int, ...], str | None] = {(): step.folder if self._job.here else None}
         for command in commands:
             scope = command.scope
@@ -282,6 +307,43 @@ class JobReader:
             folders[command.scope] = shell.folder_after(command, folder, self._names, own)
         self._last_word(commands)
 
+    def _looks(self, commands: tuple[shell.Command, ...]) -> None:
+        """Where a script looks for installed profiles, and at property lists of the repository."""
+        told = list(mentions.mentions(commands, mentions.held_raw(commands)))
+        written = {each.text for each in told if each.written}
+        if not any(_NEW_PROFILES in each.text for each in told) and not any(_OLD_PROFILES in one for one in written):
+            lines = {each.line for each in told if _OLD_PROFILES in each.text and not each.spoken}
+            for line in sorted(lines)[:1]:
+                self._found.calls.append(Call("old profiles", self._place(line), job=self._job.name))
+        for path, line in self._property_lists(commands):
+            if not any(one.endswith(f"/{path.rpartition('/')[2]}") for one in written):
+                self._name("used file", path, line, there=True)
+
+    def _property_lists(self, commands: tuple[shell.Command, ...]) -> Iterator[tuple[str, int]]:
+        words = [word for _, word in shell.assignments(commands) if word is not None]
+        words += [word for command in commands for word in command.words]
+        for word in words:
+            text = word.resolved(self._names) or ""
+            if text.startswith(shell.ROOT) and text.endswith((".plist", ".entitlements")):
+                yield posixpath.normpath(f"./{text.removeprefix(shell.ROOT).lstrip('/')}"), word.line
+
+    def _guarded(self, script: str) -> None:
+        """A scheme that is chosen by the project's path, and that no project of such a path has."""
+        for choice in guards.chosen(script):
+            projects = [one for one in self._held.projects if f"/{one.path}".endswith(choice.endings) and one.path]
+            place = self._place(choice.line)
+            if projects and all(self._held.is_of_a_package(choice.scheme, one) for one in projects):
+                self._package_scheme(choice.scheme, projects[0].path, place)
+            elif projects and not any(choice.scheme in self._held.schemes(one) for one in projects):
+                shown = self._held.shown_schemes(projects[0])
+                self._found.named.append(
+                    Named("scheme", choice.scheme, place, there=False, choices=shown, within=projects[0].path)
+                )
+
+    def _package_scheme(self, scheme: str, project: str, place: Location) -> None:
+        says = f"the scheme {scheme} of {project} is that of a Swift package, and makes no app"
+        self._found.calls.append(Call("package scheme", place, says, self._job.name))
+
     def _last_word(self, commands: tuple[shell.Command, ...]) -> None:
         """A job for releases whose only step ends in a failure."""
         last = commands[-1] if commands else None
@@ -291,7 +353,7 @@ class JobReader:
             and self._job.service == "github"
             and not last.tolerated
             and [word.literal for word in last.words] == ["exit", "1"]
-            and _RELEASING.search(posixpath.basename(self._path))
+            and RELEASING.search(posixpath.basename(self._path))
         ):
             self._call("fails", last.line, last)
 
@@ -312,6 +374,8 @@ class JobReader:
                     self._container(name.upper(), text, line)
                 if kind != "bundle id" or not self._overrides:
                     self._name(kind, text, line)
+                    if kind == "bundle id":
+                        self._state.identifiers.append((text, self._place(line)))
                 return
 
     def _container(self, name: str, text: str, line: int) -> None:
@@ -393,6 +457,19 @@ class JobReader:
         if plan is not None:
             target = raw(command.outputs[0]) if command.outputs else ""
             self._state.plans.append((target, plan))
+            self._profiles_by_argument(command.text, shift, plan)
+
+    def _profiles_by_argument(self, text: str, shift: int, plan: ExportOptions) -> None:
+        """Names of profiles that an argument of a function completes: one for each call of it."""
+        known = {each.text for each in plan.profiles if each.known}
+        for name, values in self._values.items():
+            for value in values if f"${name}" in text or f"${{{name}}}" in text else ():
+                filled = exportoptions.read_text(text, self._path, shift - 1, {**self._names, name: value})
+                for each in filled.profiles if filled is not None else ():
+                    if exportoptions.UNKNOWN_SHOWN not in each.text and each.text not in known and each.location:
+                        known.add(each.text)
+                        place = Location(self._path, each.location.line)
+                        self._found.named.append(Named("profile", each.text, place, job=self._job.name))
 
     def _path_named(self, text: str, command: shell.Command, before: tuple[bool, frozenset[str]]) -> None:
         """A file that is run."""
@@ -427,6 +504,8 @@ class JobReader:
         if (platform := platform_of(call)) and release:
             state.platforms.add(platform)
         state.builds = state.builds or call.archives
+        if call.archives:
+            self._archive(call)
         state.signs = state.signs or call.archives
         state.schemes.add(call.text("scheme"))
         if call.exports:
@@ -440,6 +519,21 @@ class JobReader:
             told = replace(named, location=place, job=self._job.name, tolerated=command.tolerated)
             self._found.named.append(told)
         self._signing(call, names)
+
+    def _archive(self, call: Invocation) -> None:
+        """Which project is archived; None where that cannot be told."""
+        given = call.text("project")
+        folder = self._state.folder
+        path: str | None = None
+        if given.startswith(shell.ROOT):
+            path = posixpath.normpath(f"./{given.removeprefix(shell.ROOT).lstrip('/')}")
+        elif given and folder is not None:
+            path = posixpath.normpath(posixpath.join(folder, given))
+        self._state.archived.append(path)
+        scheme = call.option("scheme")
+        project = self._held.project(path) if path is not None else None
+        if project is not None and scheme is not None and self._held.is_of_a_package(scheme.text or "", project):
+            self._package_scheme(scheme.text or "", project.path, self._place(scheme.line))
 
     def _signing(self, call: Invocation, names: Names) -> None:
         for setting in call.settings:
@@ -500,6 +594,7 @@ class JobReader:
         bundle = flags.get("--primary-bundle-id") or flags.get("--bundle-id")
         if bundle and bundle.text and SHAPES["bundle id"].fullmatch(bundle.text):
             self._name("bundle id", bundle.text, bundle.line, tolerated=command.tolerated)
+            self._state.identifiers.append((bundle.text, self._place(bundle.line)))
         if "--upload-app" in flags or "--upload-package" in flags:
             kind = flags.get("--type") or flags.get("-t") or flags.get("--platform")
             platform = PLATFORMS.get((kind.text or "").lower(), "") if kind else ""
@@ -569,7 +664,8 @@ class JobReader:
         self._found.calls.append(Call(key, self._place(line), says, self._job.name, command.tolerated))
 
 
-_RELEASING = re.compile(r"app-?store|testflight|release|deploy(?!.*pages)", re.IGNORECASE)
+RELEASING = re.compile(r"app-?store|testflight|release|deploy(?!.*pages)", re.IGNORECASE)
+"""Names of workflows and jobs that release."""
 _ALTOOL: tuple[tuple[str, tuple[str, ...], Callable[[str], bool] | None], ...] = (
     ("altool --notarize-app", ("--notarize-app",), None),
     ("altool --notarization-info", ("--notarization-info",), None),
@@ -581,6 +677,8 @@ _ALTOOL: tuple[tuple[str, tuple[str, ...], Callable[[str], bool] | None], ...] =
 )
 """The entries of the table of tools that options of altool stand for, some only with certain values."""
 _STORE = frozenset({"app-store", "app-store-connect"})
+_OLD_PROFILES = "Library/MobileDevice/Provisioning Profiles"
+_NEW_PROFILES = "Xcode/UserData/Provisioning Profiles"
 _READ = frozenset(
     [
         "xcodebuild",

@@ -99,7 +99,7 @@ class Names:
         there = True if text in everywhere else None if unsure or held.pods or not held.projects else False
         if call.open and not there:
             there = None
-        return Named(kind, text, place, there, shortened(everywhere))
+        return Named(kind, text, place, there, held.likely_schemes)
 
     def _configuration(
         self, text: str, place: Location, project: object, container: Named | None, *, unsure: bool
@@ -108,7 +108,9 @@ class Names:
         own = next((one for one in held.projects if one is project), None)
         if own is not None and container is not None:
             names = held.configurations(own)
-            return Named("configuration", text, place, text in names, names, container.text)
+            # Whether xcodebuild tells upper from lower case here is documented nowhere.
+            there = text in names or (None if text.lower() in {name.lower() for name in names} else False)
+            return Named("configuration", text, place, there, names, container.text)
         names = held.all_configurations
         there = True if text in names else None if unsure or not names else False
         return Named("configuration", text, place, there, names[:12])

@@ -6,7 +6,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from pipeline.apple.automation.facts import Automation, Identities
+from pipeline.apple.automation.facts import Automation, Call, Identities
 from pipeline.apple.automation.gathered import IDENTITIES, Findings
 from pipeline.apple.xcode.facts import Problem
 from pipeline.apple.xcode.workspace import Workspace
@@ -41,6 +41,9 @@ _APPLE = re.compile(
     rb"xcodebuild|altool|notarytool|agvtool|codesign|fastlane|xcresulttool|instruments|PackageApplication|cktool"
     rb"|exportOptionsPlist|BUNDLE_ID|TEAM_ID|security +(?:import|unlock)|iCloud\.[a-z]|xcode-select|<key>method</key>"
 )
+_WRAPPER = re.compile(rb"^[ \t]*exec[ \t]+[\"']?\$\{?\w", re.MULTILINE)
+"""A script that is replaced by another one, which may be what releases."""
+_WRAPPER_LIMIT = 4_096
 _KEYS = (".p8", ".pem", ".key")
 _LANES = frozenset({"Fastfile", "Appfile", "Matchfile", "Gymfile", "Deliverfile", "Scanfile", "Snapfile"})
 _OTHERS = frozenset(
@@ -157,16 +160,23 @@ class _Scan:
 
     def _jobs(self, path: str, text: str, jobs: list[JobText]) -> None:
         from pipeline.apple.automation.exposure import exposed_in
-        from pipeline.apple.automation.jobs import JobReader
+        from pipeline.apple.automation.jobs import RELEASING, JobReader
 
         self._found.files.append(path)
         self._found.exposed += exposed_in(text, path, 0)
         for job in jobs:
+            if job.off:
+                if RELEASING.search(posixpath.basename(path)) or RELEASING.search(job.name):
+                    self._found.calls.append(Call("off", Location(path, job.line), job=job.name))
+                continue
             JobReader(self._found, repository(self._workspace), path, job, self._lanes).read()
 
     def _script(self, path: str) -> None:
         data = self._workspace.read(path, FILE_LIMIT)
-        if data is None or not _APPLE.search(data):
+        if data is None:
+            return
+        wrapper = len(data) < _WRAPPER_LIMIT and _WRAPPER.search(data) is not None
+        if not (wrapper or _APPLE.search(data)):
             return
         from pipeline.apple.automation.scripts import texts
         from pipeline.apple.automation.workflows import JobText, Step

@@ -249,21 +249,21 @@ class Repository:
         """The names of all targets of a project, aggregates included."""
         return frozenset(
             table.text("name")
-            for table in objects_of(project).values()
+            for table in project.objects.values()
             if isinstance(table, Table) and table.text("isa") in _TARGETS
         )
 
     def references(self, project: Project) -> packages.References:
         """The package references of a project."""
         return self.workspace.once(
-            ("package references", project.path), lambda: packages.references(project, objects_of(project))
+            ("package references", project.path), lambda: packages.references(project, project.objects)
         )
 
     def schemes(self, project: Project) -> frozenset[str]:
         """All names that may be schemes of a project: its own, its targets', those of what it refers to."""
         own = {_scheme_name(path) for path in self._scheme_files if path.lower().startswith(f"{project.path.lower()}/")}
         own |= self.targets(project)
-        for table in objects_of(project).values():
+        for table in project.objects.values():
             if isinstance(table, Table) and table.text("path").endswith(".xcodeproj"):
                 # Schemes of projects within the project are its schemes too.
                 return self.all_schemes | own
@@ -274,10 +274,55 @@ class Repository:
         own |= {each.identity for each in referred.remote}
         return frozenset(own)
 
+    def is_of_a_package(self, scheme: str, project: Project) -> bool:
+        """Whether a scheme of a project can only be that of a local package, which makes no app."""
+        referred = self.references(project)
+        return (
+            bool(referred.local)
+            and scheme in self.package_names
+            and scheme not in self.targets(project)
+            and not any(_scheme_name(path) == scheme for path in self._scheme_files if "/.swiftpm/" not in f"/{path}")
+            and not any(
+                isinstance(table, Table) and table.text("path").endswith(".xcodeproj")
+                for table in project.objects.values()
+            )
+        )
+
     def shown_schemes(self, project: Project) -> tuple[str, ...]:
         """What xcodebuild would list, at most a few."""
         own = {_scheme_name(path) for path in self._scheme_files if path.startswith(f"{project.path}/")}
         return tuple(sorted(own or self.targets(project)))[:SHOWN]
+
+    @cached_property
+    def likely_schemes(self) -> tuple[str, ...]:
+        """What a person may have meant, at most a few: the schemes of the projects that make apps come first."""
+        makers = tuple(dict.fromkeys(project for project, _ in self.apps))
+        folders = {posixpath.dirname(project.path) for project in makers}
+        shared = [
+            _scheme_name(path)
+            for path in self._scheme_files
+            if any(path.startswith(f"{project.path}/") for project in makers)
+            or (".xcworkspace/" in path and posixpath.dirname(path.partition(".xcworkspace/")[0]) in folders)
+        ]
+        targets = [target.name for _, target in self.apps]
+        return tuple(dict.fromkeys((*sorted(shared), *targets, *sorted(self.all_schemes))))[:SHOWN]
+
+    def identifiers(self, path: str) -> frozenset[str]:
+        """All bundle identifiers of a project's targets; nothing where one of them cannot be told."""
+        project = self.project(path)
+        if project is None or self.composed:
+            return frozenset()
+        found: set[str] = set()
+        for target in project.targets:
+            for configuration in target.configurations:
+                for sdk in self._sdks(project, configuration.settings):
+                    text = _expanded(
+                        self.workspace.settings(project, target, configuration.name, sdk), "PRODUCT_BUNDLE_IDENTIFIER"
+                    )
+                    if text is None:
+                        return frozenset()
+                    found.add(text)
+        return frozenset(found - {""})
 
     @cached_property
     def _scheme_files(self) -> tuple[str, ...]:
@@ -399,12 +444,6 @@ class Repository:
 _EMBEDDED = ("app-extension", "extension", "watchapp2", "on-demand-install-capable")
 _BUNDLED = (".application", *_EMBEDDED)
 _TARGETS = frozenset({"PBXNativeTarget", "PBXAggregateTarget", "PBXLegacyTarget"})
-
-
-def objects_of(project: Project) -> Table:
-    """The objects of a project file, by identifier."""
-    # Aggregate targets and package references are no part of what Project tells so far.
-    return project._objects  # noqa: SLF001
 
 
 def _scheme_name(path: str) -> str:

@@ -28,10 +28,11 @@ _OPERATOR = re.compile(r"\r?\n|;;&?|;&|&&|\|\||\|&|&>>?|[;&|()]")
 _REDIRECT = re.compile(r"\d*(?:>>|>\||>&|<&|<<<|<>|[<>])")
 _HEREDOC = re.compile(r"""\d*<<(-?)[ \t]*('[^'\n]*'|"[^"\n]*"|\\?[\w.!@%+-]+)""")
 _PLAIN = re.compile(r"""[^\s\\'"`$;&|()<>]+""")
-_EXPRESSION = re.compile(r"\$\{\{((?:[^}]|\}(?!\}))*)\}\}")
+_EXPRESSION = re.compile(r"\$\{\{((?:[^}]|\}(?!\})){0,500})\}\}")
 _NAME = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\}|\(([A-Z_]\w*)\))")
 _BRACED = re.compile(r"\$\{[^{}\n]*\}")
 _DOLLAR = re.compile(r"\$(?:[0-9@*#?$!-]|\{)?")
+_ARGUMENT = re.compile(r"\$(?:[1-9]|\{[1-9]\})")
 _SINGLE = re.compile(r"'([^']*)'")
 _QUOTED = re.compile(r'[^"\\$`]+')
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=")
@@ -299,6 +300,9 @@ class _Reader:
             begin = self._at
             self._at = self._balanced(self._at + 1, "(", ")")
             return ("?", text[begin : self._at][:SOURCE_LIMIT])
+        if argument := _ARGUMENT.match(text, self._at):
+            self._at = argument.end()
+            return ("?", argument[0])
         if text.startswith("${", self._at):
             braced = _BRACED.match(text, self._at)
             self._at = braced.end() if braced else self._balanced(self._at + 1, "{", "}")

@@ -22,7 +22,7 @@ STEP_LIMIT = 500
 JOB_LIMIT = 300
 DEPTH_LIMIT = 200
 
-EXPRESSION = re.compile(r"\$\{\{\s*((?:[^}]|\}(?!\}))*?)\s*\}\}")
+EXPRESSION = re.compile(r"\$\{\{\s{0,40}((?:[^}]|\}(?!\})){0,500}?)\s{0,40}\}\}")
 _STEEP = re.compile(r"^(?: {1000}|[ ]*+(?:[-?] ){200})", re.MULTILINE)
 _SAVED = re.compile(r"\b([A-Za-z_]\w*)(?:=|<<)")
 
@@ -62,7 +62,8 @@ class Step:
 class JobText:
     """A job as it is written.
 
-    `here` says that the steps work on a checkout of this repository at the usual place.
+    `here` says that the steps work on a checkout of this repository at the usual place, `off` that it never runs; then
+    nothing else of it is told.
     """
 
     name: str
@@ -74,6 +75,7 @@ class JobText:
     xcodes: tuple[Text, ...] = ()
     publishes: Text | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    off: bool = False
 
 
 def composed(data: bytes) -> Node | None:
@@ -180,7 +182,11 @@ def github_jobs(root: Node | None) -> Iterator[JobText]:
         return
     for name, node in list(entries(top.get("jobs")).items())[:JOB_LIMIT]:
         job = entries(node)
-        if _is_false(job.get("if")) or "steps" not in job:
+        if _is_false(job.get("if")):
+            place = job["if"].start_mark.line + 1
+            yield JobText(name, place, "github", off=True)
+            continue
+        if "steps" not in job:
             continue
         matrix = _matrix(entries(job.get("strategy")).get("matrix"))
         single = {key: texts[0].text for key, texts in matrix.items() if len({one.text for one in texts}) == 1}

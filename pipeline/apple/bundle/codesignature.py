@@ -23,6 +23,7 @@ from pipeline.apple.signing.trust import Anchors
 from pipeline.values import dataclass
 
 MOST_BYTES = 64 * 1024 * 1024
+_TEAM_LENGTH = 10
 MOST_BLOBS = 64
 BLOCK = 1024 * 1024
 
@@ -147,6 +148,21 @@ def verify(data: bytes, directories: Sequence[CodeDirectory], anchors: Anchors) 
         flaws.append(f"{timestamps.WRONG}: {stamped.flaw}")
     others = tuple(each for each in message.certificates if each != signature.certificate)
     return Signer(signature.certificate, others, signature.signed_at, stamped, tuple(flaws))
+
+
+def teams_differ(named: str, signer: str) -> bool:
+    """Whether code names another team than its signer's certificate.
+
+    Apple signs what the store sells, and its own frameworks, by certificates that name a department ("iPhone",
+    "Apple Software") where a developer's name the team; the code goes on naming the developer's.
+    """
+    return (
+        bool(named)
+        and named != signer
+        and len(signer) == _TEAM_LENGTH
+        and signer.isalnum()
+        and signer == signer.upper()
+    )
 
 
 def _stamped(signature: Signature, data: bytes, anchors: Anchors) -> Timestamp | None:
@@ -316,17 +332,18 @@ def _differing_pages(directory: CodeDirectory, file: BinaryIO, offset: int) -> l
             left -= len(block)
         return [] if hasher.digest()[:width] == directory.pages and not left else [0]
     bad = []
-    make = getattr(hashlib, directory.algorithm)
-    per_read = max(directory.page, BLOCK // directory.page * directory.page)
-    left, number, pages = directory.limit, 0, directory.pages
+    make, page = getattr(hashlib, directory.algorithm), directory.page
+    per_read = max(page, BLOCK // page * page)
+    left, number = directory.limit, 0
     while left > 0:
         want = min(per_read, left)
+        # The last page ends where the signed code ends.
         held = memoryview(file.read(want))
-        for at in range(0, want, directory.page):
-            digest = make(held[at : min(at + directory.page, want)]).digest()
-            if digest[:width] != pages[number * width : (number + 1) * width]:
-                bad.append(number)
-            number += 1
+        digests = [make(held[at : at + page]).digest()[:width] for at in range(0, want, page)]
+        told = directory.pages[number * width : (number + len(digests)) * width]
+        if b"".join(digests) != told:
+            bad += [number + n for n, digest in enumerate(digests) if digest != told[n * width : (n + 1) * width]]
+        number += len(digests)
         left -= want
     return bad
 

@@ -6,7 +6,7 @@ import posixpath
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,8 +66,8 @@ class Contents:
 
     @property
     def readable(self) -> bool:
-        """Whether there is an app to compare."""
-        return bool(self.app.info)
+        """Whether there is an app to compare, or a program on its own."""
+        return self.app.comparable
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,9 @@ class ArtifactDifferences:
 def read_contents(path: Path, anchors: Anchors, at: datetime) -> Contents:
     """Read a product; what cannot be read is among the problems of its app, or left out."""
     app = built_app(BuiltApp, path, anchors, at)
-    if not app.info:
+    if app.kind == "tool" and app.executables:
+        app = _as_a_bundle(app, app.executables[0])
+    if not app.comparable:
         return Contents(app)
     try:
         with open_artifact(path) as artifact:
@@ -162,6 +164,17 @@ def read_contents(path: Path, anchors: Anchors, at: datetime) -> Contents:
     except (Malformed, OSError):
         # It changed between two looks; what was seen at the first one stands.
         return Contents(app)
+
+
+def _as_a_bundle(app: BuiltApp, program: Executable) -> BuiltApp:
+    """A program on its own, told as an app that consists of nothing else."""
+    return replace(
+        app,
+        place=program.path,
+        signature=program.signature,
+        entitlements=program.entitlements,
+        executables=(replace(program, bundle=program.path),),
+    )
 
 
 def _below(place: str, path: str) -> str | None:

@@ -9,11 +9,11 @@ import stat
 import struct
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Self, cast
 
+from pipeline.apple.bundle.deflate import Deflate
 from pipeline.apple.bundle.faults import Excessive, Malformed, Unsupported
 from pipeline.apple.bundle.macho import is_macho
 from pipeline.regular import opened
@@ -33,6 +33,7 @@ LONGEST_LINK = 4096
 _STORED, _DEFLATED, _LZFSE = 0, 8, 99
 _ENCRYPTED, _STRONGLY_ENCRYPTED, _UTF8_NAME = 0x1, 0x40, 0x800
 _LOCAL = 30
+_USUAL_HEADER = 512
 _END, _LOCATOR, _LONG_END, _LONGEST_COMMENT = 22, 20, 56, 0xFFFF
 _WRAPS = 2**32
 """Apple's archivers write larger zips without zip64: offsets begin anew at zero there."""
@@ -173,7 +174,7 @@ class Artifact:
         return self._digests[key]
 
 
-_UNPACKING = (zlib.error, EOFError, OSError)
+_UNPACKING = (EOFError, OSError)
 
 
 def copied(blocks: Iterable[bytes], size: int) -> BinaryIO:
@@ -327,6 +328,7 @@ class ZipArtifact(Artifact):
         except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as fault:
             raise Malformed(f"{path.name} is no zip archive ({fault})") from fault
         self._descriptor = os.open(path, os.O_RDONLY)
+        self._deflate = Deflate.fit_for(os.fstat(self._descriptor).st_size)
         try:
             self._take_members()
         except BaseException:
@@ -369,52 +371,41 @@ class ZipArtifact(Artifact):
         if path in self.unreadable:
             raise Unsupported(f"{path} cannot be read here: {self.unreadable[path]}")
         blocks = self._packed(member, path)
-        checksum = 0
-        for block in _inflated(blocks) if member.compress_type == _DEFLATED else blocks:
-            checksum = zlib.crc32(block, checksum)
+        checksum, crc32 = 0, self._deflate.crc32
+        for block in self._deflate.inflated(blocks, BLOCK) if member.compress_type == _DEFLATED else blocks:
+            checksum = crc32(block, checksum)
             yield block
         if checksum != member.CRC:
             raise Malformed(f"{path} cannot be unpacked: its checksum differs")
 
     def _packed(self, member: zipfile.ZipInfo, path: str) -> Iterator[bytes]:
         """The bytes that a member takes in the archive. Places as in APPNOTE 4.3.7."""
-        told = os.pread(self._descriptor, _LOCAL, member.header_offset)
-        if len(told) < _LOCAL or told[:4] != b"PK\3\4":
+        left = member.compress_size
+        # Whatever stands before it, a small file comes in one reading.
+        held = os.pread(self._descriptor, min(PACKED_BLOCK, left + _USUAL_HEADER), member.header_offset)
+        if len(held) < _LOCAL or held[:4] != b"PK\3\4":
             raise Malformed(f"{path} cannot be unpacked: its own header is not where it should be")
-        method, length, extra = struct.unpack_from("<8xH16x2H", told)
+        method, length, extra = struct.unpack_from("<8xH16x2H", held)
         at = member.header_offset + _LOCAL
-        name = os.pread(self._descriptor, length, at)
+        name = held[_LOCAL : _LOCAL + length]
+        if len(name) < length:
+            name = os.pread(self._descriptor, length, at)
         if method != member.compress_type or name.decode(_charset(member), "replace") != member.orig_filename:
             raise Malformed(f"{path} has two headers that disagree")
         at += length + extra
-        left = member.compress_size
+        block = held[_LOCAL + length + extra :][:left]
         while left:
-            block = os.pread(self._descriptor, min(PACKED_BLOCK, left), at)
+            block = block or os.pread(self._descriptor, min(PACKED_BLOCK, left), at)
             if not block:
                 raise Malformed(f"{path} is cut short")
             yield block
             at += len(block)
             left -= len(block)
+            block = b""
 
 
 def _charset(member: zipfile.ZipInfo) -> str:
     return "utf-8" if member.flag_bits & _UTF8_NAME else "cp437"
-
-
-def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-    for block in blocks:
-        rest = block
-        while rest and not unpacker.eof:
-            out = unpacker.decompress(rest, BLOCK)
-            rest = unpacker.unconsumed_tail
-            if out:
-                yield out
-    # The last bytes may be held back although all input was taken.
-    while not unpacker.eof and (out := unpacker.decompress(b"", BLOCK)):
-        yield out
-    if not unpacker.eof:
-        raise EOFError
 
 
 def _packing(member: zipfile.ZipInfo) -> str:

@@ -10,12 +10,14 @@ from typing import Any
 
 from pipeline.apple.bundle.containers import Artifact
 from pipeline.apple.bundle.dictionaries import read_dictionary
-from pipeline.apple.bundle.facts import BundledManifest, OriginSignature, Picture
+from pipeline.apple.bundle.facts import BundledManifest, Catalog, OriginSignature, Picture
 from pipeline.apple.bundle.faults import Malformed
 from pipeline.apple.bundle.macho import read_macho
 
 OWNERS = (".app", ".appex", ".framework")
 MANIFEST = "PrivacyInfo.xcprivacy"
+CATALOG = "Assets.car"
+CATALOG_MAGIC = b"BOMStore"
 QUARANTINE = b"com.apple.quarantine"
 MOST_PICTURES = 200
 _SHORT = 1024 * 1024
@@ -24,14 +26,15 @@ _MOST_KINDS = 200
 _ANYBODY_MAY_READ = 0o004
 
 
-def inside(artifact: Artifact, place: str, info: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a Bundle about pictures and screens, for an app or app extension."""
+def inside(artifact: Artifact, place: str, info: Mapping[str, Any], catalogs: Mapping[str, Catalog]) -> dict[str, Any]:
+    """The fields of a Bundle about pictures and screens, for an app or app extension; `catalogs` by path."""
     deep = artifact.entry(f"{place}/Contents/Info.plist") is not None
     root = f"{place}/Contents/Resources" if deep else place
     beside = [path for path in artifact.entries if path.startswith(f"{root}/")]
-    catalog = artifact.entry(f"{root}/Assets.car")
+    catalog = artifact.entry(f"{root}/{CATALOG}")
     return {
         "catalog": catalog is not None and catalog.size > 0,
+        "catalogued": catalogs.get(catalog.path) if catalog else None,
         "pictures": tuple(_pictures(artifact, root, beside, icon_files(info))),
         "icns": _icns(artifact, root, info),
         "screens": frozenset(_screens(path.removeprefix(f"{root}/")) for path in beside) - {""},

@@ -129,6 +129,26 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Catalog:
+    """The app icons in a compiled asset catalog.
+
+    Attributes:
+        icons: their names.
+        pictures: of each icon, under its name; alternates and all devices together.
+        scaled: names of icons whose sizes are not told by pictures: the system makes every size of layers, or of one
+            picture for all devices; and what may be an icon of another kind.
+        thinned: whether sizes for other devices were taken out.
+        problem: why it could not be read; everything else is empty then.
+    """
+
+    icons: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    scaled: tuple[str, ...] = ()
+    thinned: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class BundledManifest:
     """A privacy manifest inside a product.
 
@@ -160,7 +180,8 @@ class Bundle:
     Attributes:
         executable: path that Info.plist names; empty when it names none.
         profile_path: where a profile is embedded; `profile` is None without one, or when it cannot be read.
-        catalog: whether there is a compiled asset catalog, in which pictures may be that are not seen here.
+        catalog: whether there is a compiled asset catalog.
+        catalogued: the app icons in it; None where there is none, or a file that does not begin as one.
         pictures: the PNGs beside the Info.plist (on macOS in Resources).
         icns: the kinds of picture in the .icns that CFBundleIconFile names; None where there is none.
         screens: names of compiled storyboards and nibs, in any language.
@@ -178,6 +199,7 @@ class Bundle:
     profile_path: str = ""
     executable: str = ""
     catalog: bool = False
+    catalogued: Catalog | None = None
     pictures: tuple[Picture, ...] = ()
     icns: tuple[str, ...] | None = None
     screens: frozenset[str] = frozenset()
@@ -277,6 +299,11 @@ class BuiltApp(Bundle):
     quarantined: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
+
+    @property
+    def comparable(self) -> bool:
+        """Whether it holds an app, or is a program on its own."""
+        return bool(self.info) or (self.kind == "tool" and bool(self.executables))
 
     @property
     def on_mac(self) -> bool:

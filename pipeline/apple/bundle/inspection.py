@@ -16,7 +16,7 @@ from pipeline.apple.bundle import codesignature, contents
 from pipeline.apple.bundle.containers import BLOCK, Artifact, Entry, copied, open_artifact
 from pipeline.apple.bundle.crew import Crew
 from pipeline.apple.bundle.dictionaries import read_dictionary, read_signed
-from pipeline.apple.bundle.facts import BuiltApp, Bundle, Executable, Installer, ProductOnDisk, Signature
+from pipeline.apple.bundle.facts import BuiltApp, Bundle, Catalog, Executable, Installer, ProductOnDisk, Signature
 from pipeline.apple.bundle.faults import Malformed, StaticLibrary, Unsupported
 from pipeline.apple.bundle.interfaces import wanted
 from pipeline.apple.bundle.macho import Slice, is_macho, read_macho
@@ -113,6 +113,9 @@ def platform_of(artifact: Artifact) -> str:
         place, info, path = "", {}, artifact.path.name
     else:
         place = _only_app(artifact)
+        if any(inside.startswith(f"{place}/Contents/") for inside in artifact.entries):
+            # Even where the Info.plist is missing: no other system's apps look like this.
+            return "MAC_OS"
         info = dict(_read_info(artifact, place))
         path = _executable_path(artifact, place, info)
     entry = artifact.entry(path)
@@ -212,15 +215,18 @@ def _text(info: Mapping[str, Any], key: str) -> str:
 
 
 _LIBRARY = "library"
+_Told = Executable | Catalog | str | None
+"""What one file turned out to be."""
 _ARCHIVE = b"!<arch>\n"
 _SMALLEST_CODE = 28
 
 
 class _Seen(NamedTuple):
-    """What was found while all files were read: code, and paths of static libraries."""
+    """What was found while all files were read: code, paths of static libraries, and asset catalogs by path."""
 
     executables: list[Executable]
     libraries: list[str]
+    catalogs: dict[str, Catalog]
 
 
 def _hashing(blocks: Iterator[bytes], hashers: list[Any]) -> Iterator[bytes]:
@@ -240,6 +246,7 @@ class _Inspection:
         self._crew = crew
         self._problems = list(artifact.problems)
         self._chains: dict[bytes, Chain] = {}
+        self._certificates: dict[bytes, Certificate] = {}
         self._seals: dict[str, Mapping[str, Any] | Malformed] = {}
         self._paths = sorted(artifact.entries)
 
@@ -261,7 +268,7 @@ class _Inspection:
             self._read_seal(where)
         seen = self._survey(place, mains)
         executables = sorted(seen.executables, key=lambda executable: (executable.bundle != place, executable.path))
-        bundles = {where: self._bundle(where, info, executables) for where, info in infos.items()}
+        bundles = {where: self._bundle(where, info, executables, seen.catalogs) for where, info in infos.items()}
         app = bundles.pop(place, Bundle(place))
         by_bundle = {bundle.place: bundle.signature for bundle in (app, *bundles.values())}
         return fact(
@@ -309,7 +316,7 @@ class _Inspection:
     def _survey(self, place: str, mains: Mapping[str, str]) -> _Seen:
         """Read every file once: code is judged, what a seal lists is hashed, the rest is only unpacked."""
         hashes = self._hashes_wanted()
-        seen = _Seen([], [])
+        seen = _Seen([], [], {})
         paths = [
             path
             for path, entry in self._artifact.entries.items()
@@ -318,7 +325,7 @@ class _Inspection:
             and (self._artifact.checksummed or path in hashes or path.startswith(place))
         ]
 
-        def read(path: str) -> Executable | str | None:
+        def read(path: str) -> _Told:
             return self._file(path, place, mains.get(path, ""), hashes.get(path, ()))
 
         sizes = [self._artifact.entries[path].size for path in paths]
@@ -327,6 +334,8 @@ class _Inspection:
                 self._problems.append(str(found) if str(found).startswith(path) else f"{path}: {found}")
             elif isinstance(found, Executable):
                 seen.executables.append(found)
+            elif isinstance(found, Catalog):
+                seen.catalogs[path] = found
             elif found == _LIBRARY:
                 seen.libraries.append(path)
         if len(seen.executables) > MOST_EXECUTABLES:
@@ -345,7 +354,7 @@ class _Inspection:
                 found[full] = tuple({*found.get(full, ()), algorithm})
         return found
 
-    def _file(self, path: str, place: str, where: str, algorithms: tuple[str, ...]) -> Executable | str | None:
+    def _file(self, path: str, place: str, where: str, algorithms: tuple[str, ...]) -> _Told:
         entry = self._artifact.entries[path]
         blocks = self._artifact.blocks(path)
         first = next(blocks, b"")
@@ -357,9 +366,14 @@ class _Inspection:
         if inside and entry.size >= _SMALLEST_CODE and is_macho(first[:8]):
             with self._seekable(path, every, entry, hashed=bool(hashers)) as file:
                 try:
-                    found: Executable | str | None = self._executable(path, entry, file, where)
+                    found: _Told = self._executable(path, entry, file, where)
                 except StaticLibrary:
                     found = _LIBRARY
+        elif inside and path.endswith(f"/{contents.CATALOG}") and first.startswith(contents.CATALOG_MAGIC):
+            from pipeline.apple.bundle.catalogs import read_catalog
+
+            with self._seekable(path, every, entry, hashed=bool(hashers)) as file:
+                found = read_catalog(file, entry.size)
         else:
             for _ in every:
                 pass
@@ -433,11 +447,11 @@ class _Inspection:
         """The signature with its signer."""
         try:
             signer = codesignature.verify(read.cms, read.directories, self._anchors)
-            certificate = read_certificate(signer.certificate)
+            certificate = self._certificate(signer.certificate)
         except (Malformed, SigningFault) as fault:
             return replace(signature, flaws=(*signature.flaws, str(fault)))
         flaws = [*signature.flaws, *signer.flaws]
-        if signature.team_id and certificate.team_id and signature.team_id != certificate.team_id:
+        if codesignature.teams_differ(signature.team_id, certificate.team_id):
             flaws.append(f"the code names team {signature.team_id}, its certificate team {certificate.team_id}")
         chain = self._chain(signer.certificate, signer.others)
         return replace(
@@ -452,12 +466,23 @@ class _Inspection:
             flaws=tuple(flaws),
         )
 
+    def _certificate(self, leaf: bytes) -> Certificate:
+        if leaf not in self._certificates:
+            self._certificates[leaf] = read_certificate(leaf)
+        return self._certificates[leaf]
+
     def _chain(self, leaf: bytes, others: tuple[bytes, ...]) -> Chain:
         if leaf not in self._chains:
             self._chains[leaf] = walk(leaf, others, self._anchors, self._at)
         return self._chains[leaf]
 
-    def _bundle(self, place: str, info: Mapping[str, Any], executables: list[Executable]) -> Bundle:
+    def _bundle(
+        self,
+        place: str,
+        info: Mapping[str, Any],
+        executables: list[Executable],
+        catalogs: Mapping[str, Catalog],
+    ) -> Bundle:
         main = next((executable for executable in executables if executable.bundle == place), None)
         signature = main.signature if main else Signature()
         if signature.present and not (main and main.slices[0].file_type == "object"):
@@ -474,7 +499,7 @@ class _Inspection:
             profile=self._profile(place),
             profile_path=self._profile_path(place),
             executable=_executable_path(self._artifact, place, info) if _text(info, "CFBundleExecutable") else "",
-            **(contents.inside(self._artifact, place, info) if place.endswith(OWN_SUFFIXES) else {}),
+            **(contents.inside(self._artifact, place, info, catalogs) if place.endswith(OWN_SUFFIXES) else {}),
         )
 
     def _read_seal(self, place: str) -> None:
@@ -507,7 +532,7 @@ class _Inspection:
                 resources,
                 inside,
                 lambda path, algorithm: self._artifact.digest(f"{root}/{path}", algorithm),
-                lambda path: _code_at(f"{root}/{path}", executables),
+                lambda path: code_at(f"{root}/{path}", executables),
                 executable.path.removeprefix(f"{root}/") if executable else "",
             )
         except Unsupported as fault:
@@ -538,18 +563,19 @@ class _Inspection:
             return None
         leaf, *others = signature.certificates
         try:
-            certificate = read_certificate(leaf)
+            certificate = self._certificate(leaf)
             chain = self._chain(leaf, tuple(others))
         except SigningFault as fault:
             return Installer(None, signature.holds, reason=str(fault))
         return Installer(certificate, signature.holds, chain.trusted, chain.reason, chain.missing)
 
 
-def _code_at(path: str, executables: list[Executable]) -> frozenset[bytes] | None:
-    """Identities of the code at a path: a bundle or a Mach-O file."""
+def code_at(path: str, executables: list[Executable]) -> frozenset[bytes] | None:
+    """Identities of the code at a path: a bundle, one version of a framework, or a Mach-O file."""
     for executable in executables:
-        versions = f"{executable.bundle}/Versions/"
-        if path in (executable.bundle, executable.path) or (executable.bundle and path.startswith(versions)):
+        # A framework may hold bundles of its own in Versions/B: only that folder itself stands for the framework.
+        versioned = executable.bundle and path.rpartition("/")[0] == f"{executable.bundle}/Versions"
+        if versioned or path in (executable.bundle, executable.path):
             return frozenset(bytes.fromhex(cdhash) for cdhash in executable.signature.cdhashes)
     return None
 
@@ -559,11 +585,11 @@ def _merged(first: Signature, other: Signature, architecture: str) -> Signature:
     flaws = [f"{flaw} ({architecture})" for flaw in other.flaws if flaw not in first.flaws]
     if first.present != other.present:
         flaws.append(f"only some architectures are signed: {architecture} is{'' if other.present else ' not'}")
+        first, other = (first, other) if first.present else (other, first)
     elif _leaf(first.certificate) != _leaf(other.certificate):
         flaws.append(f"{architecture} is signed by another certificate")
     return replace(
         first,
-        present=first.present or other.present,
         flaws=(*first.flaws, *flaws),
         cdhashes=first.cdhashes + other.cdhashes,
     )

@@ -73,23 +73,27 @@ MACS_FOR_MOBILE = {14: 11, 15: 12, 16: 13, 17: 14, 18: 15}
 """The macOS that runs apps for an iOS; from 26 on both have one number."""
 
 LISTED_SDKS = frozenset({
-    "Abseil", "absl", "AFNetworking", "Alamofire", "AppAuth", "BoringSSL", "openssl_grpc", "Capacitor", "Charts",
+    "Abseil", "AFNetworking", "Alamofire", "AppAuth", "BoringSSL", "openssl_grpc", "Capacitor", "Charts",
     "connectivity_plus", "Cordova", "device_info_plus", "DKImagePickerController", "DKPhotoGallery", "FBAEMKit",
     "FBLPromises", "FBSDKCoreKit", "FBSDKCoreKit_Basics", "FBSDKLoginKit", "FBSDKShareKit", "file_picker",
     "FirebaseABTesting", "FirebaseAuth", "FirebaseCore", "FirebaseCoreDiagnostics", "FirebaseCoreExtension",
     "FirebaseCoreInternal", "FirebaseCrashlytics", "FirebaseDynamicLinks", "FirebaseFirestore",
     "FirebaseInstallations", "FirebaseMessaging", "FirebaseRemoteConfig", "Flutter", "flutter_inappwebview",
-    "flutter_local_notifications", "fluttertoast", "FMDB", "geolocator_apple", "GoogleDataTransport", "GoogleSignIn",
-    "GoogleToolboxForMac", "GoogleUtilities", "grpcpp", "GTMAppAuth", "GTMSessionFetcher", "hermes",
+    "flutter_local_notifications", "fluttertoast", "FMDB", "geolocator_apple", "GoogleDataTransport",
+    "GoogleSignIn", "GoogleToolboxForMac", "GoogleUtilities", "grpcpp", "GTMAppAuth", "GTMSessionFetcher", "hermes",
     "image_picker_ios", "IQKeyboardManager", "IQKeyboardManagerSwift", "Kingfisher", "leveldb", "Lottie",
     "MBProgressHUD", "nanopb", "OneSignal", "OneSignalCore", "OneSignalExtension", "OneSignalOutcomes", "OpenSSL",
-    "openssl", "OrderedSet", "package_info", "package_info_plus", "path_provider", "path_provider_ios", "Promises",
-    "Protobuf", "Reachability", "RealmSwift", "RxCocoa", "RxRelay", "RxSwift", "SDWebImage", "share_plus",
+    "OrderedSet", "package_info", "package_info_plus", "path_provider", "path_provider_ios", "Promises", "Protobuf",
+    "Reachability", "RealmSwift", "RxCocoa", "RxRelay", "RxSwift", "SDWebImage", "share_plus",
     "shared_preferences_ios", "SnapKit", "sqflite", "Starscream", "SVProgressHUD", "SwiftyGif", "SwiftyJSON",
     "Toast", "UnityFramework", "url_launcher", "url_launcher_ios", "video_player_avfoundation", "wakelock",
-    "webview_flutter_wkwebview",
+    "webview_flutter_wkwebview", "openssl",
 })  # fmt: skip
-"""SDKs that must bring manifest and signature: developer.apple.com/support/third-party-SDK-requirements, 2026-11."""
+"""Frameworks that must bring a manifest and a signature: all names on Apple's page as it stood in October 2026, each as
+it is written there, and `openssl`, which Apple's mails call BoringSSL / openssl_grpc (partout-io/openssl-apple#65).
+
+https://developer.apple.com/support/third-party-SDK-requirements
+"""
 
 
 def version(text: str) -> tuple[int, ...]:

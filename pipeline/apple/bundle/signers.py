@@ -242,7 +242,7 @@ class _Reader:
         told = self._signed(_stamped(told, signer.timestamp), signer.certificate, signer.others, signer.signed_at)
         told = _doubted(told, [*flaws, *signer.flaws])
         leaf, team = told.leaf, read.strongest.team_id
-        if leaf and leaf.team_id and team not in ("", leaf.team_id):
+        if leaf and codesignature.teams_differ(team, leaf.team_id):
             told = _doubted(told, [f"the code names team {team}, its certificate belongs to {leaf.team_id}"])
         return told
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.ports.clock import Clock
     from pipeline.ports.http import Http
     from pipeline.ports.progress import Progress
+    from pipeline.ports.tenure import Tenure
 
 T = TypeVar("T")
 
@@ -49,15 +50,17 @@ class Delivery:
         http: carries both the conversation and the parts.
         clock: for waiting, and to see whether addresses have expired.
         progress: told the bytes that were sent.
+        tenure: asked before the upload is reserved and before it is committed.
 
     """
 
-    def __init__(self, action: UploadBuild, http: Http, clock: Clock, progress: Progress) -> None:
+    def __init__(self, action: UploadBuild, http: Http, clock: Clock, progress: Progress, tenure: Tenure) -> None:
         self._action = action
         self._api = Connect(http)
         self._http = http
         self._clock = clock
         self._progress = progress
+        self._tenure = tenure
         self._app_id = action.app_id
         self._left: dict[str, BuildUpload] = {}
 
@@ -148,9 +151,13 @@ class Delivery:
             new = (upload for upload in self._listed() if upload.id not in self._left)
             return next((upload for upload in new if self._fits(upload, whole)), None)
 
+        def create() -> BuildUpload:
+            self._tenure.confirm()
+            return build_upload(resource(self._api.post("/v1/buildUploads", body)))
+
         self._progress.say("reserving the upload")
         try:
-            return self._created(lambda: build_upload(resource(self._api.post("/v1/buildUploads", body))), look)
+            return self._created(create, look)
         except ConnectFault as fault:
             raise self._in_the_way(fault) or fault from None
 
@@ -299,7 +306,12 @@ class Delivery:
     def _tell(self, file_id: str, checksums: Mapping[str, Any]) -> UploadedFile:
         data = {"type": "buildUploadFiles", "id": file_id, "attributes": {"uploaded": True, **checksums}}
         path = f"/v1/buildUploadFiles/{file_id}"
-        return uploaded_file(resource(self._fresh(lambda: self._api.patch(path, {"data": data}))))
+
+        def tell() -> UploadedFile:
+            self._tenure.confirm()
+            return uploaded_file(resource(self._api.patch(path, {"data": data})))
+
+        return self._fresh(tell)
 
     def _read_back(self, file_id: str, doubt: AppleFailure) -> UploadedFile:
         try:

@@ -28,6 +28,7 @@ from pipeline.model import AppleFailure, Lane, Reading, performer, probe
 from pipeline.ports.clock import Clock
 from pipeline.ports.http import Http
 from pipeline.ports.progress import Progress
+from pipeline.ports.tenure import Tenure
 
 NO_APP = "App Store Connect has no app with the bundle id {}"
 FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
@@ -111,9 +112,11 @@ def accepted_content(http: Http, target: ReleaseTarget, uploads: BuildUploads, a
 
 
 @performer
-def upload_build(action: UploadBuild, http: Http, clock: Clock, progress: Progress) -> Mapping[str, Any]:
+def upload_build(
+    action: UploadBuild, http: Http, clock: Clock, progress: Progress, tenure: Tenure
+) -> Mapping[str, Any]:
     """Put the build on App Store Connect; see `Delivery.deliver` for the result and the errors."""
-    return Delivery(action, http, clock, progress).deliver()
+    return Delivery(action, http, clock, progress, tenure).deliver()
 
 
 @performer

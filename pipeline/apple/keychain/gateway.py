@@ -88,7 +88,7 @@ def installable_material(  # noqa: PLR0917 -- the engine passes them by name
     elif in_environment.variables:
         source = "environment"
         shelf.put(in_environment.materials, supply)
-    elif (state := vault.look()).place and not state.stand_in:
+    elif (state := vault.look()).place:
         source = "vault"
         shelf.put_vault(state, supply, anchors)
     return InstallableMaterial(

@@ -22,10 +22,9 @@ from pipeline.apple.signing.profiles import ProvisioningProfile, read_profile
 from pipeline.apple.signing.trust import Anchors
 from pipeline.model import PipelineError, UsageFault
 from pipeline.ports.given import GivenFiles
-from pipeline.ports.secrets import Secrets
+from pipeline.ports.secrets import CERTIFICATES, PASSWORD, Secrets, passwords
 from pipeline.ports.vault import Vault, VaultState
 
-CERTIFICATES, PASSWORD = "SIGNING_CERTIFICATES", "SIGNING_CERTIFICATES_PASSWORD"
 LARGEST = 16 * 1024 * 1024
 """Bytes of a file that is read for material."""
 VAULT = "vault:"
@@ -67,11 +66,10 @@ class Supply:
         return part_of(self._given.read(Path(origin), LARGEST), part)
 
     def passwords(self, origin: str) -> tuple[str, ...]:
-        """What may open it. The password of a simulated Mac opens no real file."""
-        if origin.startswith(VAULT) or not (origin == f"${CERTIFICATES}" or self._same_world()):
+        """What may open it."""
+        if origin.startswith(VAULT):
             return ()
-        password = self._secrets.get(PASSWORD)
-        return (password,) if password else ()
+        return passwords(self._secrets, (self._secrets if origin == f"${CERTIFICATES}" else self._given).source)
 
     def identities(self, origins: Iterable[str], anchors: Anchors) -> tuple[list[KeyedIdentity], list[Certificate]]:
         """All identities there, keys and certificates paired wherever they lie, and the authorities beside them.
@@ -94,9 +92,6 @@ class Supply:
             if each.public_key_sha256 in keys and not each.authority
         ]
         return owned, [each for each in certificates.values() if each.authority]
-
-    def _same_world(self) -> bool:
-        return self._secrets.source is self._given.source
 
 
 def _keys(data: bytes, passwords: Sequence[str]) -> list[bytes]:

@@ -87,12 +87,11 @@ def api_key_is_of_the_apps_team(certificates: PortalCertificates, needs: StoreNe
 
 @check("PORT004", "There is a vault, and it opens")
 def vault_is_there_and_opens(keys: VaultKeys, policy: SigningPolicy) -> Iterator[Finding]:
-    if not keys.place:
+    if not keys.place and not keys.head:
         yield error("no vault is named, and a private key is kept nowhere else", remedy=NAME_A_VAULT)
-    elif keys.stand_in:
+    elif not keys.place:
         yield warning(
-            "no vault is named: the rehearsal makes one up, and a live run needs one, for a private key is kept nowhere"
-            " else",
+            "no vault is named: the one that is used here goes with this run, and a private key is kept nowhere else",
             remedy=NAME_A_VAULT,
         )
     elif not keys.own:

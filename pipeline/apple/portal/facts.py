@@ -174,9 +174,16 @@ class PortalBundleIds:
 
 @dataclass(frozen=True)
 class PortalMaterial:
-    """The team's certificates and profiles at the developer portal, told as what is found anywhere else."""
+    """The team's certificates and profiles at the developer portal, told as what is found anywhere else.
+
+    Attributes:
+        invalid: UUIDs of the profiles whose state is INVALID.
+        complete: whether every certificate that is in force there is among the materials.
+    """
 
     materials: tuple[Material, ...] = ()
+    invalid: frozenset[str] = frozenset()
+    complete: bool = False
 
     def __str__(self) -> str:
         return f"{len(self.materials)} certificates and profiles at Apple"
@@ -205,11 +212,10 @@ class VaultKeys:
     """What the vault tells of its keys and profiles, without opening one.
 
     Attributes:
-        place: where the vault is; empty when none is named.
+        place: where the vault is; empty when none is named. One with a head and no place goes with the run.
         head: empty for a vault that does not exist yet.
         openable: whether our own key opens it; `why` says why not.
         own: our public key; empty when we have none.
-        stand_in: whether no vault is named, and this one was made up for a rehearsal.
         identities: keys with their certificates.
         pending: keys that wait for a certificate.
         profiles: UUIDs of the profiles, with the paths and the bundle identifiers they are told to be for.
@@ -221,7 +227,6 @@ class VaultKeys:
     openable: bool = False
     why: str = ""
     own: str = ""
-    stand_in: bool = False
     identities: tuple[VaultKey, ...] = ()
     pending: tuple[VaultKey, ...] = ()
     profiles: tuple[tuple[str, str, str], ...] = ()
@@ -245,7 +250,7 @@ class VaultKeys:
         return tuple(key for key in (*self.pending, *self.identities) if (key.kind, key.team_id) == (kind, team_id))
 
     def __str__(self) -> str:
-        if not self.place:
+        if not (self.place or self.head):
             return "no vault"
         return f"{len(self.identities)} identities, {len(self.pending)} keys without certificate"
 

@@ -36,7 +36,6 @@ from pipeline.apple.portal.facts import (
 )
 from pipeline.apple.portal.keeping import (
     ASKED,
-    Put,
     entry_told,
     identity_files,
     keys_of,
@@ -59,7 +58,8 @@ from pipeline.ports.clock import Clock
 from pipeline.ports.files import Files
 from pipeline.ports.http import Http
 from pipeline.ports.secrets import Secrets
-from pipeline.ports.vault import Vault, VaultState
+from pipeline.ports.tenure import Tenure
+from pipeline.ports.vault import A_CLONE, Vault, VaultChange, VaultState
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ def portal_material(
     """Certificates and profiles as material; their private keys are never at Apple. What cannot be read is a fault."""
     if refused := certificates.refused or profiles.refused:
         return Reading.unknown(PortalMaterial, f"Apple forbids it: {refused.why}", remedy=refused.remedy or ROLES)
-    return PortalMaterial(records.materials(certificates, profiles))
+    return records.material(certificates, profiles)
 
 
 @probe(scope="APP")
@@ -124,7 +124,7 @@ def vault_keys(vault: Vault) -> VaultKeys | Reading[VaultKeys]:
     """What the vault's list of files tells; nothing is opened."""
     state = vault.look()
     if not state.looked:
-        return Reading.unknown(VaultKeys, state.why, remedy="name a clone of the vault with --vault PATH-OF-CLONE/.git")
+        return Reading.unknown(VaultKeys, state.why, remedy=A_CLONE)
     return keys_of(state)
 
 
@@ -149,7 +149,7 @@ def make_key(action: MakeKey, vault: Vault, policy: SigningPolicy) -> Mapping[st
     """Make a key and put it into the vault, unless somebody did meanwhile; then read it back: it is the only copy."""
     made: list[tuple[str, bytes]] = []
 
-    def wanted(state: VaultState) -> Put | None:
+    def wanted(state: VaultState) -> VaultChange | None:
         there = keys_of(state).made_for(action.kind, action.team_id)
         if any(key.path not in action.seen for key in there):
             return None
@@ -158,7 +158,7 @@ def make_key(action: MakeKey, vault: Vault, policy: SigningPolicy) -> Mapping[st
             made.append((public_key_sha256(key), key))
         digest, key = made[0]
         put = {pending_path(digest): pending_file(key, action.kind, action.team_id)}
-        return f"a key for a certificate “{name_of(action.kind)}”", put, ()
+        return VaultChange(what=f"a key for a certificate “{name_of(action.kind)}”", put=put)
 
     if not published(vault, policy, wanted):
         return {"already": True}
@@ -167,14 +167,14 @@ def make_key(action: MakeKey, vault: Vault, policy: SigningPolicy) -> Mapping[st
         raise UsageFault(
             "the vault does not give back the key that was put into it",
             why="what was read differs from what was written",
-            remedy="check the vault with `invoke certs.sync --dry-run`; no certificate was asked for",
+            remedy="check the vault with `invoke certs.table`; no certificate was asked for",
         )
     return {"public_key_sha256": digest}
 
 
 @performer
-def create_certificate(
-    action: CreateCertificate, http: Http, vault: Vault, clock: Clock, policy: SigningPolicy
+def create_certificate(  # noqa: PLR0917  # the engine passes them by name
+    action: CreateCertificate, http: Http, vault: Vault, clock: Clock, policy: SigningPolicy, tenure: Tenure
 ) -> Mapping[str, Any]:
     """Ask Apple for the certificate, once: what is there for this very key is found, whoever asked for it.
 
@@ -197,15 +197,16 @@ def create_certificate(
         return {"already": True, **_shown(found)}
     key = vault.read(action.path)
 
-    def marked(state: VaultState) -> Put | None:
+    def marked(state: VaultState) -> VaultChange | None:
         if entry_told(state, action.path).get(ASKED, "") != asked:
             return None
         put = {action.path: pending_file(key, action.kind, action.team_id, clock.now())}
-        return f"Apple is asked for a certificate “{name_of(action.kind)}”", put, ()
+        return VaultChange(what=f"Apple is asked for a certificate “{name_of(action.kind)}”", put=put)
 
     if not published(vault, policy, marked):
         return _of_another(_patiently(look, clock, WAITS), action)
     attributes = {"csrContent": request_for(key, _common_name(action.team_id)), "certificateType": TYPES[action.kind]}
+    tenure.confirm()
     try:
         answer = api.post("/v1/certificates", {"data": {"type": "certificates", "attributes": attributes}})
     except AppleFailure as fault:
@@ -274,7 +275,7 @@ def keep_certificate(
     item = once_known(lambda: resource(api.get(f"/v1/certificates/{action.id}")), clock, WAITS)
     certificate = records.certificate(item).certificate
 
-    def wanted(state: VaultState) -> Put | None:
+    def wanted(state: VaultState) -> VaultChange | None:
         held = keys_of(state)
         if held.keeps(certificate) and action.path not in {key.path for key in held.pending}:
             return None
@@ -287,14 +288,14 @@ def keep_certificate(
                 code="FOREIGN_KEY",
             )
         what = f"the certificate “{name_of(certificate.kind)}” {certificate.serial:X} with its key"
-        return what, identity_files(certificate, key), (action.path,)
+        return VaultChange(what=what, put=identity_files(certificate, key), drop=(action.path,))
 
     done = published(vault, policy, wanted)
     return {"sha1": certificate.sha1, **({} if done else {"already": True})}
 
 
 @performer
-def revoke_certificate(action: RevokeCertificate, http: Http) -> Mapping[str, Any]:
+def revoke_certificate(action: RevokeCertificate, http: Http, tenure: Tenure) -> Mapping[str, Any]:
     """Revoke it, unless it is gone already.
 
     Raises:
@@ -309,6 +310,7 @@ def revoke_certificate(action: RevokeCertificate, http: Http) -> Mapping[str, An
                 why=f"its serial number is {found.serial}, not {action.serial}",
                 remedy="run again, to plan from what is there now",
             )
+        tenure.confirm()
         api.delete(path, repeatable=True)
     except ConnectFault as fault:
         if fault.status == NOT_FOUND:
@@ -390,10 +392,10 @@ def keep_profile(  # noqa: PLR0917  # the engine passes them by name
         )
     path, file = profile_file(profile, data)
 
-    def wanted(state: VaultState) -> Put | None:
+    def wanted(state: VaultState) -> VaultChange | None:
         if any(uuid == action.uuid for uuid, _, _ in keys_of(state).profiles):
             return None
-        return f"the profile “{profile.name}” for {profile.bundle_id}", {path: file}, ()
+        return VaultChange(what=f"the profile “{profile.name}” for {profile.bundle_id}", put={path: file})
 
     done = published(vault, policy, wanted)
     return {"uuid": profile.uuid, **({} if done else {"already": True})}
@@ -415,9 +417,9 @@ def delete_profile(action: DeleteProfile, http: Http) -> Mapping[str, Any]:
 def drop_outlived(action: DropOutlived, vault: Vault, policy: SigningPolicy) -> Mapping[str, Any]:
     """Take the entries out of the vault; those that are gone already are passed over."""
 
-    def wanted(state: VaultState) -> Put | None:
+    def wanted(state: VaultState) -> VaultChange | None:
         there = tuple(entry.path for entry in state.entries if entry.path in action.paths)
-        return ("what Apple has no more", {}, there) if there else None
+        return VaultChange(what="what Apple has no more", drop=there) if there else None
 
     return {} if published(vault, policy, wanted) else {"already": True}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.apple.portal.facts import VaultKey, VaultKeys
 from pipeline.model import UsageFault
-from pipeline.ports.vault import Moved, Recipient, VaultChange, VaultFile
+from pipeline.ports.vault import Recipient, VaultChange, VaultFile, changed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,18 +19,12 @@ if TYPE_CHECKING:
     from pipeline.apple.signing.profiles import ProvisioningProfile
     from pipeline.ports.vault import Vault, VaultState
 
-TRIES = 5
-"""How often a change is made anew because somebody else wrote to the vault meanwhile."""
-
 ASKED = "asked"
 """Told of a waiting key: when Apple was asked for its certificate. Another runner looks for that before it asks too."""
 
 _IDENTITY = re.compile(r"identities/([0-9a-f]{40})\.(p8|cer)")
 _PENDING = re.compile(r"pending/([0-9a-f]{64})\.p8")
 _PROFILE = re.compile(r"profiles/([^/]+)\.(?:mobileprovision|provisionprofile)")
-
-Put = tuple[str, Mapping[str, VaultFile], tuple[str, ...]]
-"""What is done, in words; the files that are put; the paths that are dropped."""
 
 
 def keys_of(state: VaultState) -> VaultKeys:
@@ -51,7 +46,6 @@ def keys_of(state: VaultState) -> VaultKeys:
         state.openable,
         state.why,
         state.own,
-        state.stand_in,
         tuple(identities),
         tuple(pending),
         tuple(profiles),
@@ -99,28 +93,22 @@ def profile_file(profile: ProvisioningProfile, data: bytes) -> tuple[str, VaultF
     return f"profiles/{profile.uuid}.{ending}", VaultFile(data, told=told)
 
 
-def published(vault: Vault, policy: SigningPolicy, wanted: Callable[[VaultState], Put | None]) -> bool:
-    """Change the vault as `wanted` says of its present state; False when that says that nothing is to be done.
+def published(vault: Vault, policy: SigningPolicy, wanted: Callable[[VaultState], VaultChange | None]) -> bool:
+    """Change the vault as `ports.vault.changed` does, in the name of whoever runs this.
+
+    A vault that does not exist yet is made for those whom the policy names. `wanted` leaves both open.
 
     Raises:
         Moved: others wrote to it again and again meanwhile.
         UsageFault: there is no vault, or it cannot be opened or written.
     """
-    for left in reversed(range(TRIES)):
-        state = vault.look()
+
+    def signed(state: VaultState) -> VaultChange | None:
         change = wanted(state)
-        if change is None:
-            return False
-        what, put, drop = change
-        recipients = None if state.head else tuple(Recipient(*each) for each in policy.recipients)
-        try:
-            vault.publish(VaultChange(state.head, what, policy.by, put, drop, recipients))
-        except Moved:
-            if not left:
-                raise
-        else:
-            return True
-    return False
+        first = None if state.head else tuple(Recipient(*each) for each in policy.recipients)
+        return change and replace(change, by=policy.by, recipients=first)
+
+    return changed(vault, signed)
 
 
 def entry_told(state: VaultState, path: str) -> Mapping[str, str]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from pipeline.apple.connect.client import ConnectFault
 from pipeline.apple.connect.documents import by_id
 from pipeline.apple.portal.facts import (
+    INVALID,
     PortalBundleId,
     PortalBundleIds,
     PortalCertificate,
     PortalCertificates,
+    PortalMaterial,
     PortalProfile,
     PortalProfiles,
     Refusal,
@@ -132,8 +134,17 @@ def bundle_ids(api: Connect, identifiers: Iterable[str]) -> PortalBundleIds:
     return PortalBundleIds(tuple(found))
 
 
-def materials(certificates: PortalCertificates, profiles: PortalProfiles) -> tuple[Material, ...]:
-    """Everything as material of one place, certificates first."""
+def material(certificates: PortalCertificates, profiles: PortalProfiles) -> PortalMaterial:
+    """Everything as material of one place, and what Apple says of it; both are lists without a filter."""
+    return PortalMaterial(
+        _materials(certificates, profiles),
+        frozenset(each.profile.uuid for each in profiles.items if each.profile and each.state == INVALID),
+        certificates.refused is None and not any(each.problem for each in certificates.items),
+    )
+
+
+def _materials(certificates: PortalCertificates, profiles: PortalProfiles) -> tuple[Material, ...]:
+    """Certificates first."""
     found: list[Material] = []
     for each in certificates.items:
         if each.problem:

@@ -37,7 +37,7 @@ from pipeline.ports.clock import Clock
 from pipeline.ports.files import Unreadable
 from pipeline.ports.given import GivenFiles
 from pipeline.ports.home import Home
-from pipeline.ports.secrets import Secrets
+from pipeline.ports.secrets import CERTIFICATES, Secrets, passwords
 from pipeline.ports.tools import Completed, Tools
 
 NO_KEYCHAIN = "no keychain on this machine: `security` exists only on macOS"
@@ -59,8 +59,6 @@ PROFILE_FOLDERS = (
 """Below the home folder: since Xcode 16 (release note 54347894), and before; Xcode reads both."""
 PROFILE_NAMES = ("*.mobileprovision", "*.provisionprofile")
 
-CERTIFICATES = "SIGNING_CERTIFICATES"
-PASSWORD = "SIGNING_CERTIFICATES_PASSWORD"  # noqa: S105 -- the name of a variable
 PROFILES = "SIGNING_PROFILES"
 VARIABLES = (CERTIFICATES, PROFILES)
 
@@ -240,12 +238,11 @@ def _profile_folders(
 
 
 def _given(given: GivenFiles, secrets: Secrets, anchors: Anchors) -> tuple[Material, ...]:
-    # The password of a simulated Mac opens no real file.
-    passwords = _passwords(secrets) if secrets.source is given.source else ()
+    known = passwords(secrets, given.source)
     named = {Path(each) for each in given.named}
     found: list[Material] = []
     for path in given.paths():
-        read = _in_file(path, given, passwords, anchors)
+        read = _in_file(path, given, known, anchors)
         if read is None:
             continue
         if all(each.fault is Fault.UNREADABLE for each in read):
@@ -260,9 +257,7 @@ def _given(given: GivenFiles, secrets: Secrets, anchors: Anchors) -> tuple[Mater
     return tuple(found)
 
 
-def _in_file(
-    path: Path, given: GivenFiles, passwords: tuple[str, ...], anchors: Anchors
-) -> tuple[Material, ...] | None:
+def _in_file(path: Path, given: GivenFiles, known: tuple[str, ...], anchors: Anchors) -> tuple[Material, ...] | None:
     """What a file holds; None for apps and packages, and for archives of something else."""
     head = b""
     try:
@@ -270,7 +265,7 @@ def _in_file(
             head = file.read(len(_ZIP))
         if head in _SIGNED_CODE:
             return None
-        read = read_material(given.read(path, LARGEST), str(path), passwords, anchors)
+        read = read_material(given.read(path, LARGEST), str(path), known, anchors)
     except (Unreadable, OSError) as fault:
         why = (fault.why or fault.what) if isinstance(fault, Unreadable) else fault.strerror or "it cannot be read"
         read = () if head == _ZIP else (Material(str(path), fault=Fault.UNREADABLE, why=why),)
@@ -285,15 +280,10 @@ def _environment(secrets: Secrets, anchors: Anchors) -> tuple[tuple[Material, ..
     told = {name: value for name in VARIABLES if (value := secrets.get(name))}
     found: list[Material] = []
     for name, value in told.items():
-        passwords = _passwords(secrets) if name == CERTIFICATES else ()
+        known = passwords(secrets, secrets.source) if name == CERTIFICATES else ()
         data, origin = value.encode("utf-8", "surrogateescape"), f"${name}"
-        found += read_material(data, origin, passwords, anchors) or _nothing(origin)
+        found += read_material(data, origin, known, anchors) or _nothing(origin)
     return tuple(found), tuple(told)
-
-
-def _passwords(secrets: Secrets) -> tuple[str, ...]:
-    password = secrets.get(PASSWORD)
-    return (password,) if password else ()
 
 
 def _complaint(answer: Completed) -> str:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePath
+from typing import Any
 
 from pipeline.apple.signing.certificates import NEVER, Certificate, CertificateKind
 from pipeline.apple.signing.choice import KIND_NAMES
 from pipeline.apple.signing.facts import EnvironmentMaterial, GivenMaterial, Keychain, ProfileFolders
 from pipeline.apple.signing.identities import Authorities, paired
 from pipeline.apple.signing.material import Fault, Material
-from pipeline.apple.signing.profiles import ProvisioningProfile, Seal
+from pipeline.apple.signing.profiles import ProvisioningProfile, Seal, entitlement_allows
+from pipeline.apple.signing.security import EXPIRED, NOT_VALID_YET, REVOKED
 from pipeline.apple.signing.trust import Anchors
 from pipeline.model import Reading
 from pipeline.values import dataclass
 
+UNLISTED = "UNLISTED"
+"""The problem of a certificate that App Store Connect does not list, though it lists all that are in force."""
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
+_TIMELY = frozenset({EXPIRED, NOT_VALID_YET})
+"""Codes of the keychain for what its dates rule out, or those of an authority above it."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +31,10 @@ class Found:
     """One thing found at one place.
 
     Attributes:
-        problem: the code that the keychain puts behind it; empty for none.
+        problem: the code that the keychain puts behind it, or of a profile the state that App Store Connect gives it;
+            empty for none.
         judged: whether it is ours to renew; what merely lies there is shown and nothing more.
-        told: whether the rules of the place itself tell of its fault.
+        told: whether the rules of the place itself tell of its fault, or that it stays shut.
     """
 
     material: Material
@@ -52,10 +59,13 @@ class HeldCertificate:
     Attributes:
         keyed: whether its private key is at one of the places; None when that cannot be known.
         places: where it lies, in the order in which it was found.
+        problem: the code that the keychain puts behind it, or UNLISTED; empty for none.
         trusted: whether its chain ends in an Apple root, or did on its last day; None when an issuer is missing.
         distrust: why it is not known to.
         above: the authorities above it, its issuer first.
-        successor: whether others of the same team last longer, for everything that it is for.
+        successor: whether others of the same team take its place, for everything that it is for: they last longer or,
+            where it can be used no more, are in force.
+        early: whether its time has not begun, and until then nothing of its kind is in force.
     """
 
     certificate: Certificate
@@ -67,6 +77,11 @@ class HeldCertificate:
     above: tuple[Certificate, ...] = ()
     judged: bool = True
     successor: bool = False
+    early: bool = False
+
+    def is_refused(self, at: datetime) -> bool:
+        """Whether it was taken back, or the keychain does not take it, for more than what its own dates say."""
+        return bool(self.problem) and (self.problem not in _TIMELY or self.certificate.valid_at(at))
 
     def hangs_on_expired(self, at: datetime) -> bool:
         """Whether it is in date, and an authority above it is not."""
@@ -79,12 +94,25 @@ class HeldCertificate:
 
 @dataclass(frozen=True)
 class HeldProfile:
-    """A profile, where it lies, and whether one of the same name, or for the same App ID, lasts longer."""
+    """A profile, where it lies, and whether another takes its place.
+
+    Attributes:
+        problem: the state that App Store Connect gives it; empty where it is in force, or that is not known.
+        shut: whether it was not read, so that only what somebody told of it is known; its place says why.
+        successor: whether one of its kind that grants as much lasts longer or, where it can be used no more, is in
+            force.
+    """
 
     profile: ProvisioningProfile
     places: tuple[str, ...] = ()
+    problem: str = ""
+    shut: bool = False
     judged: bool = True
     successor: bool = False
+
+    def is_invalid(self, at: datetime) -> bool:
+        """Whether App Store Connect calls it invalid, for more than that it has ended."""
+        return bool(self.problem) and self.ends > at
 
     @property
     def ends(self) -> datetime:
@@ -134,14 +162,33 @@ class Holdings:
 
 
 @dataclass(frozen=True)
+class Register:
+    """All certificates of some kinds that Apple lists as in force for some teams, by their SHA-256."""
+
+    kinds: frozenset[CertificateKind] = frozenset()
+    teams: frozenset[str] = frozenset()
+    certificates: frozenset[str] = frozenset()
+
+    def lacks(self, certificate: Certificate) -> bool:
+        """Whether it would be listed, were it in force."""
+        ours = certificate.kind in self.kinds and certificate.team_id in self.teams
+        return ours and certificate.sha256 not in self.certificates
+
+
+@dataclass(frozen=True)
 class Lot:
-    """What one look into one sort of place has given: what was found and where, or what could not be seen and why."""
+    """What one look into one sort of place has given: what was found and where, or what could not be seen and why.
+
+    Attributes:
+        register: where the place is Apple's own, and all that is in force was listed.
+    """
 
     found: tuple[Found, ...] = ()
     looked: tuple[str, ...] = ()
     unseen: str = ""
     why: str = ""
     gaps: tuple[Gap, ...] = ()
+    register: Register | None = None
 
 
 def in_keychain(reading: Reading[Keychain]) -> Lot:
@@ -205,7 +252,8 @@ def folded(lots: Iterable[Lot], anchors: Anchors, at: datetime) -> Holdings:
     held = tuple(each for lot in every for each in lot.found)
     whole = paired(each.material for each in held)
     things = [_found(each, material) for each, material in zip(held, whole, strict=True)]
-    certificates = _certificates(things, anchors, at)
+    registers = tuple(lot.register for lot in every if lot.register)
+    certificates = _certificates(things, registers, anchors, at)
     lasting = (one for one in certificates if one.certificate.not_after > at and not one.is_forged(at))
     above = (each for one in lasting for each in one.above)
     every_authority = {each.certificate.sha256 for each in whole if each.certificate and each.certificate.authority}
@@ -219,7 +267,7 @@ def folded(lots: Iterable[Lot], anchors: Anchors, at: datetime) -> Holdings:
     authorities = {each.sha256: each for each in (*above, *own) if each.sha256 not in anchors.roots}
     return Holdings(
         certificates=certificates,
-        profiles=_profiles(things),
+        profiles=_profiles(things, at),
         authorities=tuple(sorted(authorities.values(), key=lambda each: (each.not_after, each.sha256))),
         strangers=len(every_authority - {each.sha256 for each in own}),
         lone_keys=tuple(reversed(keys.values())),
@@ -246,7 +294,9 @@ def _unseen(lots: Iterable[Lot]) -> tuple[str, ...]:
     return tuple(f"{' and '.join(places)} ({why})" if why else " and ".join(places) for why, places in reasons.items())
 
 
-def _certificates(found: Iterable[Found], anchors: Anchors, at: datetime) -> tuple[HeldCertificate, ...]:
+def _certificates(
+    found: Iterable[Found], registers: Iterable[Register], anchors: Anchors, at: datetime
+) -> tuple[HeldCertificate, ...]:
     by_sha256: dict[str, list[Found]] = {}
     for each in found:
         if each.material.certificate:
@@ -254,7 +304,7 @@ def _certificates(found: Iterable[Found], anchors: Anchors, at: datetime) -> tup
     every = [each[0].material.certificate for each in by_sha256.values()]
     authorities = Authorities((each for each in every if each), anchors, at)
     held = [
-        _certificate(certificate, same, authorities, at)
+        _listed(_certificate(certificate, same, authorities, at), registers, at)
         for certificate, same in zip(every, by_sha256.values(), strict=True)
         if certificate and certificate.kind is not CertificateKind.AUTHORITY
     ]
@@ -264,18 +314,32 @@ def _certificates(found: Iterable[Found], anchors: Anchors, at: datetime) -> tup
             for use in _uses(one.certificate):
                 heirs.setdefault(use, []).append(one.certificate)
     told = (
-        replace(
-            one, successor=all(_replaced(one.certificate, heirs.get(use, ()), at) for use in _uses(one.certificate))
-        )
-        for one in held
+        replace(one, successor=_succeeded(one, heirs, at), early=_is_early(one.certificate, heirs, at)) for one in held
     )
     return tuple(sorted(told, key=lambda one: (one.certificate.not_after, one.certificate.sha256)))
 
 
-def _replaced(certificate: Certificate, heirs: Iterable[Certificate], at: datetime) -> bool:
-    """Whether one of the others lasts longer, and has begun by now or by the end of the certificate."""
-    end = certificate.not_after
-    return any(each.not_after > end and each.not_before <= max(end, at) for each in heirs)
+def _listed(one: HeldCertificate, registers: Iterable[Register], at: datetime) -> HeldCertificate:
+    """The same with what Apple's own lists say of it; what has ended they leave out too."""
+    if one.problem == REVOKED or one.certificate.not_after <= at:
+        return one
+    return replace(one, problem=UNLISTED) if any(each.lacks(one.certificate) for each in registers) else one
+
+
+def _succeeded(one: HeldCertificate, heirs: Mapping[tuple[str, str], Iterable[Certificate]], at: datetime) -> bool:
+    """Whether for each use another lasts longer than it can be used, and has begun by then or by now."""
+    end = at if one.is_refused(at) else one.certificate.not_after
+    return all(
+        any(each.not_after > end and each.not_before <= max(end, at) for each in heirs.get(use, ()))
+        for use in _uses(one.certificate)
+    )
+
+
+def _is_early(certificate: Certificate, heirs: Mapping[tuple[str, str], Iterable[Certificate]], at: datetime) -> bool:
+    """Whether its time has not begun, and for one of its uses nothing is in force today."""
+    return certificate.not_before > at and any(
+        not any(each.valid_at(at) for each in heirs.get(use, ())) for use in _uses(certificate)
+    )
 
 
 def _own_authorities(materials: Iterable[Material], anchors: Anchors) -> Iterator[Certificate]:
@@ -316,7 +380,7 @@ def _uses(certificate: Certificate) -> tuple[tuple[str, str], ...]:
     return tuple((kind, certificate.team_id) for kind in _KINDS_IN_ONE.get(certificate.kind, (certificate.kind,)))
 
 
-def _profiles(found: Iterable[Found]) -> tuple[HeldProfile, ...]:
+def _profiles(found: Iterable[Found], at: datetime) -> tuple[HeldProfile, ...]:
     by_content: dict[tuple[str, str, str, datetime], list[tuple[ProvisioningProfile, Found]]] = {}
     for each in found:
         if profile := each.material.profile:
@@ -326,25 +390,57 @@ def _profiles(found: Iterable[Found]) -> tuple[HeldProfile, ...]:
         HeldProfile(
             same[0][0],
             tuple(dict.fromkeys(each.material.origin for _, each in same)),
+            next((each.problem for _, each in same if each.problem), ""),
+            all(each.told for _, each in same),
             judged=any(each.judged for _, each in same),
         )
         for same in by_content.values()
     ]
-    lasts: dict[tuple[str, ...], datetime] = {}
+    heirs: dict[tuple[str, ...], list[HeldProfile]] = {}
     for one in held:
-        for purpose in _purposes(one.profile) if one.profile.seal in (Seal.APPLE, Seal.UNKNOWN) else ():
-            lasts[purpose] = max(lasts.get(purpose, NEVER), one.ends)
+        if one.profile.seal is Seal.APPLE and not one.problem:
+            for purpose in _purposes(one.profile):
+                heirs.setdefault(purpose, []).append(one)
     told = (
-        replace(one, successor=any(lasts.get(each, NEVER) > one.ends for each in _purposes(one.profile)))
+        replace(
+            one,
+            successor=any(
+                _takes_place(heir, one, at) for each in _purposes(one.profile) for heir in heirs.get(each, ())
+            ),
+        )
         for one in held
     )
     return tuple(sorted(told, key=lambda one: (one.ends, one.profile.name, one.profile.uuid)))
 
 
 def _purposes(profile: ProvisioningProfile) -> tuple[tuple[str, ...], ...]:
-    """What another profile must share in order to take its place: the name, or App ID and kind, with the team."""
+    """What another profile must share in order to take its place: name or App ID, with kind and team.
+
+    Of the same name it may be for a wildcard App ID: a project that names it is signed with it all the same.
+    """
     teams = tuple(sorted(profile.team_ids))
-    return (
-        ("name", profile.name, *teams),
-        ("app", profile.application_identifier or profile.bundle_id, profile.kind, *sorted(profile.platforms), *teams),
+    return (("name", profile.name, profile.kind, *teams), ("app", profile.bundle_id, profile.kind, *teams))
+
+
+def _takes_place(heir: HeldProfile, one: HeldProfile, at: datetime) -> bool:
+    """Whether the heir lasts longer than the other can be used, was made by then or by now, and grants as much."""
+    end = at if one.problem else one.ends
+    if heir.ends <= end or heir.profile.created > max(end, at):
+        return False
+    new, old = heir.profile, one.profile
+    if not set(old.platforms) <= set(new.platforms):
+        return False
+    if old.application_identifier:
+        covered = _grants(new.application_identifier, old.application_identifier)
+    else:
+        covered = _grants(new.bundle_id, old.bundle_id)
+    return covered and all(
+        value is False or (key in new.entitlements and _grants(new.entitlements[key], value))
+        for key, value in old.entitlements.items()
     )
+
+
+def _grants(new: Any, old: Any) -> bool:
+    """Whether what one profile grants under a key is no less than what another does."""
+    news, olds = (each if isinstance(each, list) else [each] for each in (new, old))
+    return all(any(mine == theirs or entitlement_allows(mine, theirs) for mine in news) for theirs in olds)

@@ -117,4 +117,34 @@ _SUBSCRIPTIONS = tuple(
     for name in ("CKDatabaseSubscription", "CKQuerySubscription", "CKRecordZoneSubscription")
 )
 
-CAPABILITIES = (*_ENTITLEMENTS, *_OF_SANDBOX, *_PUSH, *_SUBSCRIPTIONS)
+_WAKE = "remote-notification"
+_SILENT = (
+    Sign(
+        Topic.SILENT,
+        _WAKE,
+        "CKSubscription.NotificationInfo.shouldSendContentAvailable",
+        "shouldSendContentAvailable",
+        r"\bshouldSendContentAvailable\s*=\s*true\b",
+        r"\bshouldSendContentAvailable\s*=\s*YES\b",
+        beside=r"\bCK(?:Database|Query|RecordZone)Subscription\b",
+    ),
+    Sign(Topic.SILENT, _WAKE, "CKSyncEngine", "CKSyncEngine", *made("CKSyncEngine")),
+    Sign(
+        Topic.SILENT,
+        _WAKE,
+        "NSPersistentCloudKitContainer",
+        "NSPersistentCloudKitContainer",
+        *made("NSPersistentCloudKitContainer"),
+    ),
+)
+"""What lives by silent pushes: the class pages of CKDatabaseNotification ("For background delivery, set only its
+shouldSendContentAvailable property") and CKSyncEngine ("requires the CloudKit and Remote notifications entitlements");
+for the container of Core Data, "Syncing model data across a person's devices" (SwiftData uses the same class)."""
+
+_SHARES = tuple(
+    Sign(Topic.SHARE, name, name, name, rf"\b{name}", rf"\b{name}")
+    for name in ("userDidAcceptCloudKitShare", "cloudKitShareMetadata", "CKAcceptSharesOperation")
+)
+"""How an app takes an invitation: documentation of CKSharingSupported and CKShare.Metadata."""
+
+CAPABILITIES = (*_ENTITLEMENTS, *_OF_SANDBOX, *_PUSH, *_SUBSCRIPTIONS, *_SILENT, *_SHARES)

@@ -22,6 +22,10 @@ class Topic(StrEnum):
     """Registration for remote notifications."""
     SUBSCRIPTION = "SUBSCRIPTION"
     """A CloudKit subscription, whose changes come by push."""
+    SILENT = "SILENT"
+    """Pushes that show nothing and are to wake the app."""
+    SHARE = "SHARE"
+    """An invitation to shared records that is taken."""
     GROUP = "GROUP"
     """An app group that is named."""
     GROUP_DEFAULTS = "GROUP_DEFAULTS"
@@ -44,6 +48,10 @@ class Topic(StrEnum):
     """A type identifier that the code takes for one of the app's own."""
     WEB_VIEW = "WEB_VIEW"
     """UIWebView."""
+    OTHERS_GROUP = "OTHERS_GROUP"
+    """A path into the group container of one of Apple's apps: that group."""
+    COMPARED = "COMPARED"
+    """A text that the app's bundle identifier is compared with."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +86,18 @@ class TargetSources:
     Attributes:
         files: how many source files were looked at.
         uses: of each need no more than a few places, in the order of the files; names in full.
-        imports: modules and headers' frameworks, each with the first place.
         packages: names of local Swift packages that were read, `remote` of products whose sources are elsewhere.
         absent: members of the target that are not in the checkout.
         unread: files that could not be read, and packages that could not be understood.
         scripted: Info.plist keys that a script of the target names; it may add them to the built app.
         localized: purpose strings that an InfoPlist.strings of the target holds.
         undecided: build settings that decide about `#if` and could not be resolved.
+        identifiers: where the sources compare the bundle identifier, those of all targets of the repository; empty
+            where some could not be told.
     """
 
     files: int = 0
     uses: tuple[Use, ...] = ()
-    imports: tuple[tuple[str, Location], ...] = ()
     packages: tuple[str, ...] = ()
     remote: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
@@ -97,6 +105,7 @@ class TargetSources:
     scripted: tuple[str, ...] = ()
     localized: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
 
     def of(self, *topics: Topic) -> tuple[Use, ...]:
         """The uses of some topics."""
@@ -123,3 +132,23 @@ class DeclaredReasons:
     manifest: str = ""
     reasons: tuple[Reason, ...] = ()
     unread: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class CarriedSources:
+    """The sources of one program that travels inside the app, and what its privacy manifests declare."""
+
+    target: str
+    sources: TargetSources = TargetSources()
+    declared: DeclaredReasons = DeclaredReasons()
+
+
+@dataclass(frozen=True)
+class EmbeddedSources:
+    """The sources of all programs that travel inside the app: extensions, app clips, helpers, watch apps."""
+
+    targets: tuple[CarriedSources, ...] = ()
+
+    def of(self, target: str) -> CarriedSources:
+        """Those of a target; nothing where it is none of them."""
+        return next((each for each in self.targets if each.target == target), CarriedSources(target))

@@ -5,7 +5,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from pipeline.apple.sources.facts import DeclaredReasons, TargetSources
+from pipeline.apple.sources.facts import DeclaredReasons, EmbeddedSources, TargetSources
 from pipeline.apple.xcode.discovery import WORKSPACES
 from pipeline.apple.xcode.sight import UNREADABLE, Sight
 from pipeline.model import Declaration, Lane, Reading, probe
@@ -26,7 +26,15 @@ def sources_of_target(files: Files, lane: Lane, declared: Declaration) -> Readin
     """What the lane's sources use."""
     from pipeline.apple.sources import observation
 
-    return _seen(files, lane, declared, TargetSources, observation.target_sources)
+    return _seen(files, lane, declared, TargetSources, lambda sight: sight.kept(observation.target_sources))
+
+
+@probe(lasting=True)
+def sources_of_embedded_programs(files: Files, lane: Lane, declared: Declaration) -> Reading[EmbeddedSources]:
+    """What the sources of the programs use that travel inside the lane's app."""
+    from pipeline.apple.sources import observation
+
+    return _seen(files, lane, declared, EmbeddedSources, lambda sight: sight.kept(observation.embedded_sources))
 
 
 @probe(lasting=True)
@@ -34,4 +42,4 @@ def reasons_of_target(files: Files, lane: Lane, declared: Declaration) -> Readin
     """What the lane's privacy manifests declare."""
     from pipeline.apple.sources import observation
 
-    return _seen(files, lane, declared, DeclaredReasons, observation.declared_reasons)
+    return _seen(files, lane, declared, DeclaredReasons, lambda sight: sight.kept(observation.declared_reasons))

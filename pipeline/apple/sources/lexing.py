@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -36,11 +36,17 @@ class Lexed(NamedTuple):
         code: the text with comments and the insides of texts blanked; lengths and lines are those of the source.
         texts: what is inside texts without interpolation, by the offset of their first quote or number sign.
         directives: the conditional directives, in order.
+        spliced: texts with interpolation, by the same offsets, HOLE in place of what is interpolated.
     """
 
     code: str
     texts: dict[int, str]
     directives: tuple[Directive, ...]
+    spliced: Mapping[int, str]
+
+
+HOLE = "\ufffc"
+"""Stands in a text for what is interpolated."""
 
 
 class Source:
@@ -52,7 +58,7 @@ class Source:
     """
 
     def __init__(self, lexed: Lexed, evaluate: Callable[[str, str], Verdict]) -> None:
-        self.texts = lexed.texts
+        self.texts, self.spliced = lexed.texts, lexed.spliced
         self.code, self._unsure = _taken(lexed, evaluate)
         self._breaks: list[int] | None = None
 
@@ -135,11 +141,12 @@ _REST = re.compile(r"#[ \t]*([a-z]+)(.*)")
 
 
 class _Frame(NamedTuple):
-    """An open interpolation: the text that it stands in, and how many parentheses are open in it."""
+    """An open interpolation: the text that it stands in and where that began, and how many parentheses are open."""
 
     hashes: int
     multiline: bool
     depth: int
+    opened: int
 
 
 def swift(text: str) -> Lexed:
@@ -153,6 +160,7 @@ class _Swift:
         self._parts: list[str] = []
         self._kept = 0
         self._texts: dict[int, str] = {}
+        self._spliced: dict[int, str] = {}
         self._directives: list[Directive] = []
         self._frames: list[_Frame] = []
 
@@ -161,7 +169,7 @@ class _Swift:
         while match := (_SWIFT_INSIDE if self._frames else _SWIFT).search(text, position):
             position = self._step(match)
         self._parts.append(text[self._kept :])
-        return Lexed("".join(self._parts), self._texts, tuple(self._directives))
+        return Lexed("".join(self._parts), self._texts, tuple(self._directives), self._spliced)
 
     def _step(self, match: re.Match[str]) -> int:
         found, start = match[0], match.start()
@@ -193,25 +201,32 @@ class _Swift:
             self._frames.append(frame._replace(depth=depth))
             return end
         self._hide(end - 1, end)
-        return self._string(-1, end, frame.hashes, multiline=frame.multiline)
+        return self._string(frame.opened, end, frame.hashes, multiline=frame.multiline)
 
     def _string(self, opened: int, start: int, hashes: int, *, multiline: bool) -> int:
-        """The inside of a text from `start` on; `opened` is where its delimiter began, -1 after an interpolation."""
+        """The inside of a text from `start` on; `opened` is where its delimiter began."""
         text, position = self._text, start
         while match := _inside(hashes, multiline).search(text, position):
             found = match[0]
             if found == "\n" or found.startswith('"'):
                 end = match.start()
-                if opened >= 0 and found != "\n":
-                    self._texts[opened] = text[start:end]
+                if found != "\n":
+                    self._keep(opened, text[start:end])
                 self._hide(start, end)
                 return match.end() if found != "\n" else end
             if found.endswith("(") and len(self._frames) < DEPTH_LIMIT:
+                self._spliced[opened] = self._spliced.get(opened, "") + text[start : match.start()] + HOLE
                 self._hide(start, match.end())
-                self._frames.append(_Frame(hashes, multiline, 1))
+                self._frames.append(_Frame(hashes, multiline, 1, opened))
                 return match.end()
             position = match.end()
         return self._hide(start, len(text))
+
+    def _keep(self, opened: int, end: str) -> None:
+        if opened in self._spliced:
+            self._spliced[opened] += end
+        else:
+            self._texts[opened] = end
 
     def _expression(self, start: int, found: str) -> int:
         if found == "/":
@@ -305,7 +320,7 @@ def c_family(text: str) -> Lexed:
         parts += [text[kept : hidden[0]], _blank(text[hidden[0] : hidden[1]])]
         kept = hidden[1]
     parts.append(text[kept:])
-    return Lexed("".join(parts), texts, tuple(directives))
+    return Lexed("".join(parts), texts, tuple(directives), {})
 
 
 def _raw(text: str, start: int) -> tuple[int, int]:

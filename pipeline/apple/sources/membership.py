@@ -11,7 +11,6 @@ from fnmatch import fnmatchcase
 from pipeline.apple.sources.conditions import Conditions
 from pipeline.apple.sources.packages import FILE, FOLDERS, SIZE_LIMIT, Package, PackageTarget, read_package
 from pipeline.apple.sources.scanning import ENDINGS, Module
-from pipeline.apple.xcode.pbxproj import Table
 from pipeline.apple.xcode.project import Project, Target
 from pipeline.apple.xcode.settings import Settings
 from pipeline.apple.xcode.sight import Sight
@@ -88,7 +87,7 @@ def _add_target(sight: Sight, target: Target, settings: Settings, found: Members
 def _sources(workspace: Workspace, project: Project, target: Target, sdk: str) -> Iterator[tuple[str, bool]]:
     """The source files of a target, and whether each is named: by reference, else by the folder that it lies in."""
     seen: set[str] = set()
-    named = project._members(target, "PBXSourcesBuildPhase", sdk)  # noqa: SLF001
+    named = project.members(target, "PBXSourcesBuildPhase", sdk)
     for path, _ in named:
         if path.endswith(ENDINGS) and path not in seen:
             seen.add(path)
@@ -166,7 +165,7 @@ class _Product:
 
 
 def _products(project: Project, target: Target) -> Iterator[_Product]:
-    objects: Table = project._objects  # noqa: SLF001
+    objects = project.objects
     holder = objects.table(target.identifier)
     for identifier in holder.texts("packageProductDependencies"):
         table = objects.table(identifier)

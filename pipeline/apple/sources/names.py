@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.apple.sources.facts import Topic
-from pipeline.apple.sources.signs import IOS, NOT_MAC, Sign
+from pipeline.apple.sources.signs import IOS, MAC, NOT_MAC, Sign
 
 _QUOTE = r'(?=@?#*")'
 
@@ -99,6 +99,31 @@ NAMED = (
         platforms=NOT_MAC,
     ),
 )
+
+_OWN = r"(?<![\w.])Bundle\s*\.\s*main\s*\.\s*bundleIdentifier"
+_METHODS = ("contains", "hasPrefix", "hasSuffix")
+COMPARISONS = ("==", *_METHODS)
+
+
+def _compared(how: str) -> Sign:
+    """A comparison of the app's own identifier with a text, at once or by a name that the same statement gives it."""
+    test = r"[=!]=\s*" if how == "==" else rf"\.\s*{how}\s*\(\s*"
+    # Where two optional spaces meet, they are bounded: together they would take time by the square.
+    return Sign(
+        Topic.COMPARED,
+        "",
+        f"Bundle.main.bundleIdentifier {how}",
+        "bundleIdentifier",
+        rf"(?:{_OWN}[?!]?|\blet\s+(\w+)\s*=\s*{_OWN}\s*,\s*\1)\s{{0,80}}{test}{_QUOTE}",
+        shape=r"(?!com\.apple\.)[A-Za-z][\w-]*(?:\.[\w-]+){2,}",
+    )
+
+
+COMPARED = tuple(_compared(how) for how in COMPARISONS)
+"""Shorter texts (".beta", "debug") tell editions apart that are built elsewhere; nothing can be said of them."""
+
+OTHERS_GROUPS = (Sign(Topic.OTHERS_GROUP, "", "", "group.com.apple.", platforms=(MAC,)),)
+"""Found in texts, not in code: `Scan` looks for it."""
 
 WEB = (
     Sign(

@@ -7,9 +7,19 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pipeline.apple.sources.facts import DeclaredReasons, Reason, TargetSources
+from pipeline.apple.sources.facts import (
+    CarriedSources,
+    DeclaredReasons,
+    EmbeddedSources,
+    Reason,
+    TargetSources,
+    Topic,
+)
+from pipeline.apple.sources.identifiers import identifiers
 from pipeline.apple.sources.membership import MANIFEST, Membership, membership
 from pipeline.apple.sources.scanning import SWIFT, Module, Scan, imported, lexed
+from pipeline.apple.xcode.manifests import BUILT
+from pipeline.apple.xcode.project import FRAMEWORK
 from pipeline.model import Location
 
 if TYPE_CHECKING:
@@ -37,31 +47,31 @@ def members_of(sight: Sight) -> Membership:
     return sight.workspace.once(key, lambda: membership(sight))
 
 
-def target_sources(sight: Sight) -> TargetSources:
-    """What the sources use."""
+def target_sources(sight: Sight, besides: frozenset[str] = frozenset()) -> TargetSources:
+    """What the sources use; of those in `besides` only what they import is looked at."""
     members = members_of(sight)
     workspace = sight.workspace
     scan = Scan(sight.lane.platform.value)
     unread: list[str] = []
     words: dict[str, frozenset[bytes]] = {}
     for path in dict.fromkeys(path for module in members.modules for path in module.files):
-        data = workspace.read(path, FILE_LIMIT)
-        if data is None:
+        found = _words(workspace, path, scan)
+        if found is None:
             unread.append(path)
-            continue
-        words[path] = scan.words(data)
-        scan.note_imports(path, data, words[path])
+        else:
+            words[path] = found
     count = len(words) + len(unread)
     _note_imported(members, words)
     for module in members.modules:
         for path in module.files:
+            if path in besides:
+                continue
             signs = scan.signs(words.pop(path, frozenset()), module)
             if signs:
                 scan.search(path, _lexed(workspace, path), signs, module)
     return TargetSources(
         count,
         tuple(scan.uses),
-        tuple(sorted(scan.imports.items())),
         members.packages,
         tuple(members.remote),
         tuple(members.absent[:_MOST_TOLD]),
@@ -69,7 +79,34 @@ def target_sources(sight: Sight) -> TargetSources:
         tuple(sorted(_in_scripts(sight))),
         tuple(sorted(_in_strings(sight))),
         tuple(members.undecided),
+        identifiers(workspace) if any(use.topic is Topic.COMPARED for use in scan.uses) else (),
     )
+
+
+def embedded_sources(sight: Sight) -> EmbeddedSources:
+    """What the programs that travel inside the app use.
+
+    What a program shares with the app is told of the app: much of it runs there alone. Watch apps are left out, because
+    no lane is theirs.
+    """
+    own = frozenset(path for module in members_of(sight).modules for path in module.files)
+    return EmbeddedSources(
+        tuple(
+            CarriedSources(each.target.name, target_sources(each, own), declared_reasons(each))
+            for each in sight.carried()
+            if each.target.product_type != FRAMEWORK and each.sdk == sight.sdk
+        )
+    )
+
+
+def _words(workspace: Workspace, path: str, scan: Scan) -> frozenset[bytes] | None:
+    """What a file mentions, once for everything that is made of it; None when it cannot be read."""
+
+    def found() -> frozenset[bytes] | None:
+        data = workspace.read(path, FILE_LIMIT)
+        return None if data is None else scan.words(data)
+
+    return workspace.once(("words", scan.platform, path), found)
 
 
 def _lexed(workspace: Workspace, path: str) -> Lexed:
@@ -118,7 +155,15 @@ def declared_reasons(sight: Sight) -> DeclaredReasons:
     """What the privacy manifests declare: the target's own, and those of the local packages."""
     unread: list[str] = []
     own = next(
-        (path for path in sight.members() if posixpath.basename(path) == MANIFEST and sight.workspace.has(path)), ""
+        (
+            path
+            for path in sight.members()
+            if posixpath.basename(path) == MANIFEST
+            and sight.workspace.has(path)
+            # A framework's manifest speaks for the framework.
+            and not any(part in path for part in BUILT)
+        ),
+        "",
     )
     places = [(own, "")] if own else []
     places += [(path, module.package) for module in members_of(sight).modules for path in module.manifests]

@@ -7,7 +7,7 @@ which API each is required; developer.apple.com/documentation/technotes/tn3153 f
 from __future__ import annotations
 
 from pipeline.apple.sources.facts import Topic
-from pipeline.apple.sources.signs import CALL, IOS, NOT_MAC, PHONES, Sign, asked, imports, made
+from pipeline.apple.sources.signs import CALL, IOS, MAC, NOT_MAC, PHONES, Sign, asked, imports, made
 
 _ACCESS = r"\brequestAccess\s*\(\s*"
 
@@ -174,6 +174,7 @@ PURPOSES = (
         r"\.\s*requestAlwaysAuthorization\s*\(\s*\)",
         r"\brequestAlwaysAuthorization\s*\]",
         beside=imports("CoreLocation|MapKit"),
+        platforms=(IOS, MAC),
     ),
     _purpose(_BLUETOOTH, "CBCentralManager", "CBCentralManager", *made("CBCentralManager")),
     _purpose(_BLUETOOTH, "CBPeripheralManager", "CBPeripheralManager", *made("CBPeripheralManager")),

@@ -27,6 +27,11 @@ _CONTAINER = re.compile(r"iCloud\.[A-Za-z0-9.-]+")
 _OPENED = re.compile(r"(?<![\w.])CKContainer\s*\(\s*identifier\s*:\s*(?:[Ss]elf\s*\.\s*)?(\w+)\s*\)")
 _CONSTANT = re.compile(r"\blet\s+(\w+)\s*(?::\s*String\s*)?=\s*$")
 _LINE_LENGTH = 200
+_GROUP_FOLDER = "Group Containers"
+_GROUP = re.compile(r"(group\.com\.apple\.[\w.-]+)")
+_GROUP_PATH = re.compile(rf"{_GROUP_FOLDER}/{_GROUP.pattern}")
+_NEAR = 200
+"""Characters between the parts of a path that is put together."""
 
 
 @dataclass
@@ -54,8 +59,8 @@ class Scan:
     """
 
     def __init__(self, platform: str) -> None:
+        self.platform = platform
         self.uses: list[Use] = []
-        self.imports: dict[str, Location] = {}
         self._triggers = triggers(platform)
         self._signs = by_trigger(platform)
         self._counts: dict[tuple[int, str, bool], int] = {}
@@ -64,18 +69,6 @@ class Scan:
     def words(self, data: bytes) -> frozenset[bytes]:
         """The triggers and imports in a file."""
         return frozenset(self._triggers.findall(data))
-
-    def note_imports(self, path: str, data: bytes, words: frozenset[bytes]) -> None:
-        """Keep where each module is imported first."""
-        for word in words:
-            module = imported(word)
-            if not module or module in self.imports:
-                continue
-            found = re.search(
-                rb"^[ \t]*(?:(?:@\w+|public|internal|private)[ \t]+)*[#@]?" + re.escape(word), data, re.MULTILINE
-            )
-            if found:
-                self.imports[module] = Location(path, data.count(b"\n", 0, found.start()) + 1)
 
     def signs(self, words: frozenset[bytes], module: Module) -> tuple[Sign, ...]:
         """The signs that a file with these words may show and that are not yet told of often enough."""
@@ -101,6 +94,8 @@ class Scan:
             self._containers(source, path, module)
         if any(sign.topic is Topic.RECORD_TYPE for sign in signs):
             self._fields(source, path, module)
+        if any(sign.topic is Topic.OTHERS_GROUP for sign in signs):
+            self._groups(source, path, module)
         self.uses[before:] = sorted(self.uses[before:], key=_line_of)
 
     def _found(self, sign: Sign, source: Source, path: str, match: re.Match[str], module: Module) -> None:
@@ -137,6 +132,20 @@ class Scan:
             direct = constant is not None and constant[1] in opened
             topic, symbol = (Topic.CONTAINER, "CKContainer(identifier:)") if direct else (Topic.CONTAINER_TEXT, "")
             self._keep(_use(topic, text, symbol, Location(path, line), module, certain=source.certain(offset)))
+
+    def _groups(self, source: Source, path: str, module: Module) -> None:
+        """Paths into a group container of Apple's: in one text, or in two that are put together."""
+        before = (-_NEAR, "")
+        for offset, text in sorted({**source.texts, **source.spliced}.items()):
+            match = _GROUP_PATH.search(text)
+            if match is None and before[1] and offset - before[0] < _NEAR:
+                match = _GROUP.match(text)
+            before = (offset, text if text.rstrip("/").endswith(_GROUP_FOLDER) else "")
+            if match and source.code[offset] in '"#':
+                place = Location(path, source.line(offset))
+                symbol = f"{_GROUP_FOLDER}/{match[1]}"
+                certain = source.certain(offset)
+                self._keep(_use(Topic.OTHERS_GROUP, match[1], symbol, place, module, certain=certain))
 
     def _fields(self, source: Source, path: str, module: Module) -> None:
         for name, offset in _fields(source):

@@ -12,12 +12,12 @@ from functools import cache
 from posixpath import commonprefix
 
 from pipeline.apple.sources.capabilities import CAPABILITIES
-from pipeline.apple.sources.names import NAMED, WEB
+from pipeline.apple.sources.names import COMPARED, NAMED, OTHERS_GROUPS, WEB
 from pipeline.apple.sources.purposes import PURPOSES
 from pipeline.apple.sources.reasons import REASONS
 from pipeline.apple.sources.signs import Sign
 
-SIGNS: tuple[Sign, ...] = (*PURPOSES, *REASONS, *CAPABILITIES, *NAMED, *WEB)
+SIGNS: tuple[Sign, ...] = (*PURPOSES, *REASONS, *CAPABILITIES, *NAMED, *COMPARED, *OTHERS_GROUPS, *WEB)
 
 
 @cache

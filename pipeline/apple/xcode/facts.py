@@ -15,12 +15,14 @@ from pipeline.values import dataclass
 class Value:
     """A build setting after expansion, and where it is written. `location` is None for Xcode's own defaults.
 
-    `undefined` names the settings that it refers to and that nothing defines; Xcode takes them for empty.
+    `undefined` names the settings that it refers to and that nothing defines; Xcode takes them for empty. `composed`
+    says that it refers to any.
     """
 
     text: str = ""
     location: Location | None = None
     undefined: tuple[str, ...] = ()
+    composed: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.text)
@@ -33,10 +35,10 @@ class Value:
 class Problem:
     """Something wrong with a file of the project.
 
-    `kind` is one of unreadable, duplicate, missing-base, missing-pods, syntax.
+    `kind` is one of unreadable, duplicate, missing-base, missing-pods, optional-base, case, syntax.
 
-    `missing` is the path of the configuration file that is not here. `target` is the embedded target it concerns; ""
-    for the lane's own.
+    `missing` is the path of the configuration file that is not here, `optional` that of one that need not be here.
+    `target` is the embedded target it concerns; "" for the lane's own.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Problem:
     location: Location | None = None
     missing: str = ""
     target: str = ""
+    optional: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,15 +71,35 @@ class Extension:
 
 
 @dataclass(frozen=True)
+class Catalyst:
+    """What the settings make of an iOS app where it is built for Macs: everything is resolved for the SDK of macOS.
+
+    `derives` is DERIVE_MACCATALYST_PRODUCT_BUNDLE_IDENTIFIER, `entitlements` and `info` are the files that count there;
+    `unread` names those of "entitlements" and "Info.plist" that could not be read.
+    """
+
+    bundle_id: Value = Value()
+    derives: Value = Value()
+    sandboxed: bool = False
+    category: Value = Value()
+    entitlements: Value = Value()
+    info: Value = Value()
+    unread: tuple[str, ...] = ()
+    place: Location | None = None
+
+
+@dataclass(frozen=True)
 class TargetSettings:
     """The build settings of a target, in the lane's configuration, for its device SDK.
 
     `infoplist_file` and `entitlements_file` hold paths relative to the app's root. `bundle_ids` pairs each
     configuration's name with its value. `infoplist_keys` are the INFOPLIST_KEY_ settings that are assigned.
-    `architectures` and `excluded_architectures` are ARCHS and EXCLUDED_ARCHS, `embeds_swift` is
+    `packages` are the Swift package products that it links, `build_folder` is CONFIGURATION_BUILD_DIR where the project
+    moves it. `architectures` and `excluded_architectures` are ARCHS and EXCLUDED_ARCHS, `embeds_swift` is
     ALWAYS_EMBED_SWIFT_STANDARD_LIBRARIES, `all_icons` ASSETCATALOG_COMPILER_INCLUDE_ALL_APPICON_ASSETS. `place` is
     where the project file defines the target.
-    `bundle_ids`, `shadowed` and `extensions` are those of the lane's own target; they are empty for an embedded one.
+    `bundle_ids`, `shadowed` and `extensions` are those of the lane's own target; they are empty for an embedded one, as
+    is `catalyst`, which an iOS app has that is built for Macs too.
     """
 
     bundle_id: Value = Value()
@@ -110,6 +133,9 @@ class TargetSettings:
     alternate_icons: Value = Value()
     all_icons: bool = False
     place: Location | None = None
+    packages: tuple[str, ...] = ()
+    build_folder: Value = Value()
+    catalyst: Catalyst | None = None
 
 
 @dataclass(frozen=True)
@@ -195,7 +221,8 @@ class IconImage:
     """One entry of an icon set. `width`, `height` are in pixels, 0 when the file cannot be read.
 
     `pointer` says that the checkout holds a Git LFS pointer in place of the picture.
-    `alpha` says that there is an alpha channel, `clear` that a pixel is in fact not opaque.
+    `alpha` says that there is an alpha channel, `clear` that a pixel is in fact not opaque, `undecided` that it was not
+    found out: of transparency without a channel (tRNS), and where the picture is cut off.
     """
 
     idiom: str
@@ -212,13 +239,14 @@ class IconImage:
     clear: bool = False
     flaw: str = ""
     pointer: bool = False
+    undecided: bool = False
 
     @property
     def pixels(self) -> int:
         """The width that the entry asks for, in pixels; 0 when it cannot be told."""
         try:
             return round(float(self.size.partition("x")[0]) * float(self.scale.removesuffix("x") or 1))
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0
 
 
@@ -378,11 +406,19 @@ class SurveyedTarget:
 
 @dataclass(frozen=True)
 class SurveyedContainer:
-    """One CloudKit container that an entitlements file names. `targets` are the app targets that use the file."""
+    """One CloudKit container that an entitlements file names. `targets` are the app targets that release that file."""
 
     container: str
     location: Location
     targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class IdleSettings:
+    """Settings of one file that nothing reads, in the order of their lines; `location` is that of the first."""
+
+    location: Location
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -398,10 +434,14 @@ class Unrehearsed:
 
 @dataclass(frozen=True)
 class ProjectSurvey:
-    """Everything that has to agree across the projects of one app. `unused` are property lists of no target."""
+    """Everything that has to agree across the projects of one app.
+
+    `unused` are property lists of no target, `idle` settings that nothing reads.
+    """
 
     targets: tuple[SurveyedTarget, ...] = ()
     containers: tuple[SurveyedContainer, ...] = ()
     unrehearsed: tuple[Unrehearsed, ...] = ()
     problems: tuple[Problem, ...] = ()
     unused: tuple[str, ...] = ()
+    idle: tuple[IdleSettings, ...] = ()

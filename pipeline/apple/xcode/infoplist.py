@@ -104,7 +104,7 @@ def place_of(resolved: Resolved) -> Location | None:
 
 
 def effective(source: Plist | None, path: str, settings: Settings) -> InfoPlist:
-    """The Info.plist as the build will hold it.
+    """The Info.plist as the build will hold it. Raises Overgrown.
 
     With GENERATE_INFOPLIST_FILE, generated scalars replace those of the file, arrays are appended to and dictionaries
     merged; without it the file alone counts, and INFOPLIST_KEY_ settings do nothing.
@@ -141,14 +141,32 @@ def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+EXPANDED_LIMIT = 4 * 1024 * 1024
+"""Characters that the settings of one property list may expand to; real ones have a few thousand."""
+
+
+class Overgrown(LookupError):  # reads as what happened
+    """A property list whose settings expand beyond all measure, so that what it holds is not known."""
+
+
 def expanded(source: Plist, path: str, settings: Settings, undefined: list[Undefined]) -> dict[str, Any]:
-    """The dictionary of a property list with every `$(SETTING)` in its values replaced."""
+    """The dictionary of a property list with every `$(SETTING)` in its values replaced.
+
+    Raises:
+        Overgrown: the settings expand to more than EXPANDED_LIMIT characters.
+
+    """
+    left = EXPANDED_LIMIT
 
     def walk(value: Any, key: str) -> Any:
+        nonlocal left
         if isinstance(value, str):
             if "$" not in value:
                 return value
             resolved = settings.expand(value)
+            left -= len(resolved.text)
+            if left < 0:
+                raise Overgrown(f"{path} refers to settings that expand to more than {EXPANDED_LIMIT:,} characters")
             if resolved.undefined:
                 undefined.append(Undefined(key, resolved.undefined, where.get(key), resolved.text))
             return resolved.text

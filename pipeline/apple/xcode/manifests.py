@@ -26,7 +26,11 @@ def _privacy_manifest(sight: Sight) -> PrivacyManifest:
 
 def own_manifest(sight: Sight) -> PrivacyManifest | None:
     """The privacy manifest that is a member of the target, judged; None where there is none."""
-    members = [path for path in sight.members() if posixpath.basename(path) == privacy.FILE]
+    members = [
+        path
+        for path in sight.members()
+        if posixpath.basename(path) == privacy.FILE and not any(built in path for built in BUILT)
+    ]
     for path in members:
         if not sight.workspace.has(path):
             continue

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pipeline.apple.xcode import entitlements as entitlement_files
 from pipeline.apple.xcode import infoplist
 from pipeline.apple.xcode.facts import (
+    Catalyst,
     Extension,
     Problem,
     ProjectProblems,
@@ -19,11 +20,12 @@ from pipeline.apple.xcode.facts import (
     TargetSettings,
     Value,
 )
-from pipeline.apple.xcode.project import APPLICATION, EMBEDDED
+from pipeline.apple.xcode.project import APPLICATION, EMBEDDED, TOOL
+from pipeline.apple.xcode.settings import Settings
 from pipeline.apple.xcode.sight import UNREADABLE, Sight, value_of
 from pipeline.apple.xcode.workspace import DEPLOYMENT, Loaded
 from pipeline.apple.xcode.workspacedata import FILE as CONTENTS
-from pipeline.model import Location
+from pipeline.model import Location, Platform
 
 __all__ = ["UNREADABLE", "Sight", "Unseen", "problems", "target_entitlements", "target_info", "target_settings"]
 
@@ -39,6 +41,9 @@ _IDENTITY = (
     "INFOPLIST_FILE",
 )
 _SCRIPT_LIMIT = 256 * 1024
+_MOST_KEYS = 400
+"""INFOPLIST_KEY_ settings of one target that are looked at; Xcode knows a hundred names."""
+_MOST_CONFIGURATIONS = 200
 
 
 def target_settings(sight: Sight) -> TargetSettings:
@@ -57,6 +62,40 @@ def _target_settings(sight: Sight) -> TargetSettings:
         bundle_ids=_across_configurations(sight, "PRODUCT_BUNDLE_IDENTIFIER"),
         shadowed=tuple(_shadowed(sight)),
         extensions=tuple(_extensions(sight)),
+        catalyst=_catalyst(sight),
+    )
+
+
+def _catalyst(sight: Sight) -> Catalyst | None:
+    """The build for Macs of an iOS app that has one.
+
+    Source: swift-build, iOSDevice.xcspec 130-160, MacCatalystInfoExtension.swift.
+    """
+    if sight.lane.platform is not Platform.IOS or not sight.settings.flag("SUPPORTS_MACCATALYST"):
+        return None
+    on_mac = Sight(sight.workspace, replace(sight.lane, platform=Platform.MAC_OS), sight.team_id)
+    supports = sight.value("SUPPORTS_MACCATALYST")
+    derives = on_mac.value("DERIVE_MACCATALYST_PRODUCT_BUNDLE_IDENTIFIER")
+    unread = []
+    asked, info = TargetEntitlements(), TargetInfo()
+    try:
+        asked = target_entitlements(on_mac)
+    except Unseen:
+        unread.append("entitlements")
+    try:
+        info = target_info(on_mac)
+    except Unseen:
+        unread.append("Info.plist")
+    key = "LSApplicationCategoryType"
+    return Catalyst(
+        bundle_id=on_mac.value("PRODUCT_BUNDLE_IDENTIFIER"),
+        derives=derives,
+        sandboxed=asked.values.get(entitlement_files.SANDBOX) is True,
+        category=Value(info.text(key), info.place(key)),
+        entitlements=on_mac.file("CODE_SIGN_ENTITLEMENTS")[0],
+        info=on_mac.file("INFOPLIST_FILE")[0],
+        unread=tuple(unread),
+        place=supports.location,
     )
 
 
@@ -78,7 +117,7 @@ def _settings_of(sight: Sight) -> TargetSettings:
         product=sight.target.product_name,
         sdk=sight.sdk,
         infoplist_file=plist,
-        infoplist_exists=plist_exists,
+        infoplist_exists=plist_exists or _needs_no_infoplist(sight),
         entitlements_file=entitlements,
         entitlements_exists=entitlements_exist,
         generates_infoplist=settings.flag("GENERATE_INFOPLIST_FILE"),
@@ -86,14 +125,42 @@ def _settings_of(sight: Sight) -> TargetSettings:
         app_sandbox=sight.value("ENABLE_APP_SANDBOX"),
         app_icon=sight.value("ASSETCATALOG_COMPILER_APPICON_NAME"),
         bitcode=sight.value("ENABLE_BITCODE"),
-        infoplist_keys=tuple((key, sight.value(key)) for key in sorted(settings) if key.startswith(infoplist.PREFIX)),
+        infoplist_keys=tuple((key, sight.value(key)) for key in _infoplist_keys(settings)),
         architectures=sight.value("ARCHS"),
         excluded_architectures=sight.value("EXCLUDED_ARCHS"),
         embeds_swift=sight.value("ALWAYS_EMBED_SWIFT_STANDARD_LIBRARIES"),
         alternate_icons=sight.value("ASSETCATALOG_COMPILER_ALTERNATE_APPICON_NAMES"),
         all_icons=settings.flag("ASSETCATALOG_COMPILER_INCLUDE_ALL_APPICON_ASSETS"),
         place=sight.place,
+        packages=sight.project.products(sight.target),
+        build_folder=_moved(sight, "CONFIGURATION_BUILD_DIR"),
     )
+
+
+def _infoplist_keys(settings: Settings) -> list[str]:
+    return sorted(key for key in settings if key.startswith(infoplist.PREFIX))[:_MOST_KEYS]
+
+
+_USUAL_FOLDERS = tuple(
+    f"$({root})/$(CONFIGURATION){suffix}"
+    for root in ("BUILD_DIR", "BUILD_ROOT", "SYMROOT")
+    for suffix in ("$(EFFECTIVE_PLATFORM_NAME)", "")
+)
+
+
+def _moved(sight: Sight, key: str) -> Value:
+    """A setting of a folder, where the project says something else than Xcode does."""
+    found = sight.settings.get(key)
+    written = found.written.replace("{", "(").replace("}", ")").rstrip("/")
+    return value_of(found) if found.given and written not in ("", f"$({key})", *_USUAL_FOLDERS) else Value()
+
+
+def _needs_no_infoplist(sight: Sight) -> bool:
+    """Whether the product has none, whatever the setting says: a tool, unless it is linked into its program.
+
+    Source: swift-build, InfoPlistTaskProducer.swift 243.
+    """
+    return sight.target.product_type == TOOL and not sight.settings.flag("CREATE_INFOPLIST_SECTION_IN_BINARY")
 
 
 def _signing_style(sight: Sight) -> Value:
@@ -112,7 +179,7 @@ def _signing_style(sight: Sight) -> Value:
 def _across_configurations(sight: Sight, key: str) -> tuple[tuple[str, Value], ...]:
     return tuple(
         (configuration.name, value_of(sight.settings_for(configuration.name, sight.sdk).get(key)))
-        for configuration in sight.target.configurations
+        for configuration in sight.target.configurations[:_MOST_CONFIGURATIONS]
     )
 
 
@@ -150,7 +217,10 @@ def _extensions(sight: Sight) -> Iterator[Extension]:
         if carried.target.product_type not in EMBEDDED and not on_watch:
             continue
         path, loaded = carried.plist("INFOPLIST_FILE")
-        info = infoplist.effective(loaded.plist, path, carried.settings)
+        try:
+            info = infoplist.effective(loaded.plist, path, carried.settings)
+        except infoplist.Overgrown:
+            info = infoplist.InfoPlist()
         yield Extension(
             carried.target.name,
             _from_info(info, "CFBundleIdentifier") or carried.value("PRODUCT_BUNDLE_IDENTIFIER"),
@@ -186,7 +256,10 @@ def target_info(sight: Sight) -> TargetInfo:
 
 def _target_info(sight: Sight) -> TargetInfo:
     path, loaded = _readable(sight, "INFOPLIST_FILE")
-    info = infoplist.effective(loaded.plist, path, sight.settings)
+    try:
+        info = infoplist.effective(loaded.plist, path, sight.settings)
+    except infoplist.Overgrown as fault:
+        raise Unseen(str(fault)) from fault
     return TargetInfo(
         info.values, info.places, path, infoplist.texts(loaded.plist), tuple(info.undefined), _stamped(sight)
     )
@@ -224,7 +297,10 @@ def target_entitlements(sight: Sight) -> TargetEntitlements:
 
 def _target_entitlements(sight: Sight) -> TargetEntitlements:
     path, loaded = _readable(sight, "CODE_SIGN_ENTITLEMENTS")
-    return entitlement_files.effective(loaded.plist, path, sight.settings)
+    try:
+        return entitlement_files.effective(loaded.plist, path, sight.settings)
+    except infoplist.Overgrown as fault:
+        raise Unseen(str(fault)) from fault
 
 
 def problems(sight: Sight) -> ProjectProblems:
@@ -260,8 +336,8 @@ def _of_target(sight: Sight) -> Iterator[Problem]:
             place = Location(sight.project.file, configuration.line)
             yield Problem("missing-base", text, place, configuration.base, label)
         for flaw in flaws:
-            kind = "missing-base" if flaw.missing else "syntax"
-            yield Problem(kind, flaw.text, Location(flaw.path, flaw.line), flaw.missing, label)
+            kind = "missing-base" if flaw.missing else "optional-base" if flaw.optional else "syntax"
+            yield Problem(kind, flaw.text, Location(flaw.path, flaw.line), flaw.missing, label, flaw.optional)
     for key in ("INFOPLIST_FILE", "CODE_SIGN_ENTITLEMENTS"):
         path, loaded = sight.plist(key)
         written = sight.value(key)

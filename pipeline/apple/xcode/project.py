@@ -26,9 +26,10 @@ EMBEDDED = (
     "com.apple.product-type.messages-extension",
 )
 """Product types that travel inside an application and must bear its version."""
+TOOL = "com.apple.product-type.tool"
 PROGRAMS = (
-    "com.apple.product-type.application",
-    "com.apple.product-type.tool",
+    APPLICATION,
+    TOOL,
     "com.apple.product-type.xpc-service",
     "com.apple.product-type.system-extension",
     "com.apple.product-type.driver-extension",
@@ -100,6 +101,9 @@ class Copied:
 class Project:
     """A parsed project file. Paths are relative to the app's root.
 
+    Attributes:
+        objects: the objects of the file by their identifiers, for what has no word of its own here.
+
     Raises:
         BrokenList: the objects or the root object are missing.
 
@@ -108,9 +112,9 @@ class Project:
     def __init__(self, path: str, tree: Table) -> None:
         self.path = path
         self.file = posixpath.join(path, "project.pbxproj")
-        self._objects = tree.table("objects")
-        self._root = self._objects.table(tree.text("rootObject"))
-        if not self._objects or not self._root:
+        self.objects = tree.table("objects")
+        self._root = self.objects.table(tree.text("rootObject"))
+        if not self.objects or not self._root:
             raise BrokenList("no project object: rootObject names nothing in objects")
         self.name = posixpath.splitext(posixpath.basename(path))[0]
         self.folder = posixpath.normpath(posixpath.join(posixpath.dirname(path), self._root.text("projectDirPath")))
@@ -119,12 +123,12 @@ class Project:
 
     def line(self, identifier: str) -> int | None:
         """Where an object is defined."""
-        return self._objects.line(identifier)
+        return self.objects.line(identifier)
 
     @cached_property
     def doubled(self) -> tuple[tuple[str, int], ...]:
         """Keys that a dictionary of the file has twice, of which the last one counts, and their lines."""
-        index = self._objects.index
+        index = self.objects.index
         return tuple((key, index.at(offset)) for key, offset in index.doubled) if index else ()
 
     @cached_property
@@ -133,20 +137,20 @@ class Project:
         found = []
         holders = [("the project", self._root)]
         for identifier in self._root.texts("targets"):
-            table = self._objects.table(identifier)
+            table = self.objects.table(identifier)
             if not table.text("isa").endswith("Target"):
                 found.append((f"the project lists {identifier}, which is no target here", self._root.line("targets")))
                 continue
             holders.append((f"the target {table.text('name')}", table))
         for name, table in holders:
             line, listed = table.line("buildConfigurationList"), table.text("buildConfigurationList")
-            held = self._objects.table(listed)
+            held = self.objects.table(listed)
             if held.text("isa") != "XCConfigurationList":
                 found.append((f"{name} names {listed or 'no list'}, which is no list of configurations", line))
             found += [
                 (f"a list of {name} holds {each}, which is no configuration", held.line("buildConfigurations"))
                 for each in held.texts("buildConfigurations")
-                if self._objects.table(each).text("isa") != "XCBuildConfiguration"
+                if self.objects.table(each).text("isa") != "XCBuildConfiguration"
             ]
         return tuple(found)
 
@@ -165,11 +169,11 @@ class Project:
         found = []
         attributes = self._root.table("attributes").table("TargetAttributes")
         for identifier in self._root.texts("targets"):
-            table = self._objects.table(identifier)
+            table = self.objects.table(identifier)
             if table.text("isa") != "PBXNativeTarget":
                 continue
             configurations, default = self._configurations(table.text("buildConfigurationList"))
-            product = posixpath.basename(self._objects.table(table.text("productReference")).text("path"))
+            product = posixpath.basename(self.objects.table(table.text("productReference")).text("path"))
             found.append(
                 Target(
                     identifier,
@@ -178,7 +182,7 @@ class Project:
                     product or f"{table.text('productName') or table.text('name')}.app",
                     configurations,
                     default,
-                    self._objects.line(identifier),
+                    self.objects.line(identifier),
                     attributes.table(identifier).text("ProvisioningStyle"),
                 )
             )
@@ -189,7 +193,7 @@ class Project:
         """Identifiers of the targets that serve another app: login items, helpers, watch apps."""
         needed = {found.identifier for app in self.applications for found in self.dependencies(app)}
         copied = {
-            self._objects.table(build_file).text("fileRef")
+            self.objects.table(build_file).text("fileRef")
             for target in self.targets
             for phase in self._phases(target, "PBXCopyFilesBuildPhase")
             for build_file in phase.texts("files")
@@ -197,7 +201,7 @@ class Project:
         return frozenset(t.identifier for t in self.targets if t.identifier in needed or self._product(t) in copied)
 
     def _product(self, target: Target) -> str:
-        return self._objects.table(target.identifier).text("productReference")
+        return self.objects.table(target.identifier).text("productReference")
 
     def scripts(self, target: Target) -> tuple[str, ...]:
         """The shell scripts that run while the target is built."""
@@ -226,9 +230,9 @@ class Project:
         found = []
         for phase in self._phases(target, "PBXCopyFilesBuildPhase"):
             for identifier in phase.texts("files"):
-                build_file = self._objects.table(identifier)
+                build_file = self.objects.table(identifier)
                 if _is_for(build_file, sdk):
-                    line = self._objects.line(identifier)
+                    line = self.objects.line(identifier)
                     folder = phase.text("dstSubfolderSpec") or _FOLDERS.get(phase.text("dstSubfolder"), "")
                     inner = phase.text("dstPath")
                     found.append(self._copied(build_file, folder, inner, line))
@@ -236,27 +240,33 @@ class Project:
 
     def _copied(self, build_file: Table, folder: str, subfolder: str, line: int | None) -> Copied:
         identifier = build_file.text("fileRef")
-        reference = self._objects.table(identifier)
+        reference = self.objects.table(identifier)
         name = posixpath.basename(reference.text("path")) or reference.text("name")
-        if not reference and (product := self._objects.table(build_file.text("productRef"))):
+        if not reference and (product := self.objects.table(build_file.text("productRef"))):
             name = product.text("productName")
         maker = self._by_identifier.get(identifier)
         if reference.text("isa") != "PBXReferenceProxy":
             return Copied(name, folder, subfolder, maker.identifier if maker else "", line=line)
-        proxy = self._objects.table(reference.text("remoteRef"))
+        proxy = self.objects.table(reference.text("remoteRef"))
         container, remote = self.path_of(proxy.text("containerPortal")), proxy.text("remoteGlobalIDString")
         return Copied(name, folder, subfolder, "", container, remote, line)
 
     def dependencies(self, target: Target, sdk: str = "") -> tuple[Target, ...]:
         """The targets of this project that are built before the target."""
         found = []
-        for identifier in self._objects.table(target.identifier).texts("dependencies"):
-            table = self._objects.table(identifier)
-            named = table.text("target") or self._objects.table(table.text("targetProxy")).text("remoteGlobalIDString")
+        for identifier in self.objects.table(target.identifier).texts("dependencies"):
+            table = self.objects.table(identifier)
+            named = table.text("target") or self.objects.table(table.text("targetProxy")).text("remoteGlobalIDString")
             dependency = self._by_identifier.get(named)
             if dependency and _is_for(table, sdk):
                 found.append(dependency)
         return tuple(found)
+
+    def products(self, target: Target) -> tuple[str, ...]:
+        """The names of the Swift package products that the target links."""
+        held = self.objects.table(target.identifier).texts("packageProductDependencies")
+        names = (self.objects.table(identifier).text("productName") for identifier in held)
+        return tuple(name for name in names if name and not name.startswith("plugin:"))
 
     def resources(self, target: Target, sdk: str = "") -> tuple[str, ...]:
         """Paths of the files and folders that the target copies as resources, by reference."""
@@ -266,13 +276,13 @@ class Project:
         """Paths of the resources, each with the line of its membership."""
         key = (target.identifier, sdk)
         if key not in self._resources:
-            self._resources[key] = self._members(target, "PBXResourcesBuildPhase", sdk)
+            self._resources[key] = self.members(target, "PBXResourcesBuildPhase", sdk)
         return self._resources[key]
 
     def bundled(self, target: Target, sdk: str = "") -> tuple[Target, ...]:
         """The targets whose products the target has among its resources."""
         files = (
-            self._objects.table(identifier)
+            self.objects.table(identifier)
             for phase in self._phases(target, "PBXResourcesBuildPhase")
             for identifier in phase.texts("files")
         )
@@ -282,29 +292,29 @@ class Project:
     def compiles(self, target: Target) -> bool:
         """Whether the target has sources, so that its product holds a program. Folders may hold some without a name."""
         phases = self._phases(target, "PBXSourcesBuildPhase")
-        synchronized = self._objects.table(target.identifier).texts("fileSystemSynchronizedGroups")
+        synchronized = self.objects.table(target.identifier).texts("fileSystemSynchronizedGroups")
         return bool(synchronized) or any(phase.texts("files") for phase in phases)
 
     def synchronized(self, target: Target, sdk: str = "") -> tuple[tuple[str, frozenset[str]], ...]:
         """Folders whose files are members without being named (Xcode 16), each with the paths that are left out."""
         found = []
-        for identifier in self._objects.table(target.identifier).texts("fileSystemSynchronizedGroups"):
-            group = self._objects.table(identifier)
+        for identifier in self.objects.table(target.identifier).texts("fileSystemSynchronizedGroups"):
+            group = self.objects.table(identifier)
             folder = self.path_of(identifier)
             left_out = {
                 posixpath.join(folder, member)
                 for exception in group.texts("exceptions")
-                if self._objects.table(exception).text("target") == target.identifier
-                for member in _left_out(self._objects.table(exception), sdk)
+                if self.objects.table(exception).text("target") == target.identifier
+                for member in _left_out(self.objects.table(exception), sdk)
             }
             found.append((folder, frozenset(left_out)))
         # A file of somebody else's folder becomes a member by an exception that names this target.
-        own = set(self._objects.table(target.identifier).texts("fileSystemSynchronizedGroups"))
+        own = set(self.objects.table(target.identifier).texts("fileSystemSynchronizedGroups"))
         for identifier, group in self._synchronized_groups:
             if identifier in own:
                 continue
             for exception in group.texts("exceptions"):
-                table = self._objects.table(exception)
+                table = self.objects.table(exception)
                 if table.text("target") == target.identifier:
                     folder = self.path_of(identifier)
                     found.extend((posixpath.join(folder, m), frozenset()) for m in table.texts("membershipExceptions"))
@@ -314,7 +324,7 @@ class Project:
     def _synchronized_groups(self) -> tuple[tuple[str, Table], ...]:
         return tuple(
             (identifier, group)
-            for identifier, group in self._objects.items()
+            for identifier, group in self.objects.items()
             if isinstance(group, Table) and group.text("isa").startswith("PBXFileSystemSyn") and "exceptions" in group
         )
 
@@ -331,7 +341,7 @@ class Project:
         """The path of a file reference or group, relative to the app's root; "" when it lies in a build product."""
         parts: list[str] = []
         for _ in range(_GROUP_DEPTH):
-            table = self._objects.table(identifier)
+            table = self.objects.table(identifier)
             tree, path = table.text("sourceTree"), table.text("path")
             if path:
                 parts.append(path)
@@ -347,41 +357,42 @@ class Project:
     @cached_property
     def _parents(self) -> dict[str, str]:
         found: dict[str, str] = {}
-        for identifier, table in self._objects.items():
+        for identifier, table in self.objects.items():
             if isinstance(table, Table) and "children" in table:
                 for child in table.texts("children"):
                     found[child] = identifier
         return found
 
     def _phases(self, target: Target, kind: str) -> list[Table]:
-        phases = (self._objects.table(i) for i in self._objects.table(target.identifier).texts("buildPhases"))
+        phases = (self.objects.table(i) for i in self.objects.table(target.identifier).texts("buildPhases"))
         return [phase for phase in phases if phase.text("isa") == kind]
 
-    def _members(self, target: Target, kind: str, sdk: str) -> tuple[tuple[str, int | None], ...]:
+    def members(self, target: Target, kind: str, sdk: str = "") -> tuple[tuple[str, int | None], ...]:
+        """Paths of what a target's phases of one kind (PBXSourcesBuildPhase, say) hold, each with its line."""
         found: list[tuple[str, int | None]] = []
         for phase in self._phases(target, kind):
             for identifier in phase.texts("files"):
-                build_file = self._objects.table(identifier)
+                build_file = self.objects.table(identifier)
                 if not _is_for(build_file, sdk):
                     continue
-                line, reference = self._objects.line(identifier), build_file.text("fileRef")
-                variants = self._objects.table(reference).texts("children") or (reference,)
+                line, reference = self.objects.line(identifier), build_file.text("fileRef")
+                variants = self.objects.table(reference).texts("children") or (reference,)
                 found.extend((path, line) for one in variants if one and (path := self.path_of(one)))
                 if len(found) > _MEMBERS_LIMIT:
                     return tuple(found[:_MEMBERS_LIMIT])
         return tuple(found)
 
     def _configurations(self, list_identifier: str) -> tuple[tuple[Configuration, ...], str]:
-        table = self._objects.table(list_identifier)
+        table = self.objects.table(list_identifier)
         found = []
         for identifier in table.texts("buildConfigurations"):
-            one = self._objects.table(identifier)
+            one = self.objects.table(identifier)
             found.append(
                 Configuration(
                     one.text("name"),
                     one.table("buildSettings"),
                     self._base(one),
-                    self._objects.line(identifier),
+                    self.objects.line(identifier),
                     identifier,
                 )
             )
@@ -389,7 +400,7 @@ class Project:
 
     def _base(self, configuration: Table) -> str:
         if reference := configuration.text("baseConfigurationReference"):
-            return self.path_of(reference) if self._objects.table(reference) else ""
+            return self.path_of(reference) if self.objects.table(reference) else ""
         relative = configuration.text("baseConfigurationReferenceRelativePath")
         if not relative:
             return ""

@@ -94,8 +94,8 @@ def _is_related(project: str, group: list[Candidate], winners: list[Candidate]) 
     if any(EXAMPLE.match(part) for part in project.split("/")[:-1]):
         return False
     makers = {_maker(winner.bundle_id) for winner in winners} - {""}
-    own = {_core(name) for winner in winners for name in (winner.target, title_of(winner.project))}
-    its = {_core(name) for name in (title_of(project), *(each.target for each in group))}
+    own = {core(name) for winner in winners for name in (winner.target, title_of(winner.project))}
+    its = {core(name) for name in (title_of(project), *(each.target for each in group))}
     return any(_maker(each.bundle_id) in makers for each in group) or any(
         one in other or other in one for one in own for other in its if min(len(one), len(other)) > _SHORT
     )
@@ -105,7 +105,7 @@ _SHORT = 3
 """A name of so few letters occurs in others by chance."""
 
 
-def _core(name: str) -> str:
+def core(name: str) -> str:
     """A name without the platform at its end: IsometryiOS and IsometryMac are one app."""
     return re.sub(r"(?:ios|macos|osx|mac|tvos|visionos|iphone|ipad|mobile|desktop|app)$", "", plain(name))
 

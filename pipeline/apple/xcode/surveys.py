@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from pipeline.apple.xcode.discovery import Candidate, Discovery
 from pipeline.apple.xcode.facts import ProjectSurvey, SurveyedContainer, SurveyedTarget, Value
+from pipeline.apple.xcode.idle import idle_settings
 from pipeline.apple.xcode.manifests import BUILT
 from pipeline.apple.xcode.observation import target_info
 from pipeline.apple.xcode.pbxproj import BrokenList
@@ -54,6 +55,7 @@ def _survey(workspace: Workspace, discovery: Discovery) -> ProjectSurvey:
         discovery.others,
         discovery.problems,
         tuple(_unused(workspace)),
+        idle_settings(workspace, discovery.concerned),
     )
 
 

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PLIST_LIMIT = 32 * 1024 * 1024
+READ_LIMIT = 32 * 1024 * 1024
+PLIST_LIMIT = 4 * 1024 * 1024
+"""The largest real property lists of a project have a tenth of it."""
 PROJECT_LIMIT = 32 * 1024 * 1024
 """The largest public projects have a fifth of it; reading so much takes two seconds and 250 MB."""
 XCCONFIG_LIMIT = 4 * 1024 * 1024
@@ -83,7 +85,7 @@ class Workspace:
             return self.read(path) is not None
         return path in self._files or self.spelled(path) in self._files
 
-    def read(self, path: str, limit: int = PLIST_LIMIT) -> bytes | None:
+    def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
         """The bytes of a file; None when there is none or it cannot be read."""
         try:
             return self._bytes(path, limit)
@@ -200,7 +202,10 @@ class Workspace:
         """A property list."""
 
         def parse() -> Loaded:
-            data = self.read(path)
+            try:
+                data = self._bytes(path, PLIST_LIMIT)
+            except (OSError, ValueError) as fault:
+                return Loaded(None, Problem("unreadable", f"cannot be read: {fault}", Location(path)))
             if data is None:
                 return Loaded()
             try:
@@ -219,7 +224,7 @@ class Workspace:
         def parse() -> Loaded:
             from pipeline.apple.xcode.preprocessor import NotPreprocessed, definitions_of, preprocessed
 
-            data = self.read(path)
+            data = self.read(path, PLIST_LIMIT)
             if data is None:
                 return Loaded()
             try:
@@ -265,7 +270,7 @@ class Workspace:
                 continue
             if found.base:
                 levels.append((file_level, self.xcconfig(found.base)[0]))
-            levels.append((level, self._written(found, project)))
+            levels.append((level, self.written(found, project)))
         if team_id:
             # As the archive is given it on xcodebuild's command line.
             levels.append((Level.COMMAND, (Assignment("DEVELOPMENT_TEAM", (), team_id, "", None),)))
@@ -279,7 +284,7 @@ class Workspace:
             names: set[str] = set()
             for configurations in (project.configurations, *(target.configurations for target in project.targets)):
                 for configuration in configurations:
-                    names.update(assignment.key for assignment in self._written(configuration, project))
+                    names.update(assignment.key for assignment in self.written(configuration, project))
                     if configuration.base:
                         names.update(assignment.key for assignment in self.xcconfig(configuration.base)[0])
             return frozenset(names)
@@ -297,10 +302,11 @@ class Workspace:
             for configuration in configurations:
                 base, flaws, there = self.xcconfig(configuration.base) if configuration.base else ((), (), True)
                 whole = whole and there and not any(flaw.missing for flaw in flaws)
-                found |= {a.value for a in (*base, *self._written(configuration, project)) if a.key in keys}
+                found |= {a.value for a in (*base, *self.written(configuration, project)) if a.key in keys}
         return frozenset(found), whole
 
-    def _written(self, configuration: Configuration, project: Project) -> tuple[Assignment, ...]:
+    def written(self, configuration: Configuration, project: Project) -> tuple[Assignment, ...]:
+        """The assignments of a configuration in the project file."""
         key = ("written", project.path, configuration.identifier)
         return self.once(key, lambda: settings_of(configuration.settings, project.file))
 

@@ -43,12 +43,16 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Flaw:
-    """Something in a configuration file that Xcode would stumble over. `missing` names a file that is not there."""
+    """Something in a configuration file that Xcode would stumble over. `missing` names a file that is not there.
+
+    `optional` names one that need not be there (`#include?`), and is not: no fault, but it might have set something.
+    """
 
     text: str
     path: str
     line: int | None
     missing: str = ""
+    optional: str = ""
 
 
 def split_key(key: str) -> tuple[str, Conditions] | None:
@@ -105,9 +109,9 @@ class _Loader:
             self._line(" ".join(kept).strip(), path, first, within)
         return True
 
-    def _flaw(self, text: str, path: str, line: int | None, missing: str = "") -> None:
+    def _flaw(self, text: str, path: str, line: int | None, missing: str = "", optional: str = "") -> None:
         if len(self.flaws) < FLAW_LIMIT:
-            self.flaws.append(Flaw(text, path, line, missing))
+            self.flaws.append(Flaw(text, path, line, missing, optional))
 
     def _line(self, line: str, path: str, number: int, within: tuple[str, ...]) -> None:
         if not line or len(self.assignments) > ASSIGNMENT_LIMIT:
@@ -141,5 +145,6 @@ class _Loader:
         elif len(within) >= INCLUDE_DEPTH or self._files >= FILE_LIMIT:
             if not self.flaws or self.flaws[-1].text != _TOO_MANY:
                 self._flaw(_TOO_MANY, path, number)
-        elif not self.load(target, (*within, path)) and not optional:
-            self._flaw(f"includes {name}, which is not there", path, number, target)
+        elif not self.load(target, (*within, path)):
+            text = f"includes {name}, which is not there"
+            self._flaw(text, path, number, "" if optional else target, target if optional else "")

@@ -83,10 +83,13 @@ end
 
 
 def jobs(data: bytes) -> list[workflows.JobText]:
-    return list(workflows.github_jobs(workflows.composed(data)))
+    return [job for job in workflows.github_jobs(workflows.composed(data)) if not job.off]
 
 
 def test_a_workflow() -> None:
+    assert [(job.name, job.line) for job in workflows.github_jobs(workflows.composed(WORKFLOW)) if job.off] == [
+        ("off", 9)
+    ]
     (job,) = jobs(WORKFLOW)
     assert (job.name, job.here) == ("build", True)
     assert [(one.text, one.line) for one in job.runners] == [("macos-14", 15), ("macos-15", 15)]

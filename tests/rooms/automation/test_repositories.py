@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from pipeline.apple.automation import checks, gateway
 from pipeline.apple.automation.facts import Automation, CommittedProducts, ExportPlans, PackagePins
+from pipeline.apple.xcode.facts import ProjectSurvey
+from pipeline.apple.xcode.gateway import survey_of_projects
 from pipeline.engine.wiring import needs_of
 from pipeline.model import Declaration, Finding
 from pipeline.ports.clock import LiveClock
@@ -30,6 +32,7 @@ def judged(root: Path, declared: Declaration | None = None) -> list[tuple[str, s
         PackagePins: gateway.package_pins_of_projects(files),
         CommittedProducts: gateway.products_in_repository(files),
         Declaration: declared or Declaration(),
+        ProjectSurvey: survey_of_projects(files),
     }
     found: list[Finding] = []
     rules = []
@@ -219,3 +222,86 @@ def test_the_real_app_says_little(shared_data: Path) -> None:
         ("AUTO009", ".github/workflows/app-store-deployment.yml", 29),
         ("AUTO040", "native/IsometrymacOS/Archive/Isometry.xcarchive/Info.plist", None),
     ]
+
+
+def test_a_wrapper_that_misspells_a_path(app: Path) -> None:
+    write(app / "native/scripts/ship.sh", "true")
+    write(app / "ship.sh", 'ROOT="$(cd "$(dirname "$0")" && pwd)"\nexec "$ROOT/native/Scripts/ship.sh" "$@"\n')
+    assert places(app) == [("AUTO007", "ship.sh", 2)]
+
+
+def test_profiles_are_looked_for(app: Path) -> None:
+    folder = "$HOME/Library/MobileDevice/Provisioning Profiles"
+    write(app / "look.sh", f'dir="{folder}"\nls "$dir"; xcodebuild -version\n')
+    write(app / "put.sh", f'mkdir -p "{folder}"\ncp a.mobileprovision "{folder}"; xcodebuild -version\n')
+    write(
+        app / "both.sh", f'ls "{folder}" "$HOME/Library/Developer/Xcode/UserData/Provisioning Profiles"; xcodebuild\n'
+    )
+    assert places(app) == [("AUTO017", "look.sh", 1)]
+
+
+def test_files_that_no_target_uses(app: Path) -> None:
+    write(app / "Old/Old.entitlements", "<plist><dict/></plist>")
+    root = 'ROOT="$(cd "$(dirname "$0")" && pwd)"\n'
+    write(app / "look.sh", f'{root}grep -q sandbox "$ROOT/Old/Old.entitlements"; xcodebuild -version\n')
+    assert places(app) == [("AUTO018", "look.sh", 2)]
+    write(app / "look.sh", f'{root}cp x "$ROOT/Old/Old.entitlements"; xcodebuild -version\n')
+    assert places(app) == []
+
+
+def test_a_job_that_is_switched_off(app: Path) -> None:
+    text = (
+        "on: push\njobs:\n  ship:\n    if: false\n    runs-on: macos-26\n    steps:\n      - run: xcodebuild -version\n"
+    )
+    write(app / ".github/workflows/release.yml", text)
+    write(app / ".github/workflows/lint.yml", text.replace("ship", "lint"))
+    assert places(app) == [("AUTO009", ".github/workflows/release.yml", 4)]
+
+
+def test_an_identifier_of_another_project(app: Path) -> None:
+    other = {**PHONE, "PRODUCT_BUNDLE_IDENTIFIER": "com.example.other"}
+    project(app / "other", name="Other", targets={"Other": {"Release": other}})
+    archive = "xcodebuild archive -project App.xcodeproj -scheme App\n"
+    write(
+        app / ".github/workflows/r.yml",
+        f"{HEAD}      - run: |\n          BUNDLE_ID=com.example.other\n          {archive}",
+    )
+    assert places(app) == [("AUTO004", ".github/workflows/r.yml", 8)]
+    both = f"{archive}          xcodebuild archive -project other/Other.xcodeproj -scheme Other\n"
+    write(
+        app / ".github/workflows/r.yml",
+        f"{HEAD}      - run: |\n          BUNDLE_ID=com.example.other\n          {both}",
+    )
+    assert places(app) == []
+
+
+def test_a_scheme_by_the_projects_path(app: Path) -> None:
+    script = 'if [[ "$P" == *"/App.xcodeproj" ]]; then\n  SCHEME="%s"\nfi\nxcodebuild archive -project "$P" -scheme "$SCHEME"\n'
+    write(app / "ship.sh", script % "Ap")
+    assert ("AUTO002", "ship.sh", 2) in places(app)
+    write(app / "ship.sh", script % "App")
+    assert ("AUTO002", "ship.sh", 2) not in places(app)
+
+
+def test_profiles_that_an_argument_completes(tmp_path: Path) -> None:
+    signed = {**PHONE, "PROVISIONING_PROFILE_SPECIFIER": "App iOS Store"}
+    project(tmp_path, targets={"App": {"Release": signed}})
+    write(
+        tmp_path / "ship.sh",
+        'options() {\n  local kind="$1"\n  cat > o.plist <<EOF\n<plist version="1.0"><dict><key>method</key>'
+        "<string>app-store-connect</string>\n<key>provisioningProfiles</key><dict><key>com.example.app</key>\n"
+        "<string>App $kind Store</string></dict></dict></plist>\nEOF\n}\noptions iOS\noptions tvOS\nxcodebuild -version\n",
+    )
+    assert places(tmp_path) == [("AUTO004", "ship.sh", 6)]
+    assert "App tvOS Store" in judged(tmp_path)[0][3]
+
+
+def test_what_is_offered_begins_with_the_apps_own(app: Path) -> None:
+    for path in (
+        "App.xcodeproj/xcshareddata/xcschemes/Zebra.xcscheme",
+        "Pods/P.xcodeproj/xcshareddata/xcschemes/Aa.xcscheme",
+    ):
+        write(app / path, "")
+    workflow(app, "run: xcodebuild -scheme Ap build")
+    (found,) = judged(app)
+    assert "there is Zebra, App, Aa" in found[3]

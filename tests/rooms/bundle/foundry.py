@@ -462,6 +462,60 @@ INFO: dict[str, Any] = {
 }
 
 
+KEYS = (12, 15, 17, 1, 2, 9)
+"""What the numbers of a key in a catalog mean: scale, idiom, identifier, element, part, which of several."""
+
+
+def bom(blocks: list[bytes], names: Mapping[str, int]) -> bytes:
+    """A BOM store: blocks by number, some with names."""
+    content, places = b"", []
+    for block in blocks:
+        places.append((512 + len(content), len(block)))
+        content += block
+    index = struct.pack(">I", len(places)) + b"".join(struct.pack(">2I", *place) for place in places)
+    named = struct.pack(">I", len(names))
+    for name, number in names.items():
+        named += struct.pack(">IB", number, len(name)) + name.encode()
+    at = 512 + len(content)
+    head = b"BOMStore" + struct.pack(">6I", 1, len(blocks), at, len(index), at + len(index), len(named))
+    return head.ljust(512, b"\0") + content + index + named
+
+
+def catalog(
+    pictures: tuple[tuple[int, int], ...] = ((120, 1), (152, 2), (167, 2), (512, 0), (1024, 6)),
+    *,
+    name: str = "AppIcon",
+    thinned: str = "",
+    layers: bool = False,
+) -> bytes:
+    """A compiled asset catalog with one icon: sides in pixels, each with its idiom."""
+    entries = [
+        (struct.pack("<6H", 2, idiom, 7, 85, 220, n), rendition(side, 12)) for n, (side, idiom) in enumerate(pictures)
+    ]
+    entries.append((struct.pack("<6H", 1, 1, 7, 85, 218, 0), rendition(0, 1010)))
+    if layers:
+        entries.append((struct.pack("<6H", 1, 0, 7, 85, 245, 0), rendition(1024, 1019)))
+    facets = [(name.encode(), struct.pack("<9H", 0, 0, 3, 1, 85, 2, 220, 17, 7))]
+    blocks = [b"", b"META" + thinned.encode().ljust(1024, b"\0"), struct.pack("<4s2I6I", b"tmfk", 0, 6, *KEYS)]
+    names = {"EXTENDED_METADATA": 1, "KEYFORMAT": 2}
+    for tree, items in (("FACETKEYS", facets), ("RENDITIONS", entries)):
+        leaf = struct.pack(">2H2I", 1, len(items), 0, 0)
+        first = len(blocks) + 2
+        for n in range(len(items)):
+            leaf += struct.pack(">2I", first + 2 * n + 1, first + 2 * n)
+        names[tree] = len(blocks)
+        blocks += [struct.pack(">4s4IB", b"tree", 1, len(blocks) + 1, 4096, len(items), 0), leaf]
+        for key, value in items:
+            blocks += [key, value]
+    return bom(blocks, names)
+
+
+def rendition(side: int, layout: int) -> bytes:
+    """A picture's header in a catalog, and nothing behind it."""
+    head = struct.pack("<4s5I4sI", b"ISTC", 1, 0, side, side, 200, b"BGRA", 1)
+    return head + struct.pack("<I2H128s4I", 0, layout, 0, b"icon.png", 0, 1, 0, 0)
+
+
 @dataclass
 class App:
     """An app to be: change it, then ask for its files."""
@@ -471,9 +525,7 @@ class App:
     granted: dict[str, Any] = field(default_factory=lambda: dict(GRANTED))
     certificates: tuple[Identity, ...] = field(default_factory=lambda: (authority().distribution,))
     info: dict[str, Any] = field(default_factory=lambda: dict(INFO))
-    resources: dict[str, bytes] = field(
-        default_factory=lambda: {"Assets.car": b"BOMStore" * 500, "en.lproj/A.strings": b"x"}
-    )
+    resources: dict[str, bytes] = field(default_factory=lambda: {"Assets.car": catalog(), "en.lproj/A.strings": b"x"})
     nested: dict[str, bytes] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
     deep: bool = False

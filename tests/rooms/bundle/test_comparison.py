@@ -197,19 +197,39 @@ def test_a_manifest_that_cannot_be_read_is_no_end(
     assert found.privacy == (Change("PrivacyInfo.xcprivacy", "the manifest", None, "1 value"),)
 
 
+def test_programs_on_their_own_are_compared(tmp_path: Path) -> None:
+    """Under other names they are the same program all the same."""
+    found = []
+    changed: dict[str, Any] = {"code": 30_000, "entitlements": {"get-task-allow": True}}
+    for name, changes in (("old", {}), ("new", changed)):
+        path = tmp_path / name
+        path.write_bytes(foundry.sign_macho(None, **changes))
+        found.append(read_contents(path, ANCHORS, foundry.NOW))
+    told = differences(*found)
+    assert str(told.old.signature) == "signed ad hoc"
+    assert told.entitlements == (Change("", "get-task-allow", None, "true"),)
+    (grown,) = told.growth
+    assert grown.difference > 20_000
+    assert not told.code
+
+
 def test_sizes_packed_and_not(old: Contents, tmp_path: Path) -> None:
     app = App()
-    app.resources |= {"Assets.car": b"BOMStore" * 5000, "fonts/a.ttf": b"font" * 100, "fr.lproj/A.strings": b"y" * 9}
+    app.resources |= {
+        "Assets.car": foundry.catalog() + bytes(36_000),
+        "fonts/a.ttf": b"font" * 100,
+        "fr.lproj/A.strings": b"y" * 9,
+    }
     found = compared(old, app, tmp_path)
     grown = {each.component: each for each in found.growth}
-    assert grown["Assets.car"].difference == 8 * 4500
+    assert grown["Assets.car"].difference == 36_000
     assert 0 < (grown["Assets.car"].packed_difference or 0) < 500, "it packs well"
     assert grown["fonts/"].new is not None
     assert grown["localizations (*.lproj)"].difference == 9
     assert grown["the executable"].difference == 0
-    told = rows(stage.size_by_component(found))
+    told, size = rows(stage.size_by_component(found)), len(foundry.catalog())
     assert told[0][0] == "everything"
-    assert told[1][:4] == ["Assets.car", "4,000", "40,000", "+36,000"]
+    assert told[1][:4] == ["Assets.car", f"{size:,}", f"{size + 36_000:,}", "+36,000"]
     whole = sum(each.new.unpacked for each in found.growth if each.new)
     assert told[0][2] == f"{whole:,}"
 

@@ -7,6 +7,7 @@ import os
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -145,6 +146,29 @@ def test_zip64_is_read(tmp_path: Path) -> None:
     for length in range(start, len(whole)):
         with pytest.raises(Malformed):
             open_artifact(written(tmp_path, "a.ipa", whole[:length]))
+
+
+class Pipe(io.RawIOBase):
+    """Where nothing can be sought, zipfile writes sizes and checksums behind the data (APPNOTE 4.3.9)."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.data += bytes(data)
+        return len(data)
+
+
+def test_sizes_behind_the_data_are_read(tmp_path: Path) -> None:
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Payload/Example.app/A", b"abc" * 100)
+    assert pipe.data[6] & 0x08
+    with open_artifact(written(tmp_path, "a.ipa", pipe.data)) as artifact:
+        assert artifact.read("Payload/Example.app/A") == b"abc" * 100
 
 
 def test_four_gigabytes_without_zip64_cannot_be_read_here(tmp_path: Path) -> None:

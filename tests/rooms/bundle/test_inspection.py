@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from pipeline.apple.bundle import checks, codesignature
-from pipeline.apple.bundle.facts import Archive, ArchivedApp, BuiltApp, Export, ExportedApp
-from pipeline.apple.bundle.inspection import built_app, on_disk
+from pipeline.apple.bundle.codesignature import teams_differ
+from pipeline.apple.bundle.facts import Archive, ArchivedApp, BuiltApp, Executable, Export, ExportedApp, Signature
+from pipeline.apple.bundle.inspection import built_app, code_at, on_disk
 from pipeline.apple.bundle.macho import read_macho
 from pipeline.apple.signing.certificates import CertificateKind
 from pipeline.apple.signing.trust import Anchors
@@ -123,7 +124,7 @@ def added(path: str, data: bytes = b"new") -> Callable[[dict[str, bytes]], None]
     ("change", "expected"),
     [
         (changed("Example", 5000), {"BUND005"}),
-        (changed("Assets.car"), {"BUND005"}),
+        (changed("Assets.car"), {"BUND005", "BUND076"}),
         (changed("_CodeSignature/CodeResources"), {"BUND005"}),
         (without("Assets.car"), {"BUND005", "BUND042", "BUND043"}),
         (without("_CodeSignature/CodeResources"), {"BUND005"}),
@@ -305,6 +306,33 @@ def test_frameworks_with_versions_are_followed_through_their_links(tmp_path: Pat
     assert found.problems == ()
     assert [(bundle.bundle_id, bundle.signature.flaws) for bundle in found.nested] == [("com.example.f", ())]
     assert rules_against(found, MACOS) == (set() if whole else {"BUND005"})
+
+
+def test_programs_inside_a_frameworks_version_are_told_apart_from_it() -> None:
+    """Sparkle keeps an app and services in Versions/B, and its seal lists them."""
+    framework = Executable("F.framework/Versions/B/F", "F.framework", signature=Signature(True, cdhashes=("aa",)))
+    inner = "F.framework/Versions/B/Updater.app"
+    updater = Executable(f"{inner}/Contents/MacOS/U", inner, signature=Signature(True, cdhashes=("bb",)))
+    for path, cdhash in (("F.framework", 0xAA), ("F.framework/Versions/B", 0xAA), (inner, 0xBB)):
+        assert code_at(path, [framework, updater]) == frozenset({bytes([cdhash])})
+    assert code_at("F.framework/Versions/B/Missing.app", [framework, updater]) is None
+
+
+@pytest.mark.parametrize(
+    ("signer", "differs"), [("ABCDE12345", False), ("ZYXWV98765", True), ("iPhone", False), ("Apple Software", False)]
+)
+def test_a_department_of_apple_is_no_team(signer: str, differs: bool) -> None:
+    assert teams_differ("ABCDE12345", signer) is differs
+
+
+def test_one_unsigned_architecture_does_not_hide_the_others_signature(tmp_path: Path) -> None:
+    bare = foundry.macho(cpu=(0x01000007, 3))
+    tool = tmp_path / "tool.node"
+    tool.write_bytes(foundry.fat(bare, foundry.sign_macho(None)))
+    found = built_app(ExportedApp, tool, ANCHORS, foundry.NOW)
+    (executable,) = found.executables
+    assert str(executable.signature) == "signed ad hoc"
+    assert "only some architectures are signed: arm64 is" in executable.signature.flaws
 
 
 def test_an_unsigned_archive_is_read(tmp_path: Path) -> None:

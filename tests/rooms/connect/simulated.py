@@ -20,6 +20,7 @@ from pipeline.ports.clock import BriskClock
 from pipeline.ports.live_http import CarriedHttp
 from pipeline.ports.progress import ToldProgress
 from pipeline.ports.retries import RetryingHttp
+from pipeline.ports.tenure import Tenure
 from pipeline.simulator.apple import HOSTS, SimulatedApple
 from pipeline.simulator.connect.authorization import REHEARSAL_TOKEN
 from pipeline.simulator.faults import Scenario
@@ -119,7 +120,7 @@ class Rehearsal:
 
     def upload(self) -> Mapping[str, Any]:
         """Perform the action."""
-        return gateway.upload_build(self.action, self.http, self.clock, ToldProgress())
+        return gateway.upload_build(self.action, self.http, self.clock, ToldProgress(), Tenure(lambda: None))
 
     def effects(self, name: str) -> int:
         """How often a mutation was accepted."""

@@ -16,6 +16,7 @@ from pipeline.ports.live_http import ConnectKey, LiveHttp
 from pipeline.ports.progress import ToldProgress
 from pipeline.ports.retries import RetryingHttp
 from pipeline.ports.secrets import EnvironmentSecrets
+from pipeline.ports.tenure import Tenure
 from pipeline.simulator.server import serve
 from tests.rooms.connect.simulated import TARGET, Rehearsal
 
@@ -44,7 +45,7 @@ def test_a_signed_upload_arrives(tmp_path: Path, do: str) -> None:
     with serve(rehearsal.apple) as server:
         live = LiveHttp({HOST: key()}, {HOST: server.url})
         http = RetryingHttp(live, clock)
-        gateway.upload_build(action, http, clock, ToldProgress())
+        gateway.upload_build(action, http, clock, ToldProgress(), Tenure(lambda: None))
         record = gateway.app_record(http, TARGET)
         assert records.build_uploads(Connect(http), record.id, TARGET.platform, TARGET.build).accepted("2.5.0", "250")
         live.close()

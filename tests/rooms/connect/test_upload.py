@@ -14,8 +14,10 @@ import pytest
 
 from pipeline.apple.connect.client import ConnectFault
 from pipeline.apple.connect.delivery import Delivery
+from pipeline.engine.leases import LeaseLost
 from pipeline.model import AppleFailure, UsageFault
 from pipeline.ports.progress import ToldProgress
+from pipeline.ports.tenure import Tenure
 from tests.rooms.connect.little_apple import Fault, LittleApple
 
 if TYPE_CHECKING:
@@ -25,9 +27,12 @@ if TYPE_CHECKING:
     from tests.rooms.connect.conftest import Stack
 
 
+OURS = Tenure(lambda: None)
+
+
 def deliver(action: UploadBuild, stack: Stack, told: list[tuple[str, float, float]] | None = None) -> Mapping[str, Any]:
     progress = ToldProgress(lambda text, done, total, _: None if told is None else told.append((text, done, total)))
-    return Delivery(action, stack.http, stack.clock, progress).deliver()
+    return Delivery(action, stack.http, stack.clock, progress, OURS).deliver()
 
 
 def arrived(apple: LittleApple, ipa: Path) -> bool:
@@ -138,11 +143,30 @@ def test_a_killed_upload_goes_on_where_it_was(apple: LittleApple, stack: Stack, 
             raise Killed
 
     with pytest.raises(Killed):
-        Delivery(action, stack.http, stack.clock, ToldProgress(dies)).deliver()
+        Delivery(action, stack.http, stack.clock, ToldProgress(dies), OURS).deliver()
     assert apple.count("PATCH") == 0
     deliver(action, stack)
     assert arrived(apple, ipa)
     assert apple.count("POST /v1/buildUploads") == apple.count("POST /v1/buildUploadFiles") == 1, "in both lives"
+
+
+@pytest.mark.parametrize("begun", [0, 1], ids=["before it is reserved", "before it is committed"])
+def test_who_lost_the_lease_leaves_the_build_to_the_other(
+    apple: LittleApple, stack: Stack, action: UploadBuild, ipa: Path, begun: int
+) -> None:
+    times: list[int] = []
+
+    def confirm() -> None:
+        times.append(1)
+        if len(times) > begun:
+            raise LeaseLost("the lease was lost")
+
+    with pytest.raises(LeaseLost):
+        Delivery(action, stack.http, stack.clock, ToldProgress(), Tenure(confirm)).deliver()
+    assert (apple.count("POST /v1/buildUploads"), apple.count("PATCH")) == (begun, 0)
+    deliver(action, stack)
+    assert arrived(apple, ipa)
+    assert apple.count("PATCH") == 1
 
 
 LIFE = """
@@ -156,10 +180,11 @@ from pipeline.ports.clock import LiveClock
 from pipeline.ports.live_http import LiveHttp
 from pipeline.ports.progress import ToldProgress
 from pipeline.ports.retries import RetryingHttp
+from pipeline.ports.tenure import Tenure
 url, path = sys.argv[1:]
 http = RetryingHttp(LiveHttp({}, {HOST: url}), LiveClock())
 action = UploadBuild("com.example.app", Platform.IOS, "2.5.0", "250", "app1", path)
-Delivery(action, http, LiveClock(), ToldProgress()).deliver()
+Delivery(action, http, LiveClock(), ToldProgress(), Tenure(lambda: None)).deliver()
 """
 
 

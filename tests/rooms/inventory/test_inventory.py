@@ -19,7 +19,7 @@ from pipeline.apple.signing.material import Material
 from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile
 from pipeline.apple.signing.trust import Anchors
 from pipeline.inventory.gateway import holdings
-from pipeline.model import Reading, Source
+from pipeline.model import Reading
 from pipeline.ports.vault import VaultChange, VaultFile
 from pipeline.stages.holdings import HOLDINGS, certificates
 from pipeline.vault.checks import (
@@ -29,6 +29,7 @@ from pipeline.vault.checks import (
 )
 from pipeline.vault.facts import KeptFile, VaultContents
 from pipeline.vault.gateway import vault_contents
+from tests.noon import NoonClock
 from tests.rooms.signing.forge import DISTRIBUTION, NOW, ROOT, STRANGER, profile_content, sign
 from tests.rooms.vault.vaults import EVE, JANE, Person, at, clear, new_place, sealed
 
@@ -36,19 +37,6 @@ TRUSTED = Anchors().including("Test Root", ROOT.der)
 CERTIFICATE = read_certificate(DISTRIBUTION.der)
 NOWHERE = "there is none here"
 UUID = "00000000-0000-4000-8000-000000000001"
-
-
-class Noon:
-    """A clock that stands still."""
-
-    source = Source.LIVE
-    deadline: datetime | None = None
-
-    def now(self) -> datetime:
-        return NOW
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError("nothing here waits")
 
 
 def joined(
@@ -65,7 +53,7 @@ def joined(
         Reading.unknown(VaultContents, "out of reach") if vault is None else Reading.of(vault),
         Reading.unknown(PortalMaterial, "no key") if portal is None else Reading.of(PortalMaterial(portal)),
         Reading.of(GivenSignatures(code, NOW)),
-        Noon(),
+        NoonClock(),
         TRUSTED,
     )
 
@@ -102,7 +90,7 @@ def test_a_key_that_cannot_be_opened_is_unknown_and_a_strangers_is_none() -> Non
 
 
 def vault_at(place: str, person: Person | None, cache: Path) -> VaultContents:
-    told = vault_contents(at(place, person, cache), Noon(), TRUSTED)
+    told = vault_contents(at(place, person, cache), NoonClock(), TRUSTED)
     contents = told.value if isinstance(told, Reading) else told
     assert contents is not None
     return contents
@@ -216,7 +204,7 @@ def test_code_that_was_given_is_something() -> None:
         Reading.of(VaultContents()),
         Reading.unknown(PortalMaterial, "no key"),
         Reading.of(GivenSignatures((unsigned,), NOW)),
-        Noon(),
+        NoonClock(),
         TRUSTED,
     )
     assert [each.place for each in found.gaps] == ["Other.ipa"]

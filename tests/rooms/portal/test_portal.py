@@ -55,9 +55,11 @@ from pipeline.apple.portal.kinds import TYPES, kind_named
 from pipeline.apple.signing.certificates import Certificate, CertificateKind
 from pipeline.apple.signing.facts import BundleNeed, SigningNeed, SigningPolicy
 from pipeline.apple.signing.trust import APPLE_ROOTS
+from pipeline.engine.leases import LeaseLost
 from pipeline.model import AppleFailure, Platform, Reading, Source, UsageFault
 from pipeline.ports.clock import BriskClock
 from pipeline.ports.http import Request, Response
+from pipeline.ports.tenure import Tenure
 from pipeline.ports.vault import VaultEntry, VaultState
 from tests.rooms.portal.desk import BUNDLE_ID, TEAM, Desk
 
@@ -358,6 +360,13 @@ def desk(tmp_path: Path) -> Desk:
     return made
 
 
+def lost() -> None:
+    raise LeaseLost("the lease was lost")
+
+
+OURS, LOST = Tenure(lambda: None), Tenure(lost)
+
+
 def pending_key(desk: Desk) -> tuple[str, str]:
     """A key that waits in the vault: its path and digest."""
     from pipeline.apple.portal.actions import MakeKey
@@ -374,7 +383,7 @@ def test_a_certificate_for_another_key_is_not_believed(desk: Desk) -> None:
     action = CreateCertificate(TEAM, CertificateKind.IOS_DISTRIBUTION, path, digest)
     lying = Lying(desk, {"POST /v1/certificates": {"data": other}})
     with pytest.raises(AppleFailure, match="not for the key"):
-        gateway.create_certificate(action, lying, desk.vault, BriskClock(), desk.policy())
+        gateway.create_certificate(action, lying, desk.vault, BriskClock(), desk.policy(), OURS)
     keep = KeepCertificate(TEAM, CertificateKind.APPLE_DISTRIBUTION, other["id"], path)
     with pytest.raises(AppleFailure, match="not for the key"):
         gateway.keep_certificate(keep, desk.http(BriskClock()), desk.vault, BriskClock(), desk.policy())
@@ -384,15 +393,15 @@ def test_a_certificate_for_another_key_is_not_believed(desk: Desk) -> None:
 def test_a_key_that_is_gone_is_told(desk: Desk) -> None:
     action = CreateCertificate(TEAM, CertificateKind.IOS_DISTRIBUTION, "pending/x.p8", "x")
     with pytest.raises(UsageFault, match="no entry"):
-        gateway.create_certificate(action, desk.http(BriskClock()), desk.vault, BriskClock(), desk.policy())
+        gateway.create_certificate(action, desk.http(BriskClock()), desk.vault, BriskClock(), desk.policy(), OURS)
 
 
 def test_a_key_can_wait_for_one_certificate_only(desk: Desk) -> None:
     path, digest = pending_key(desk)
     action = CreateCertificate(TEAM, CertificateKind.IOS_DISTRIBUTION, path, digest)
     http, clock = desk.http(BriskClock()), BriskClock()
-    first = gateway.create_certificate(action, http, desk.vault, clock, desk.policy())
-    again = gateway.create_certificate(action, http, desk.vault, clock, desk.policy())
+    first = gateway.create_certificate(action, http, desk.vault, clock, desk.policy(), OURS)
+    again = gateway.create_certificate(action, http, desk.vault, clock, desk.policy(), OURS)
     assert "already" not in first
     assert again["already"] is True
     assert again["certificate"] == first["certificate"]
@@ -402,10 +411,24 @@ def test_another_certificate_by_that_id_is_not_revoked(desk: Desk) -> None:
     found = desk.get("/v1/certificates")[0]["id"]
     action = RevokeCertificate(TEAM, CertificateKind.APPLE_DISTRIBUTION, found, "1234", "2027-01-01")
     with pytest.raises(AppleFailure, match="not the one"):
-        gateway.revoke_certificate(action, desk.http(BriskClock()))
+        gateway.revoke_certificate(action, desk.http(BriskClock()), OURS)
     assert len(desk.get("/v1/certificates")) == 2
     nowhere = RevokeCertificate(TEAM, CertificateKind.APPLE_DISTRIBUTION, "GONE", "1234", "2027-01-01")
-    assert gateway.revoke_certificate(nowhere, desk.http(BriskClock()))["already"] is True
+    assert gateway.revoke_certificate(nowhere, desk.http(BriskClock()), OURS)["already"] is True
+
+
+def test_who_lost_the_lease_neither_asks_for_a_certificate_nor_revokes_one(desk: Desk) -> None:
+    path, digest = pending_key(desk)
+    action = CreateCertificate(TEAM, CertificateKind.IOS_DISTRIBUTION, path, digest)
+    before = desk.get("/v1/certificates")
+    with pytest.raises(LeaseLost):
+        gateway.create_certificate(action, desk.http(BriskClock()), desk.vault, BriskClock(), desk.policy(), LOST)
+    found = before[0]
+    serial = found["attributes"]["serialNumber"]
+    revoke = RevokeCertificate(TEAM, CertificateKind.APPLE_DISTRIBUTION, found["id"], serial, "2027-01-01")
+    with pytest.raises(LeaseLost):
+        gateway.revoke_certificate(revoke, desk.http(BriskClock()), LOST)
+    assert desk.get("/v1/certificates") == before
 
 
 def test_a_profile_for_something_else_is_not_kept(desk: Desk) -> None:

@@ -6,7 +6,6 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +45,7 @@ from pipeline.ports.secrets import EnvironmentSecrets, RehearsedSecrets
 from pipeline.ports.tools import Completed, PlayedTools
 from pipeline.simulator.machine.mac import Machine
 from pipeline.simulator.machine.scenario import Scenario, Standing
+from tests.noon import NoonClock
 from tests.rooms.signing import wallet
 from tests.rooms.signing.forge import (
     DISTRIBUTION,
@@ -102,26 +102,13 @@ def mac(for_code: str = "", for_all: str = "", certificates: str = "") -> Mac:
     return Mac({FOR_CODE: for_code, FOR_ALL: for_all or for_code, CERTIFICATES: certificates})
 
 
-class Noon:
-    """A clock that stands still."""
-
-    source = Source.LIVE
-    deadline: datetime | None = None
-
-    def now(self) -> datetime:
-        return NOW
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError("nothing here waits")
-
-
 def line(number: int, certificate: Forged, label: str, problem: str = "") -> str:
     sha1 = hashlib.sha1(certificate.der).hexdigest().upper()
     return f'  {number}) {sha1} "{label}"' + (f" ({problem})" if problem else "") + "\n"
 
 
 def held_by(tools: Mac) -> Keychain:
-    found = keychain(tools, Noon(), TRUSTED)
+    found = keychain(tools, NoonClock(), TRUSTED)
     assert isinstance(found, Keychain)
     return found
 
@@ -171,7 +158,7 @@ def test_a_code_of_the_basic_policy_does_not_count_for_what_signs_code() -> None
 
 def test_a_certificate_without_its_key_is_no_identity() -> None:
     tools = mac(certificates=DISTRIBUTION.pem + INSTALLER.pem + WWDR.pem + STRANGER.pem)
-    found = identities(JudgedMaterial(), tools, Noon(), TRUSTED)
+    found = identities(JudgedMaterial(), tools, NoonClock(), TRUSTED)
     assert isinstance(found, Identities)
     assert found.identities == ()
     kinds = [each.certificate.kind for each in found.keyless if each.certificate]
@@ -184,20 +171,20 @@ def test_an_intermediate_that_no_keychain_holds() -> None:
 
 
 def test_an_empty_keychain_is_no_unknown() -> None:
-    found = identities(JudgedMaterial(), mac("     0 identities found\n"), Noon(), TRUSTED)
+    found = identities(JudgedMaterial(), mac("     0 identities found\n"), NoonClock(), TRUSTED)
     assert found == Identities(at=NOW)
 
 
 def test_a_tool_that_fails_is_quoted() -> None:
     tools = Mac({FOR_CODE: "", FOR_ALL: "", CERTIFICATES: (51, "", "\nsecurity: locked\nmore")})
-    reading = keychain(tools, Noon(), TRUSTED)
+    reading = keychain(tools, NoonClock(), TRUSTED)
     assert isinstance(reading, Reading)
     assert reading.why == "`security find-certificate` ended with status 51: security: locked"
 
 
 def test_without_a_keychain_nothing_is_known(tmp_path: Path) -> None:
     home = FolderHome(tmp_path)
-    for reading in (keychain(LINUX, Noon(), TRUSTED), profile_folders(LINUX, home, Noon(), TRUSTED)):
+    for reading in (keychain(LINUX, NoonClock(), TRUSTED), profile_folders(LINUX, home, NoonClock(), TRUSTED)):
         assert isinstance(reading, Reading)
         assert (reading.source, "only on macOS" in reading.why) == (Source.UNKNOWN, True)
     told = judged_material(GivenFiles(), LINUX, secrets_of(), TRUSTED)
@@ -220,7 +207,7 @@ def test_ten_thousand_certificates() -> None:
         f'{n:3d}) {hashlib.sha1(der).hexdigest().upper()} "Apple Distribution: Nobody [{n}]"\n'
         for n, der in enumerate(many[:500], 1)
     )
-    found = identities(JudgedMaterial(), mac(listing, certificates=pem + WWDR.pem), Noon(), TRUSTED)
+    found = identities(JudgedMaterial(), mac(listing, certificates=pem + WWDR.pem), NoonClock(), TRUSTED)
     assert isinstance(found, Identities)
     assert (len(found.identities), len(found.keyless)) == (500, 9_500)
     assert not any(each.trusted for each in found.identities), "no signature of these holds"
@@ -233,7 +220,7 @@ def installed(home: Path, files: Mapping[str, bytes]) -> InstalledProfiles:
     for path, data in files.items():
         (home / path).parent.mkdir(parents=True, exist_ok=True)
         (home / path).write_bytes(data)
-    found = installed_profiles(JudgedMaterial(), mac(), FolderHome(home), Noon(), TRUSTED)
+    found = installed_profiles(JudgedMaterial(), mac(), FolderHome(home), NoonClock(), TRUSTED)
     assert isinstance(found, InstalledProfiles)
     return found
 
@@ -265,7 +252,7 @@ class Denied(FolderHome):
 
 def test_folders_that_may_not_be_read_are_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="Operation not permitted"):
-        installed_profiles(JudgedMaterial(), mac(), Denied(tmp_path), Noon(), TRUSTED)
+        installed_profiles(JudgedMaterial(), mac(), Denied(tmp_path), NoonClock(), TRUSTED)
 
 
 # Files and environment
@@ -299,7 +286,7 @@ def test_a_key_in_another_file_makes_an_identity(tmp_path: Path) -> None:
 
     key = DISTRIBUTION.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     named = files(tmp_path, {"a.cer": DISTRIBUTION.der, "key.pem": key, "wwdr.cer": WWDR.der})
-    found = identities(judged(named), LINUX, Noon(), TRUSTED)
+    found = identities(judged(named), LINUX, NoonClock(), TRUSTED)
     assert isinstance(found, Reading)
     assert found.value is not None
     assert [(each.place, each.trusted) for each in found.value.identities] == [(named[0], True)]
@@ -307,7 +294,7 @@ def test_a_key_in_another_file_makes_an_identity(tmp_path: Path) -> None:
 
 
 def test_a_certificate_without_key_among_files(tmp_path: Path) -> None:
-    found = identities(judged(files(tmp_path, {"a.cer": DISTRIBUTION.der})), LINUX, Noon(), TRUSTED)
+    found = identities(judged(files(tmp_path, {"a.cer": DISTRIBUTION.der})), LINUX, NoonClock(), TRUSTED)
     assert isinstance(found, Reading)
     assert found.value is not None
     assert (len(found.value.identities), len(found.value.keyless)) == (0, 1)
@@ -317,7 +304,7 @@ def test_what_stays_shut_is_remembered(tmp_path: Path) -> None:
     named = files(tmp_path, {"dist.p12": wallet.pair().p12()})
     wrong = judged(named, SIGNING_CERTIFICATES_PASSWORD="something else")
     assert [each.fault for each in wrong.materials] == [Fault.WRONG_PASSWORD]
-    found = identities(wrong, LINUX, Noon(), TRUSTED)
+    found = identities(wrong, LINUX, NoonClock(), TRUSTED)
     assert isinstance(found, Reading)
     assert found.value is not None
     assert found.value.shut == tuple(named)
@@ -335,7 +322,7 @@ def test_the_password_of_a_simulated_mac_opens_no_real_file(tmp_path: Path) -> N
 
 def test_profiles_among_files_each_once(tmp_path: Path) -> None:
     named = files(tmp_path, {"a.mobileprovision": PROFILE, "b": PROFILE, "c": sign(profile_content(), STRANGER, ())})
-    found = installed_profiles(judged(named), LINUX, FolderHome(tmp_path), Noon(), TRUSTED)
+    found = installed_profiles(judged(named), LINUX, FolderHome(tmp_path), NoonClock(), TRUSTED)
     assert isinstance(found, Reading)
     assert found.value is not None
     assert [(each.path, each.seal) for each in found.value.profiles] == [
@@ -412,7 +399,11 @@ def test_facts_hold_no_key_and_no_password(tmp_path: Path) -> None:
         "SIGNING_CERTIFICATES_PASSWORD": PASSWORD,
     }
     lot = judged(named, **environment)
-    facts = (lot, identities(lot, LINUX, Noon(), TRUSTED), environment_material(secrets_of(**environment), TRUSTED))
+    facts = (
+        lot,
+        identities(lot, LINUX, NoonClock(), TRUSTED),
+        environment_material(secrets_of(**environment), TRUSTED),
+    )
     numbers = one.private.private_numbers(), two.private.private_numbers()
     canaries = [PASSWORD.encode(), one.key, two.key, one.key_pem, two.key_pem]
     canaries += [str(number).encode() for number in (getattr(numbers[0], "d", 0), numbers[1].private_value)]  # type: ignore[union-attr]
@@ -431,7 +422,7 @@ def simulated(home: Path, **scenario: Any) -> tuple[PlayedTools, FolderHome, Anc
 
 def test_the_simulated_mac_has_an_installer_identity(tmp_path: Path) -> None:
     tools, _, anchors, _ = simulated(tmp_path)
-    found = identities(JudgedMaterial(), tools, Noon(), anchors)
+    found = identities(JudgedMaterial(), tools, NoonClock(), anchors)
     assert isinstance(found, Identities)
     kinds = {each.certificate.kind: each.trusted for each in found.identities if each.certificate}
     assert kinds[CertificateKind.MAC_INSTALLER_DISTRIBUTION] is True
@@ -443,7 +434,7 @@ def test_the_simulated_mac_has_an_installer_identity(tmp_path: Path) -> None:
 
 def test_a_simulated_mac_without_one(tmp_path: Path) -> None:
     tools, _, anchors, _ = simulated(tmp_path, installer=Standing.MISSING, distribution=Standing.REVOKED)
-    found = identities(JudgedMaterial(), tools, Noon(), anchors)
+    found = identities(JudgedMaterial(), tools, NoonClock(), anchors)
     assert isinstance(found, Identities)
     need = SigningNeed(Platform.MAC_OS, team_id=TEAM, bundle_id="com.example.app")
     assert [each.severity.value for each in installer_identity_is_there(found, need)] == ["ERROR"]
@@ -456,7 +447,7 @@ def test_the_profiles_of_a_simulated_mac(tmp_path: Path) -> None:
     assert machine.keychain.profiles
     anchors = TRUSTED.including("the rehearsal's own root", machine.authority.root)
     home = FolderHome(machine.home, Source.SIMULATED)
-    found = installed_profiles(JudgedMaterial(), PlayedTools(machine.run, machine.find), home, Noon(), anchors)
+    found = installed_profiles(JudgedMaterial(), PlayedTools(machine.run, machine.find), home, NoonClock(), anchors)
     assert isinstance(found, InstalledProfiles)
     assert {each.seal for each in found.profiles} == {Seal.APPLE}
     need = SigningNeed(bundle_id=found.profiles[0].bundle_id, style="Manual", profile_specifier="no such")

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.apple.sources.conditions import Conditions
 from pipeline.apple.sources.facts import Topic, Use
-from pipeline.apple.sources.scanning import MOST_PLACES, Module, Scan, lexed
+from pipeline.apple.sources.scanning import MOST_PLACES, Module, Scan, imported, lexed
 from pipeline.apple.sources.symbols import SIGNS, by_trigger, triggers
 from pipeline.model import Platform
 
@@ -196,12 +196,98 @@ def test_the_tree_of_triggers_is_the_table(platform: Platform) -> None:
 
 def test_every_sign_can_be_found_by_its_trigger() -> None:
     for sign in SIGNS:
-        assert any(sign.patterns), sign.symbol
+        assert any(sign.patterns) or sign.topic is Topic.OTHERS_GROUP, sign.symbol
         assert sign.name or sign.topic not in (Topic.PURPOSE, Topic.REASON, Topic.ENTITLEMENT)
 
 
 def test_imports() -> None:
     scan = Scan("IOS")
     data = b"// import Nothing\n@testable import Kit\nimport struct Other.Thing\n#import <UIKit/UIKit.h>\n@import Photos;\n"
-    scan.note_imports("A.m", data, scan.words(data))
-    assert {name: place.line for name, place in scan.imports.items()} == {"Kit": 2, "Other": 3, "UIKit": 4, "Photos": 5}
+    assert {name for word in scan.words(data) if (name := imported(word))} == {
+        "Nothing",
+        "Kit",
+        "Other",
+        "UIKit",
+        "Photos",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'let p = "\\(home)/Library/Group Containers/group.com.apple.notes/NoteStore.sqlite"',
+        'let p = "~/Library/Group Containers/group.com.apple.notes"',
+        'home.appendingPathComponent("Group Containers")\n  .appendingPathComponent("group.com.apple.notes")',
+    ],
+)
+def test_paths_into_containers_of_others(text: str) -> None:
+    (use,) = uses(text, platform=Platform.MAC_OS)
+    assert (use.topic, use.name, use.certain) == (Topic.OTHERS_GROUP, "group.com.apple.notes", True)
+    assert uses(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '// "Group Containers/group.com.apple.notes"',
+        '#if DEBUG\nlet p = "Group Containers/group.com.apple.notes"\n#endif',
+        'let g = "group.com.apple.notes"',
+        'let p = "Group Containers/group.com.example"; let q = "group.com.example"',
+        'let p = "Group Containers"\n' + "x()\n" * 100 + 'let g = "group.com.apple.notes"',
+    ],
+)
+def test_what_is_no_path_into_a_container(text: str) -> None:
+    assert uses(text, platform=Platform.MAC_OS) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol"),
+    [
+        ('if Bundle.main.bundleIdentifier == "com.example.app" {}', "=="),
+        ('if Bundle.main.bundleIdentifier != "com.example.app" {}', "=="),
+        ('if Bundle.main.bundleIdentifier?.contains("com.example.app") == true {}', "contains"),
+        ('Bundle.main.bundleIdentifier!.hasPrefix("com.example.app")', "hasPrefix"),
+        ('guard let id = Bundle.main.bundleIdentifier,\n  id.hasSuffix("com.example.app") else {}', "hasSuffix"),
+    ],
+)
+def test_comparisons_of_the_identifier(text: str, symbol: str) -> None:
+    (use,) = uses(text)
+    assert (use.topic, use.name) == (Topic.COMPARED, "com.example.app")
+    assert use.symbol == f"Bundle.main.bundleIdentifier {symbol}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'running.bundleIdentifier == "com.example.app"',
+        'Bundle.main.bundleIdentifier?.hasSuffix(".beta")',
+        'Bundle.main.bundleIdentifier?.contains("debug")',
+        'Bundle.main.bundleIdentifier == "com.apple.dt.xctest.tool"',
+        'Bundle.main.bundleIdentifier ?? "com.example.app"',
+        'let id = Bundle.main.bundleIdentifier, other = x.contains("com.example.app")',
+    ],
+)
+def test_what_compares_nothing_of_the_apps(text: str) -> None:
+    assert uses(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "topic"),
+    [
+        ("let s = CKDatabaseSubscription(subscriptionID: i)\ninfo.shouldSendContentAvailable = true", Topic.SILENT),
+        ("let e = CKSyncEngine(configuration)", Topic.SILENT),
+        ('NSPersistentCloudKitContainer(name: "Model")', Topic.SILENT),
+        (
+            "func windowScene(_ w: UIWindowScene, userDidAcceptCloudKitShareWith m: CKShare.Metadata) {}",
+            Topic.SHARE,
+        ),
+        ("options.cloudKitShareMetadata", Topic.SHARE),
+    ],
+)
+def test_what_lives_by_pushes_and_shares(text: str, topic: Topic) -> None:
+    assert topic in {use.topic for use in uses(text)}
+
+
+def test_pushes_that_people_see_are_not_silent() -> None:
+    text = "let s = CKQuerySubscription(recordType: t, predicate: p)\ninfo.alertBody = b"
+    assert Topic.SILENT not in {use.topic for use in uses(text)}

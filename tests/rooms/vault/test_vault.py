@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +19,7 @@ from pipeline.model import PipelineError, Source, UsageFault
 from pipeline.ports.vault import Moved, NoVault, Recipient, VaultChange, VaultState
 from pipeline.vault import ledger
 from pipeline.vault.ledger import Stored, line_name, read_line, written
-from pipeline.vault.opening import STAND_IN, copied, opened
+from pipeline.vault.opening import copied, opened
 from pipeline.vault.sealing import new_identity, seal
 from tests.rooms.vault.vaults import (
     BOB,
@@ -564,15 +566,31 @@ def test_a_vault_on_another_machine_is_not_asked(tmp_path: Path) -> None:
     assert not (tmp_path / "scratch").exists()
 
 
-def test_a_stand_in_where_none_is_configured(tmp_path: Path) -> None:
+def test_without_a_place_there_is_one_that_goes_with_the_run(tmp_path: Path) -> None:
     vault = copied("", lambda: None, tmp_path / "scratch")
+    assert not (tmp_path / "scratch").exists(), "it is made when somebody looks"
     state = vault.look()
-    assert (state.place, state.stand_in, state.openable) == (STAND_IN, True, True)
-    publish(vault, put={"identities/aa.p8": sealed(b"simulated")}, recipients=(JANE.recipient,))
+    assert (state.place, bool(state.head), state.openable, vault.source) == ("", True, True, Source.SIMULATED)
+    assert [each.name for each in state.recipients] == ["this run"]
+    publish(vault, put={"identities/aa.p8": sealed(b"simulated")})
     again = copied("", lambda: None, tmp_path / "scratch")
     assert again.read("identities/aa.p8") == b"simulated"
-    assert again.look().recipients == (JANE.recipient,)
+    assert again.look().recipients == state.recipients
     assert [stat.S_IMODE(each.stat().st_mode) for each in (tmp_path / "scratch").glob("*.key")] == [0o600]
+
+
+def test_a_vault_that_goes_with_the_run_does_not_forget_its_own_recipient(tmp_path: Path) -> None:
+    vault = copied("", lambda: None, tmp_path / "scratch")
+    with pytest.raises(UsageFault):
+        publish(vault, recipients=(JANE.recipient,))
+    assert vault.look().openable
+
+
+def test_the_comment_of_a_public_key_is_nobodys_business(tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    vault = made(new_place("folder", tmp_path), tmp_path / "cache", JANE)
+    publish(vault, recipients=(JANE.recipient, Recipient("bob", f"{key} bob@home")))
+    assert [each.key for each in vault.look().recipients] == [JANE.public, key]
 
 
 def test_a_new_vault_is_rehearsed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pipeline.apple.xcode.checks import alignment
 from pipeline.apple.xcode.discovery import Discovery, discover
 from pipeline.apple.xcode.resolved import SettingsQuery
 from pipeline.engine.wiring import needs_of, registry_of
-from pipeline.model import Declaration, Finding, Lane, Reading
+from pipeline.model import Beside, BuildPolicy, Declaration, Finding, Lane, Reading
 from pipeline.ports.files import Files, LiveFiles
 
 REGISTRY = registry_of([gateway])
@@ -19,7 +19,8 @@ REGISTRY = registry_of([gateway])
 
 def readings(files: LiveFiles, lane: Lane | None, declared: Declaration) -> dict[type, Reading[Any]]:
     """All facts of a lane, or of the app."""
-    found: dict[type, Reading[Any]] = {Declaration: Reading.of(declared)}
+    given_by_config = (declared, Beside(), BuildPolicy())
+    found: dict[type, Reading[Any]] = {type(each): Reading.of(each) for each in given_by_config}
     given: dict[type, Any] = {Files: files, Lane: lane, Declaration: declared, SettingsQuery: SettingsQuery()}
     if lane:
         found[Lane] = Reading.of(lane)

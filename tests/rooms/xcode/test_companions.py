@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from pipeline.apple.xcode.facts import Companions, Kind, TargetEntitlements, TargetSettings
 from pipeline.apple.xcode.settings import words
 from tests.rooms.xcode.look import Look
@@ -229,3 +231,16 @@ def test_the_watch_app_has_an_icon_of_its_own(tmp_path: Path) -> None:
     assert "PROJ057" in {rule for rule, _ in Look(tmp_path).findings["ios"]}, "the picture is not there"
     write(tmp_path, {"W.xcassets/AppIcon.appiconset/i.png": png(1024, 1024, b"\1\2\3")})
     assert "PROJ057" not in {rule for rule, _ in Look(tmp_path).findings["ios"]}
+
+
+@pytest.mark.parametrize(("more", "told"), [("", False), ("CREATE_INFOPLIST_SECTION_IN_BINARY = YES;", True)])
+def test_a_tool_needs_no_info_plist_unless_its_program_holds_one(tmp_path: Path, more: str, *, told: bool) -> None:
+    project(
+        tmp_path,
+        target("App", "application", APP, "E"),
+        target("smc", "tool", inner("smc", f"INFOPLIST_FILE = smc/Info.plist; {more}")),
+        copy("E", "smc", folder="6"),
+        targets="App, smc",
+        settings="SDKROOT = macosx;",
+    )
+    assert ("PROJ060" in {rule for rule, _, _ in Look(tmp_path).told("macos", "ERROR")}) is told

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.apple.xcode import infoplist
 from pipeline.apple.xcode import workspace as workspaces
+from pipeline.apple.xcode.facts import TargetEntitlements, TargetInfo, TargetSettings
 from pipeline.apple.xcode.pbxproj import parse
 from pipeline.apple.xcode.project import Project
 from pipeline.apple.xcode.xcconfig import FLAW_LIMIT, load
@@ -73,6 +75,38 @@ def test_a_configuration_file_beyond_all_measure_is_told(tmp_path: Path, monkeyp
     assert [path for text, path, _ in told(Look(tmp_path), "PROJ064") if "larger than 10 bytes" in text] == [
         "A.xcconfig"
     ]
+
+
+@pytest.mark.parametrize("name", ["INFOPLIST_FILE", "CODE_SIGN_ENTITLEMENTS"])
+def test_a_property_list_beyond_all_measure_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(workspaces, "PLIST_LIMIT", 200)
+    look = app(tmp_path, {"A.plist": plist("<key>a</key><string>b</string>" * 9)}, **{name: "A.plist"})
+    ((text, path, _),) = told(look, "PROJ064")
+    assert "larger than 200 bytes" in text
+    assert path == "A.plist"
+
+
+LAUGHS = {f"L{n}": f"$(L{n + 1})$(L{n + 1})" for n in range(30)} | {"L30": "ha" * 100}
+"""A billion laughs, told in build settings."""
+
+
+@pytest.mark.parametrize(
+    ("name", "fact"), [("INFOPLIST_FILE", TargetInfo), ("CODE_SIGN_ENTITLEMENTS", TargetEntitlements)]
+)
+def test_settings_that_expand_without_end_leave_a_list_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, fact: type
+) -> None:
+    monkeypatch.setattr(infoplist, "EXPANDED_LIMIT", 200_000)
+    body = plist("".join(f"<key>k{n}</key><string>$(L0)</string>" for n in range(50)))
+    look = app(tmp_path, {"A.plist": body}, **LAUGHS, **{name: "A.plist"})
+    reading = look.facts["ios"][fact]
+    assert reading.value is None
+    assert "expand to more than 200,000 characters" in reading.why
+
+
+def test_settings_without_number_are_not_all_looked_at(tmp_path: Path) -> None:
+    many = {f"INFOPLIST_KEY_X{n}": "$(L0)" for n in range(2_000)}
+    assert len(app(tmp_path, {}, **LAUGHS, **many).value("ios", TargetSettings).infoplist_keys) == 400
 
 
 def test_lines_that_go_on_for_ever_take_no_longer_than_they_are() -> None:

@@ -34,14 +34,31 @@ def filtered(rows: list[bytes], kinds: list[int], step: int) -> bytes:
     return bytes(out)
 
 
-def encoded(width: int, height: int, colour: int, depth: int, body: bytes, *, pieces: int = 1) -> bytes:
+STEPS = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""Adam7: first column and row, and how far apart, of each pass (PNG specification, 8.2)."""
+
+
+def interlaced(rows: list[bytes], kinds: list[int], step: int) -> bytes:
+    """The same rows as seven pictures, one after the other."""
+    body = b""
+    for left, top, across, down in STEPS:
+        columns = range(left, len(rows[0]) // step, across)
+        smaller = [b"".join(row[at * step : (at + 1) * step] for at in columns) for row in rows[top::down]]
+        if smaller and smaller[0]:
+            body += filtered(smaller, kinds[: len(smaller)], step)
+    return body
+
+
+def encoded(
+    width: int, height: int, colour: int, depth: int, body: bytes, *, pieces: int = 1, interlace: int = 0
+) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     packed = zlib.compress(body)
     size = len(packed) // pieces + 1
     parts = [packed[at : at + size] for at in range(0, len(packed), size)]
-    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", head)
@@ -53,7 +70,7 @@ def encoded(width: int, height: int, colour: int, depth: int, body: bytes, *, pi
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_transparency_is_found_wherever_it_is(data: st.DataObject) -> None:
-    width, height = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 6))
+    width, height = data.draw(st.integers(1, 10)), data.draw(st.integers(1, 10))
     colour, channels = data.draw(st.sampled_from(((4, 2), (6, 4))))
     octets = data.draw(st.sampled_from((1, 2)))
     step = channels * octets
@@ -65,10 +82,19 @@ def test_transparency_is_found_wherever_it_is(data: st.DataObject) -> None:
     if spot:
         pixels[spot[0]][(spot[1] + 1) * step - octets] = data.draw(st.integers(0, 254))
     kinds = data.draw(st.lists(st.integers(0, 4), min_size=height, max_size=height))
-    body = filtered([bytes(row) for row in pixels], kinds, step)
-    found = with_png(IMAGE, encoded(width, height, colour, 8 * octets, body, pieces=data.draw(st.integers(1, 3))))
+    way = data.draw(st.sampled_from((filtered, interlaced)))
+    body, pieces = way([bytes(row) for row in pixels], kinds, step), data.draw(st.integers(1, 3))
+    whole = encoded(width, height, colour, 8 * octets, body, pieces=pieces, interlace=int(way is interlaced))
+    found = with_png(IMAGE, whole)
     assert found.alpha
     assert found.clear is bool(spot)
+    assert not found.undecided
+
+
+def test_a_picture_that_ends_too_soon_is_not_called_opaque() -> None:
+    body = filtered([b"\1\2\3\xff" * 4] * 3, [0] * 3, 4)
+    found = with_png(IMAGE, encoded(4, 4, 6, 8, body))
+    assert (found.alpha, found.clear, found.undecided) == (True, False, True)
 
 
 @given(st.binary(max_size=200), st.integers(0, 400))

@@ -85,6 +85,7 @@ def test_february_ios_warnings(february: Look) -> None:
         ("PROJ042", f"{PHONE}/Info.plist", 89),
         ("PROJ053", f"{PHONE}/PrivacyInfo.xcprivacy", None),
         ("PROJ061", RELEASE, 65),
+        ("PROJ077", RELEASE, 12),
     }
 
 
@@ -104,7 +105,7 @@ def test_february_macos_warnings(february: Look) -> None:
         ("PROJ007", RELEASE, 81),
         ("PROJ038", f"{MAC}/Info.plist", None),
         ("PROJ042", f"{MAC}/Info.plist", 54),
-        ("PROJ061", RELEASE, 65),
+        ("PROJ077", RELEASE, 12),
     }
 
 
@@ -116,8 +117,25 @@ def test_february_as_a_whole(february: Look) -> None:
         ("PROJ072", "macos/Isometry.xcodeproj/project.pbxproj", 76),
     }
     stray = next(finding for rule, finding in february.findings[""] if rule == "PROJ071")
-    assert "iCloud.com.cardboard.app" in stray.summary
-    assert "iCloud.com.mshaler.isometry" in stray.summary
+    old, new = "iCloud.com.cardboard.app", "iCloud.com.mshaler.isometry"
+    assert f"{old} (ios/Isometry/Isometry.entitlements:9, macos/Isometry/Isometry.entitlements:7)" in stray.summary
+    assert f"{new} ({PHONE}/IsometryiOS.entitlements:8, {MAC}/IsometrymacOS.entitlements:20)" in stray.summary
+
+
+def test_february_settings_that_nothing_reads(february: Look) -> None:
+    (finding,) = [finding for rule, finding in february.findings[""] if rule == "PROJ078"]
+    assert finding.summary.partition(":")[0].removeprefix("nothing reads ").split(", ") == [
+        *("ENABLE_NOTARIZATION", "NOTARIZE_BUNDLE"),
+        *("CLOUDKIT_CONTAINER_IDENTIFIER", "CLOUDKIT_ENVIRONMENT", "CLOUDKIT_ZONE_NAME"),
+        *("ISOMETRY_PRODUCTION_BUILD", "ISOMETRY_DEBUG_LOGGING", "ISOMETRY_PERFORMANCE_MONITORING"),
+        *("ISOMETRY_CRASH_REPORTING", "ISOMETRY_ANALYTICS_ENABLED"),
+        *("CLOUDKIT_BATCH_SIZE", "CLOUDKIT_SYNC_INTERVAL", "CLOUDKIT_RETRY_MAX_ATTEMPTS"),
+    ]
+
+
+def test_february_icons_by_their_codes(february: Look) -> None:
+    told = [finding.apple for rule, finding in february.findings["ios"] if rule in ("PROJ050", "PROJ055")]
+    assert sorted(told) == ["90022", "90023", "90023", "90704, 90713"]
 
 
 def test_february_resolution(february: Look) -> None:
@@ -157,7 +175,6 @@ def test_april_lanes(april: Look) -> None:
 
 def test_april_ios(april: Look) -> None:
     assert april.told("ios") == {
-        ("PROJ025", f"{LATER}/Isometry.entitlements", 6),
         ("PROJ038", LATER_PROJECT, 516),
         ("PROJ040", LATER_PROJECT, 503),
     }
@@ -167,7 +184,6 @@ def test_april_ios(april: Look) -> None:
 def test_april_macos(april: Look) -> None:
     assert april.told("macos", "ERROR") == {("PROJ023", LATER_PROJECT, 494), ("PROJ037", LATER_PROJECT, 516)}
     assert april.told("macos", "WARNING") == {
-        ("PROJ025", f"{LATER}/Isometry.entitlements", 6),
         ("PROJ038", LATER_PROJECT, 516),
     }
 
@@ -191,21 +207,23 @@ def test_april_visionos_on_request(shared_data: Path) -> None:
 
 NOTES = {
     "ios": {
-        ("PROJ025", f"{PHONE}/IsometryiOS.entitlements", 10),
+        ("PROJ021", RELEASE, 25),
         ("PROJ040", PHONE_PROJECT, 421),
         ("PROJ043", f"{PHONE}/Info.plist", 34),
+        ("PROJ043", f"{PHONE}/Info.plist", 71),
         ("PROJ065", PHONE_PROJECT, None),
     },
     "macos": {
-        ("PROJ025", f"{MAC}/IsometrymacOS.entitlements", 22),
         ("PROJ040", MAC_PROJECT, 409),
         ("PROJ043", f"{MAC}/Info.plist", 34),
         ("PROJ053", f"{MAC}/PrivacyInfo.xcprivacy", None),
         ("PROJ065", MAC_PROJECT, None),
     },
     "": {
-        ("PROJ074", f"{PHONE}/Info.plist", 20),
+        ("PROJ074", "ios/Isometry.xcodeproj/project.pbxproj", 311),
+        ("PROJ074", "macos/Isometry.xcodeproj/project.pbxproj", 305),
         ("PROJ075", "native/IsometryApp/Info.plist", None),
+        ("PROJ078", RELEASE, 55),
     },
 }
 
@@ -225,7 +243,7 @@ def test_february_the_older_projects_have_defects_of_their_own(shared_data: Path
         ("PROJ024", "ios/Isometry/Isometry.entitlements", 7),
         ("PROJ050", phone, 294),
     }
-    assert {("PROJ025", "ios/Isometry/Isometry.entitlements", 6), ("PROJ038", phone, 312)} < look.told("ios", "WARNING")
+    assert {("PROJ038", phone, 312)} < look.told("ios", "WARNING")
     assert look.told("macos", "ERROR") == {
         ("PROJ001", mac, 306),
         ("PROJ024", "macos/Isometry/Isometry.entitlements", 5),

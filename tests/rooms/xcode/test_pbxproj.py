@@ -144,3 +144,25 @@ def test_of_a_key_that_is_given_twice_the_last_value_counts() -> None:
     assert [(key, tree.index.at(offset)) for key, offset in tree.index.doubled] == [("a", 3)]
     with pytest.raises(BrokenList, match="occurs twice"):
         parse_value("{a = 1; a = 2;}")
+
+
+def test_what_other_rooms_ask_a_project_for() -> None:
+    found = Project("a/A.xcodeproj", parse(PHASES))
+    (target,) = found.targets
+    assert found.members(target, "PBXSourcesBuildPhase", "iphoneos") == (("a/m.swift", 6),)
+    assert found.members(target, "PBXSourcesBuildPhase") == (("a/m.swift", 6), ("a/n.swift", 7))
+    assert found.products(target) == ("GRDB",)
+    assert found.objects.table("K").text("productName") == "GRDB"
+
+
+PHASES = b"""{ rootObject = P; objects = {
+  P = {isa = PBXProject; targets = (T); };
+  T = {isa = PBXNativeTarget; name = A; buildPhases = (S); packageProductDependencies = (K, Q); };
+  S = {isa = PBXSourcesBuildPhase; files = (B, C); };
+  E = {isa = PBXFileReference; path = m.swift; sourceTree = SOURCE_ROOT; };
+  B = {isa = PBXBuildFile; fileRef = E; };
+  C = {isa = PBXBuildFile; fileRef = F; platformFilters = (macos, ); };
+  F = {isa = PBXFileReference; path = n.swift; sourceTree = SOURCE_ROOT; };
+  K = {isa = XCSwiftPackageProductDependency; productName = GRDB; };
+  Q = {isa = XCSwiftPackageProductDependency; productName = "plugin:Lint"; };
+}; }"""

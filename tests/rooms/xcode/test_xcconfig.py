@@ -38,8 +38,14 @@ def test_missing_includes_and_odd_lines() -> None:
     text = '#include "gone.xcconfig"\n#include? "maybe.xcconfig"\n#import "x"\n<<<<<<< HEAD\nno equals\nA = 1'
     assignments, flaws = load("a.xcconfig", read_from({"a.xcconfig": text}))
     assert [a.key for a in assignments] == ["A"]
-    assert [(flaw.line, flaw.missing) for flaw in flaws] == [(1, "gone.xcconfig"), (3, ""), (4, ""), (5, "")]
-    assert "merge conflict" in flaws[2].text
+    assert [(flaw.line, flaw.missing, flaw.optional) for flaw in flaws] == [
+        (1, "gone.xcconfig", ""),
+        (2, "", "maybe.xcconfig"),
+        (3, "", ""),
+        (4, "", ""),
+        (5, "", ""),
+    ]
+    assert "merge conflict" in flaws[3].text
 
 
 def test_circles_end() -> None:

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from pipeline.apple.automation.facts import App, ExportOptions, ExportPlans
 from pipeline.apple.automation.withdrawn import DEPRECATED_METHODS, METHODS, STORE_METHODS, WITHOUT_EFFECT
-from pipeline.model import Declaration, Finding, check, error, note, warning
+from pipeline.model import Declaration, Finding, check, note, warning
 
 
 @check("AUTO020", "export options can be read")
 def export_options_can_be_read(plans: ExportPlans) -> Iterator[Finding]:
     for plan in plans.plans:
         if plan.flaw:
-            yield error(
+            yield warning(
                 f"these export options cannot be read: {plan.flaw}",
                 subject=plan.location.path,
                 at=plan.location,
@@ -34,7 +34,7 @@ def export_method_is_current(plans: ExportPlans) -> Iterator[Finding]:
                 remedy=f"write {instead}, unless an older Xcode has to read it",
             )
         elif method.text not in METHODS:
-            yield error(
+            yield warning(
                 f"{method.text!r} is no export method: xcodebuild takes {', '.join(sorted(METHODS))}",
                 subject="method",
                 at=method.location,
@@ -52,7 +52,7 @@ def container_environment_is_told(plans: ExportPlans) -> Iterator[Finding]:
         store = plan.text("method") in STORE_METHODS
         if told is not None:
             if store and told.text != "Production":
-                yield error(
+                yield warning(
                     f"iCloudContainerEnvironment is {told.text!r}: what goes to the store works on Production alone",
                     subject="iCloudContainerEnvironment",
                     at=told.location,
@@ -62,7 +62,7 @@ def container_environment_is_told(plans: ExportPlans) -> Iterator[Finding]:
         if store or method is None or not method.known or any(app.environment for app in apps):
             # For the store, Production is implied.
             continue
-        yield error(
+        yield warning(
             f"iCloudContainerEnvironment is missing, and {apps[0].target} uses CloudKit: xcodebuild refuses the export "
             "with `expected one of {Development, Production}, but no value was provided`",
             subject="iCloudContainerEnvironment",
@@ -105,7 +105,7 @@ def profiles_cover_all_bundles(plans: ExportPlans) -> Iterator[Finding]:
         if not apps or any(not each or _covered(each, named) for each in lacking):
             continue
         for each in lacking[:1]:
-            yield error(
+            yield warning(
                 f"manual signing needs a profile for every bundle, and provisioningProfiles has none for "
                 f"{', '.join(each)}: the export stops",
                 subject=each[0],

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline.apple.automation.facts import Automation, Named
-from pipeline.model import Declaration, Finding, check, error, note, warning
+from pipeline.apple.xcode.facts import ProjectSurvey
+from pipeline.model import Declaration, Finding, check, note, warning
 
 _CONTAINERS = ("project", "workspace", "scheme", "target", "configuration")
 _SETTLED = {
@@ -28,6 +29,14 @@ def workflows_can_be_read(automation: Automation) -> Iterator[Finding]:
 
 @check("AUTO002", "projects, schemes and configurations that automation names are there")
 def named_parts_are_there(automation: Automation) -> Iterator[Finding]:
+    for call in automation.calls:
+        if call.key == "package scheme":
+            yield warning(
+                call.says,
+                subject=call.says.split(" ")[2],
+                at=call.location,
+                remedy="name the scheme of the app's target",
+            )
     for named in _once(automation, _CONTAINERS):
         if named.there is not False or named.tolerated:
             continue
@@ -69,6 +78,14 @@ def identifiers_agree(automation: Automation, declared: Declaration) -> Iterator
         "profile": (),
         "container": declared.containers,
     }
+    for call in automation.calls:
+        if call.key == "other project":
+            yield warning(
+                call.says,
+                subject=call.says.partition(" ")[0],
+                at=call.location,
+                remedy="name the identifier of what is archived",
+            )
     for named in _once(automation, tuple(_KINDS)):
         known = automation.identities.known(named.kind)
         own = tuple(one for one in configured[named.kind] if one)
@@ -76,7 +93,8 @@ def identifiers_agree(automation: Automation, declared: Declaration) -> Iterator
             continue
         word, where = _KINDS[named.kind]
         yield warning(
-            f"{named.text} is no {word} of any target here: {where} {'hold' if where.startswith('the') else 'says'} "
+            f"{named.text}{_again(automation, named)} is no {word} of any target here: "
+            f"{where} {'hold' if where.startswith('the') else 'says'} "
             f"{', '.join(known[:4])}{' and others' if len(known) > 4 else ''}",
             subject=named.text,
             at=named.location,
@@ -98,14 +116,23 @@ def names_come_from_variables(automation: Automation) -> Iterator[Finding]:
 @check("AUTO006", "no secret stands in clear")
 def secrets_are_not_in_clear(automation: Automation) -> Iterator[Finding]:
     for exposed in automation.exposed:
-        say = error if exposed.key else warning
-        yield say(
+        yield warning(
             f"{exposed.what} stands here in clear: everybody who can read the repository has it",
             subject=exposed.what,
             at=exposed.location,
             remedy="revoke it, make a new one, and give that to the build as a secret; deleting the line is not "
             "enough, because the history keeps it",
         )
+
+
+def _again(automation: Automation, named: Named) -> str:
+    """The other places of a file that name the same."""
+    places = {
+        each.location.line
+        for each in automation.named
+        if (each.kind, each.text, each.location.path) == (named.kind, named.text, named.location.path)
+    } - {named.location.line, None}
+    return f" (also in line {', '.join(str(line) for line in sorted(filter(None, places))[:4])})" if places else ""
 
 
 def _once(automation: Automation, kinds: tuple[str, ...]) -> Iterator[Named]:
@@ -145,7 +172,14 @@ def containers_are_one(automation: Automation) -> Iterator[Finding]:
 @check("AUTO009", "a release job can succeed")
 def release_jobs_can_succeed(automation: Automation) -> Iterator[Finding]:
     for call in automation.calls:
-        if call.key == "fails":
+        if call.key == "off":
+            yield note(
+                f"the job {call.job} is switched off (`if: false`): it releases nothing",
+                subject=call.job,
+                at=call.location,
+                remedy="let it run, or remove it",
+            )
+        elif call.key == "fails":
             yield note(
                 f"the job {call.job} ends with `exit 1` whatever happens: it releases nothing",
                 subject=call.job,
@@ -163,4 +197,29 @@ def exported_files_bear_the_products_name(automation: Automation) -> Iterator[Fi
                 subject=call.says,
                 at=call.location,
                 remedy="take the name from the archive, or look for whatever the export has written",
+            )
+
+
+@check("AUTO017", "profiles are looked for where Xcode keeps them")
+def profiles_are_looked_for_where_they_are(automation: Automation) -> Iterator[Finding]:
+    for call in automation.calls:
+        if call.key == "old profiles":
+            yield note(
+                "since Xcode 16 the profiles that Xcode downloads lie in ~/Library/Developer/Xcode/UserData/"
+                "Provisioning Profiles; here only the folder of before is looked into",
+                subject="Provisioning Profiles",
+                at=call.location,
+                remedy="look into both folders",
+            )
+
+
+@check("AUTO018", "what scripts look at is what targets use")
+def files_that_are_looked_at_are_used(automation: Automation, survey: ProjectSurvey) -> Iterator[Finding]:
+    for named in _once(automation, ("used file",)):
+        if named.text in survey.unused:
+            yield note(
+                f"no target uses {named.text}{_again(automation, named)}: what it holds says nothing of the app",
+                subject=named.text,
+                at=named.location,
+                remedy="look at the file that the target names, or at the built app",
             )

@@ -48,7 +48,8 @@ def package_pins_agree(packages: PackagePins) -> Iterator[Finding]:
 def package_references_are_there(packages: PackagePins) -> Iterator[Finding]:
     for project in packages.projects:
         for stray in project.strays:
-            yield error(
+            say = error if project.released else warning
+            yield say(
                 f"the product {stray.identity} names the package reference {stray.text}, which the project does "
                 "not have: Xcode reports a missing package product",
                 subject=stray.identity,
@@ -78,7 +79,8 @@ def package_pins_can_be_read(packages: PackagePins) -> Iterator[Finding]:
         for file in project.files:
             if file.flaw and file.path not in told:
                 told.add(file.path)
-                yield error(
+                say = error if project.released else warning
+                yield say(
                     f"Package.resolved cannot be read: {file.flaw}",
                     subject=file.path,
                     at=Location(file.path, file.line),

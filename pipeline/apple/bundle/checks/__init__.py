@@ -27,6 +27,7 @@ from pipeline.apple.bundle.checks.icons import (
     icons_for_ipad_are_there,
     mac_icon_is_large_enough,
     named_icons_are_there,
+    store_icon_is_in_the_catalog,
     watch_icon_is_there,
 )
 from pipeline.apple.bundle.checks.identity import (
@@ -158,6 +159,7 @@ __all__ = [
     "settings_are_expanded",
     "signer_is_vouched_for",
     "signing_certificate_is_in_profile",
+    "store_icon_is_in_the_catalog",
     "swift_support_is_there",
     "testflight_may_use_the_build",
     "tools_are_released",

@@ -13,7 +13,7 @@ PARTS = 8
 @check("BUND090", "both artifacts can be read")
 def both_artifacts_can_be_read(compared: ArtifactDifferences) -> Iterator[Finding]:
     for app in (compared.old, compared.new):
-        if not app.info:
+        if not app.comparable:
             reason = app.problems[0] if app.problems else "it holds no app"
             yield error(
                 f"{PurePath(app.path).name} cannot be compared: {reason}",
@@ -25,7 +25,7 @@ def both_artifacts_can_be_read(compared: ArtifactDifferences) -> Iterator[Findin
 @check("BUND091", "both artifacts are of one app")
 def both_artifacts_are_of_one_app(compared: ArtifactDifferences) -> Iterator[Finding]:
     old, new = compared.old, compared.new
-    if not (old.info and new.info):
+    if not (old.comparable and new.comparable):
         return
     for what, before, after in (
         ("bundle identifier", old.bundle_id, new.bundle_id),
@@ -56,8 +56,8 @@ def the_artifacts_differ(compared: ArtifactDifferences) -> Iterator[Finding]:
     if compared.identical:
         yield note("both artifacts are the same file, byte by byte", subject=compared.new.bundle_id)
     elif (
-        compared.old.info
-        and compared.new.info
+        compared.old.comparable
+        and compared.new.comparable
         and not compared.changes
         and not any(growth.difference for growth in compared.growth)
     ):

@@ -49,8 +49,8 @@ def differing_identifier(
     app: BuiltApp, project: Reading[TargetInfo], declared: Declaration, remedy: str
 ) -> Iterator[Finding]:
     """Compare CFBundleIdentifier with what is declared, else with what the project decides."""
-    if app.kind == "tool":
-        return  # BUND001 says that this is no app.
+    if app.kind == "tool" or (app.problems and not app.info):
+        return  # BUND001 says that this is no app, or has no Info.plist.
     where = "config" if declared.bundle_id else "the project"
     wanted = declared.bundle_id or (project.value.text("CFBundleIdentifier") if project.value else "")
     if not wanted and project.value is None:
@@ -74,8 +74,8 @@ def differing_versions(
 
     What a build script stamps is compared with nothing.
     """
-    if app.kind == "tool":
-        return  # BUND001 says that this is no app.
+    if app.kind == "tool" or (app.problems and not app.info):
+        return  # BUND001 says that this is no app, or has no Info.plist.
     decided = project.value or TargetInfo()
     for what, key, found, said, apple in (
         ("version", "CFBundleShortVersionString", app.version, declared.version, "ITMS-90057"),

@@ -9,6 +9,8 @@ from pipeline.model import Finding, check, error, warning
 
 _VERSION = re.compile(r"\d{1,18}(\.\d{1,18}){0,2}")
 _KINDS = {".app": ("APPL",), ".appex": ("XPC!",), ".framework": ("FMWK",)}
+_MAY_LACK_IT = (".framework", ".appex")
+"""Apps are in the store whose extensions do without."""
 
 
 @check("BUND029", "nested bundles have a version and a build")
@@ -80,7 +82,7 @@ def package_types_fit(app: ExportedApp) -> Iterator[Finding]:
     for bundle in app.bundles:
         suffix = f".{bundle.place.rpartition('.')[2]}"
         wanted = _KINDS.get(suffix, ()) if suffix != ".framework" or app.on_mobile else ()
-        if not wanted or bundle.package_type in wanted or (suffix == ".framework" and not bundle.package_type):
+        if not wanted or bundle.package_type in wanted or (suffix in _MAY_LACK_IT and not bundle.package_type):
             continue
         yield error(
             f"CFBundlePackageType has to be {wanted[0]} and is {bundle.package_type or 'missing'}",

@@ -15,9 +15,9 @@ from pipeline.apple.signing.checks.wording import (
 )
 from pipeline.apple.signing.choice import DEVELOPER_ID_KINDS
 from pipeline.apple.signing.facts import SigningPolicy
-from pipeline.apple.signing.holdings import Holdings
+from pipeline.apple.signing.holdings import UNLISTED, HeldCertificate, HeldProfile, Holdings
 from pipeline.apple.signing.profiles import Seal
-from pipeline.apple.signing.security import REVOKED
+from pipeline.apple.signing.security import NOT_TRUSTED, REVOKED
 from pipeline.model import Finding, check, error, unseen, warning
 
 _NOT_APPLES = frozenset({Seal.DOCTORED, Seal.FOREIGN})
@@ -38,10 +38,10 @@ def something_was_looked_at(holdings: Holdings) -> Iterator[Finding]:
 
 @check("SIGN026", "No certificate is about to end without a successor")
 def certificates_last(holdings: Holdings, policy: SigningPolicy) -> Iterator[Finding]:
-    """One that another of its kind and team outlasts may end; so may one that is revoked, or another's."""
+    """One that another of its kind and team outlasts may end; so may another's. SIGN034 tells of refused ones."""
     for held in holdings.certificates:
         certificate = held.certificate
-        if not held.judged or held.successor or held.problem == REVOKED:
+        if not held.judged or held.successor or held.is_refused(holdings.at):
             continue
         if certificate.not_after - holdings.at < policy.expires_within:
             yield error(
@@ -59,10 +59,12 @@ def _where_to_renew(kind: CertificateKind) -> str:
 
 @check("SIGN027", "No profile is about to end without a successor")
 def profiles_last(holdings: Holdings, policy: SigningPolicy) -> Iterator[Finding]:
-    """One that another of its name, or for its App ID, outlasts may end; those that Xcode manages it renews itself."""
+    """One that another of its kind outlasts, which grants as much for its App ID, may end; those that Xcode manages it
+    renews itself. SIGN034 tells of invalid ones.
+    """
     for held in holdings.profiles:
         profile = held.profile
-        if not held.judged or held.successor or profile.xcode_managed or profile.seal in _NOT_APPLES:
+        if not _counts(held) or held.is_invalid(holdings.at):
             continue
         if held.ends - holdings.at < policy.expires_within:
             early = "the last certificate in " if held.outlasts_certificates else ""
@@ -71,6 +73,57 @@ def profiles_last(holdings: Holdings, policy: SigningPolicy) -> Iterator[Finding
                 subject=profile.uuid,
                 remedy=f"renew it with certs.renew or at {PROFILES}, or remove it from {listed(held.places)}",
             )
+
+
+def _counts(held: HeldProfile) -> bool:
+    """Whether somebody has to do something when it is of no use."""
+    profile = held.profile
+    return held.judged and not held.successor and not profile.xcode_managed and profile.seal not in _NOT_APPLES
+
+
+@check("SIGN034", "What cannot be used today has something in its place")
+def nothing_is_refused_without_a_substitute(holdings: Holdings) -> Iterator[Finding]:
+    """Certificates that were taken back, or that their keychain refuses, or whose time has not begun; and profiles that
+    App Store Connect calls invalid.
+    """
+    for held in holdings.certificates:
+        if held.judged and held.is_refused(holdings.at) and not held.successor:
+            yield _refused(held)
+        elif held.judged and held.early:
+            yield error(
+                f"“{held.certificate.subject_name}” ({listed(held.places)}) is not valid before "
+                f"{held.certificate.not_before:%Y-%m-%d}, and until then nothing takes its place",
+                subject=held.certificate.sha1,
+                remedy="set this machine's clock if it is slow; else sign on that day, or make a certificate "
+                f"{_where_to_renew(held.certificate.kind)}",
+            )
+    for one in holdings.profiles:
+        if _counts(one) and one.is_invalid(holdings.at):
+            yield error(
+                f"the profile “{one.profile.name or one.profile.uuid}” is {one.problem.lower()} at App Store Connect: "
+                "a certificate in it was revoked, or its App ID was changed",
+                subject=one.profile.uuid,
+                remedy=f"make it anew with certs.create or at {PROFILES}, or delete it there and remove it from "
+                f"{listed(one.places)}",
+                apple=one.problem,
+            )
+
+
+def _refused(held: HeldCertificate) -> Finding:
+    certificate = held.certificate
+    anew = f"make its successor {_where_to_renew(certificate.kind)}, and remove it from {listed(held.places)}"
+    if held.problem == NOT_TRUSTED:
+        anew = f"add Apple's intermediate certificate from {AUTHORITIES} to the login keychain, or {anew}"
+    how = _REFUSALS.get(held.problem, "is refused by the keychain")
+    apple = "" if held.problem == UNLISTED else held.problem
+    return error(f"“{certificate.subject_name}” {how}", subject=certificate.sha1, remedy=anew, apple=apple)
+
+
+_REFUSALS = {
+    REVOKED: "is revoked",
+    UNLISTED: "is not among the certificates that App Store Connect lists: it was revoked, or made a moment ago",
+    NOT_TRUSTED: "is not trusted by the keychain, most often because Apple's intermediate certificate is missing",
+}
 
 
 @check("SIGN028", "Everything that was found can be read")
@@ -87,8 +140,8 @@ def everything_can_be_read(holdings: Holdings) -> Iterator[Finding]:
 
 @check("SIGN029", "Everything that was found is Apple's")
 def everything_is_apples(holdings: Holdings) -> Iterator[Finding]:
-    """Profiles that were changed or that others signed, and certificates that only look like Apple's; those in date
-    that lead nowhere are not known to be.
+    """Profiles that were changed or that others signed, and certificates that only look like Apple's; what is in date
+    and cannot be checked is not known to be. Of what nobody could open, its place tells.
     """
     for held in holdings.profiles:
         profile = held.profile
@@ -99,6 +152,13 @@ def everything_is_apples(holdings: Holdings) -> Iterator[Finding]:
                 subject=profile.uuid,
                 remedy=f"delete it, and download it anew from {PROFILES}",
                 apple="ITMS-90165",
+            )
+        elif profile.seal is Seal.UNKNOWN and not held.shut and profile.expires > holdings.at:
+            yield unseen(
+                f"whether the profile “{profile.name or profile.uuid}” ({listed(held.places)}) is Apple's could not be "
+                f"checked: {profile.seal_reason}",
+                subject=profile.uuid,
+                remedy=f"download it anew from {PROFILES}",
             )
     for one in holdings.certificates:
         if one.is_forged(holdings.at):

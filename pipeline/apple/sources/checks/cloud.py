@@ -4,36 +4,87 @@ from collections.abc import Iterator
 
 from pipeline.apple.cloudkit.facts import LocalSchema
 from pipeline.apple.cloudkit.schema import IMPLICIT_FIELDS
-from pipeline.apple.sources.facts import TargetSources, Topic
+from pipeline.apple.sources.facts import EmbeddedSources, TargetSources, Topic
+from pipeline.apple.sources.programs import programs
 from pipeline.apple.sources.wording import grouped, holder, where
-from pipeline.apple.xcode.facts import TargetEntitlements
-from pipeline.model import Finding, check, error, warning
+from pipeline.apple.xcode.facts import Companions, TargetEntitlements, TargetInfo, TargetSettings
+from pipeline.model import Finding, Lane, Platform, check, error, note, warning
 
 _CONTAINERS = "com.apple.developer.icloud-container-identifiers"
 _SYSTEM = ("cloudkit.", "_")
+_PUSH = "aps-environment"
+_MODES, _WAKE, _SHARING = "UIBackgroundModes", "remote-notification", "CKSharingSupported"
 
 
 @check("SRCE005", "the CloudKit containers that the code opens are entitled")
-def containers_are_entitled(sources: TargetSources, entitlements: TargetEntitlements) -> Iterator[Finding]:
-    if any(each.key.split("/")[0] == _CONTAINERS for each in entitlements.undefined) or any(
-        "*" in container for container in entitlements.containers
-    ):
-        return
-    held = entitlements.containers
-    opened = grouped(sources.of(Topic.CONTAINER, Topic.CONTAINER_TEXT))
-    for container, uses in opened.items():
-        if container in held or not uses[0].certain:
+def containers_are_entitled(
+    sources: TargetSources,
+    entitlements: TargetEntitlements,
+    settings: TargetSettings,
+    embedded: EmbeddedSources,
+    companions: Companions,
+) -> Iterator[Finding]:
+    for program in programs(sources, entitlements, settings, embedded, companions):
+        asked = program.entitlements
+        if any(each.key.split("/")[0] == _CONTAINERS for each in asked.undefined) or any(
+            "*" in container for container in asked.containers
+        ):
             continue
-        direct = [use for use in uses if use.topic is Topic.CONTAINER and use.certain]
-        say = error if direct and direct[0].imported else warning
-        named = where(direct) if direct else "the code"
-        yield say(
-            f"{named}{holder((direct or uses)[0])} {'opens' if direct else 'names'} {container}; the entitlements name "
-            f"{', '.join(held) or 'no container'}, and CloudKit opens no other",
-            subject=container,
-            at=(direct or uses)[0].location,
-            remedy="name one container in the code, in the entitlements and in config",
-            apple="CKError.badContainer",
+        held = asked.containers
+        opened = grouped(program.sources.of(Topic.CONTAINER, Topic.CONTAINER_TEXT))
+        # Apple refuses nothing here: what opens one container that it may open does work, at least in part.
+        none_works = not program.label and not any(container in held for container in opened)
+        for container, uses in opened.items():
+            if container in held or not uses[0].certain:
+                continue
+            direct = [use for use in uses if use.topic is Topic.CONTAINER and use.certain]
+            say = error if none_works and direct and direct[0].imported else warning
+            named = where(direct) if direct else "the code"
+            yield say(
+                f"{named}{holder((direct or uses)[0])}{program.whose} {'opens' if direct else 'names'} {container}; "
+                f"the entitlements name {', '.join(held) or 'no container'}, and CloudKit opens no other",
+                subject=container,
+                at=(direct or uses)[0].location,
+                remedy="name one container in the code, in the entitlements and in config",
+                apple="CKError.badContainer",
+            )
+
+
+@check("SRCE014", "silent pushes may wake the app")
+def silent_pushes_wake_the_app(
+    sources: TargetSources, info: TargetInfo, entitlements: TargetEntitlements, lane: Lane
+) -> Iterator[Finding]:
+    modes = info.values.get(_MODES)
+    held = modes if isinstance(modes, (list, tuple)) else ()
+    if lane.platform is Platform.MAC_OS or _WAKE in held or any(each.key.startswith(_MODES) for each in info.undefined):
+        return
+    uses = [use for use in sources.of(Topic.SILENT) if use.certain]
+    if uses:
+        yield warning(
+            f"{where(uses)}{holder(uses[0])} lives by silent pushes, and {_MODES} has no {_WAKE}: they do not wake the "
+            "app",
+            subject=_MODES,
+            at=uses[0].location,
+            remedy=f"add {_WAKE} to {_MODES} in the Info.plist (Background Modes, Remote notifications)",
+        )
+    elif entitlements.cloudkit and _PUSH in entitlements.values:
+        yield note(
+            f"CloudKit and push without {_WAKE} in {_MODES}: silent pushes do not wake the app, if it asks for any",
+            subject=_MODES,
+            at=info.place(_MODES) or entitlements.place(_PUSH),
+            remedy=f"add {_WAKE} to {_MODES} in the Info.plist if the app is to hear of changes in the background",
+        )
+
+
+@check("SRCE015", "an app that is told to take shared records takes them")
+def shares_are_taken(sources: TargetSources, info: TargetInfo) -> Iterator[Finding]:
+    if info.values.get(_SHARING) is True and sources.files and not sources.of(Topic.SHARE):
+        yield warning(
+            f"{_SHARING} sends people here who open an invitation, and no source takes one "
+            "(userDidAcceptCloudKitShareWith): nothing happens",
+            subject=_SHARING,
+            at=info.place(_SHARING),
+            remedy=f"implement userDidAcceptCloudKitShareWith in the delegate of scene or app, or remove {_SHARING}",
         )
 
 

@@ -1,12 +1,12 @@
-"""Judges what the sources register against what the Info.plist declares."""
+"""Judges what the sources register and compare against what the Info.plist declares."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.apple.sources.facts import TargetSources, Topic
+from pipeline.apple.sources.facts import TargetSources, Topic, Use
 from pipeline.apple.sources.wording import grouped, holder, where
-from pipeline.apple.xcode.facts import TargetInfo
-from pipeline.model import Finding, check, error, warning
+from pipeline.apple.xcode.facts import Companions, ProjectSurvey, TargetInfo, TargetSettings
+from pipeline.model import Declaration, Finding, check, note, warning
 
 _TASKS = "BGTaskSchedulerPermittedIdentifiers"
 _TYPES = ("UTExportedTypeDeclarations", "UTImportedTypeDeclarations")
@@ -28,8 +28,7 @@ def background_tasks_are_permitted(sources: TargetSources, info: TargetInfo) -> 
     for name, uses in grouped(sources.of(Topic.TASK)).items():
         if name in held or not uses[0].certain or any(_covers(item, name) for item in held):
             continue
-        say = error if uses[0].imported else warning
-        yield say(
+        yield warning(
             f"{where(uses)}{holder(uses[0])} registers {name}, which {_TASKS} does not list: it is never run",
             subject=name,
             at=uses[0].location,
@@ -61,3 +60,44 @@ def exported_types_are_declared(sources: TargetSources, info: TargetInfo) -> Ite
                 at=uses[0].location,
                 remedy=f"declare {name} in {_TYPES[0]}",
             )
+
+
+_TESTS = {"contains": str.__contains__, "hasPrefix": str.startswith, "hasSuffix": str.endswith, "==": str.__eq__}
+
+
+@check("SRCE017", "the app compares its identifier with one that it may have")
+def compared_identifiers_are_the_apps(
+    sources: TargetSources,
+    info: TargetInfo,
+    settings: TargetSettings,
+    companions: Companions,
+    *,
+    survey: ProjectSurvey,
+    declared: Declaration,
+) -> Iterator[Finding]:
+    own = {
+        declared.bundle_id,
+        info.text("CFBundleIdentifier"),
+        settings.bundle_id.text,
+        *(value.text for _, value in settings.bundle_ids),
+        *(each.bundle_id.text for each in companions.targets),
+        *(each.bundle_id.text for each in survey.targets if each.rehearsed),
+    } - {""}
+    for use in sources.of(Topic.COMPARED):
+        if not use.certain or not sources.identifiers or any(_holds(use, one) for one in own):
+            continue
+        others = [one for one in sources.identifiers if _holds(use, one)]
+        # What is true of another app of this repository may well be meant for that one.
+        say = note if others else warning
+        whose = f"; {others[0]} is no app that is released" if others else ""
+        yield say(
+            f"{use.symbol} {use.name}{holder(use)} is true of none of the app's identifiers "
+            f"({', '.join(sorted(own)) or 'none'}){whose}",
+            subject=use.name,
+            at=use.location,
+            remedy="compare with the identifier that is released, or decide by a build setting",
+        )
+
+
+def _holds(use: Use, identifier: str) -> bool:
+    return bool(_TESTS[use.symbol.rpartition(" ")[2]](identifier, use.name))

@@ -1,8 +1,9 @@
 """Judges what the sources take from people against what the app tells them and Apple."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from pipeline.apple.sources.facts import DeclaredReasons, TargetSources, Topic
+from pipeline.apple.sources.facts import DeclaredReasons, EmbeddedSources, TargetSources, Topic
 from pipeline.apple.sources.purposes import ALTERNATIVES, MAC_ONLY
 from pipeline.apple.sources.wording import grouped, holder, where
 from pipeline.apple.xcode.facts import ProjectProblems, TargetInfo
@@ -31,6 +32,8 @@ def _answered(key: str, info: TargetInfo, lane: Lane) -> bool:
 @check("SRCE001", "what the code asks people for has a purpose string")
 def purpose_strings_are_there(sources: TargetSources, info: TargetInfo, lane: Lane) -> Iterator[Finding]:
     doubtful: list[str] = []
+    # Of a Mac app only the effect is known: macOS asks nobody, and refuses or ends the app.
+    code = "" if lane.platform is Platform.MAC_OS else "90683"
     for key, uses in grouped(sources.of(Topic.PURPOSE)).items():
         if _answered(key, info, lane) or key in sources.scripted:
             continue
@@ -44,7 +47,7 @@ def purpose_strings_are_there(sources: TargetSources, info: TargetInfo, lane: La
                 subject=key,
                 at=uses[0].location,
                 remedy=f"add {key} to the Info.plist as well",
-                apple="90683",
+                apple=code,
             )
             continue
         say = error if uses[0].imported else warning
@@ -53,7 +56,7 @@ def purpose_strings_are_there(sources: TargetSources, info: TargetInfo, lane: La
             subject=key,
             at=uses[0].location,
             remedy=f"add {key} with a sentence that says what for, or remove the call",
-            apple="90683",
+            apple=code,
         )
     if doubtful:
         yield note(
@@ -61,12 +64,12 @@ def purpose_strings_are_there(sources: TargetSources, info: TargetInfo, lane: La
             + ", ".join(doubtful),
             subject="Info.plist",
             at=info.place("CFBundleIdentifier"),
-            apple="90683",
+            apple=code,
         )
 
 
 @check("SRCE002", "purpose strings say something")
-def purpose_strings_say_something(info: TargetInfo, problems: ProjectProblems) -> Iterator[Finding]:
+def purpose_strings_say_something(info: TargetInfo, problems: ProjectProblems, lane: Lane) -> Iterator[Finding]:
     if any(problem.missing for problem in problems.problems):
         # PROJ063 tells of the files in which the texts may be defined.
         return
@@ -82,15 +85,28 @@ def purpose_strings_say_something(info: TargetInfo, problems: ProjectProblems) -
                 subject=key,
                 at=info.place(key),
                 remedy="write a sentence that says what the app does with it",
-                apple="90683",
+                apple="" if lane.platform is Platform.MAC_OS else "90683",
             )
 
 
 @check("SRCE003", "required-reason API is declared in the privacy manifest")
-def required_reasons_are_declared(sources: TargetSources, declared: DeclaredReasons, lane: Lane) -> Iterator[Finding]:
+def required_reasons_are_declared(
+    sources: TargetSources, declared: DeclaredReasons, embedded: EmbeddedSources, lane: Lane
+) -> Iterator[Finding]:
     if lane.platform is Platform.MAC_OS or declared.unread:
         # What a manifest that cannot be read declares is not known; PROJ054 tells of it.
         return
+    yield from _undeclared(sources, declared)
+    told = {reason.category for reason in declared.reasons if not reason.package}
+    told |= {use.name for use in sources.of(Topic.REASON) if use.linked and use.certain}
+    for each in embedded.targets:
+        if not each.declared.unread:
+            # Whether the app's own manifest speaks for what it carries, Apple does not say; nor is it told twice.
+            uses = tuple(use for use in each.sources.of(Topic.REASON) if use.certain and use.name not in told)
+            yield from _undeclared(replace(each.sources, uses=uses), each.declared, f" in {each.target}")
+
+
+def _undeclared(sources: TargetSources, declared: DeclaredReasons, whose: str = "") -> Iterator[Finding]:
     doubtful: list[str] = []
     own = {reason.category for reason in declared.reasons if not reason.package}
     of_package = {(reason.package, reason.category) for reason in declared.reasons}
@@ -104,7 +120,8 @@ def required_reasons_are_declared(sources: TargetSources, declared: DeclaredReas
         missing = f"{declared.manifest} does not declare" if declared.manifest else "no privacy manifest declares"
         # Apple refuses this in newly added SDKs of its list, and has only announced it for an app's own executable.
         yield warning(
-            f"{where(told)}{holder(told[0])} is required-reason API, and {missing} {category.removeprefix(_SHORT)}",
+            f"{where(told)}{holder(told[0])}{whose} is required-reason API, and {missing} "
+            f"{category.removeprefix(_SHORT)}",
             subject=category,
             at=told[0].location,
             remedy=f"declare {category} in the target's PrivacyInfo.xcprivacy with the reason that is true: "

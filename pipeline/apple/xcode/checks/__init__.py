@@ -58,7 +58,6 @@ from pipeline.apple.xcode.checks.signing import (
     identity_is_for_the_app_store,
     mac_entitlements_are_supported,
     signing_style_is_consistent,
-    silent_push_is_complete,
     team_is_set,
 )
 from pipeline.apple.xcode.checks.sources import (
@@ -72,9 +71,11 @@ from pipeline.apple.xcode.checks.sources import (
 )
 from pipeline.apple.xcode.checks.structure import (
     architectures_are_those_of_devices,
+    catalyst_build_is_for_the_store,
     extensions_hold_no_frameworks,
     no_libraries_among_resources,
     nothing_of_development_travels,
+    products_lie_with_packages,
 )
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "bundle_identifiers_agree",
     "bundle_identifiers_agree_across_configurations",
     "bundle_identifiers_are_unique",
+    "catalyst_build_is_for_the_store",
     "cloudkit_containers_agree",
     "container_environment_is_production",
     "container_environments_agree",
@@ -126,12 +128,12 @@ __all__ = [
     "pods_are_installed",
     "privacy_manifest_is_a_member",
     "privacy_manifest_is_valid",
+    "products_lie_with_packages",
     "project_files_can_be_read",
     "release_settings_are_not_shadowed",
     "resource_bundles_name_no_program",
     "scheme_is_shared",
     "signing_style_is_consistent",
-    "silent_push_is_complete",
     "store_icon_is_opaque",
     "team_is_set",
     "version_and_build_are_set",

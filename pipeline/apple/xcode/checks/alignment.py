@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from pipeline.apple.xcode.facts import ProjectSurvey
-from pipeline.model import Finding, Location, check, error, note, warning
+from pipeline.apple.xcode.facts import ProjectSurvey, SurveyedTarget, Unrehearsed
+from pipeline.apple.xcode.rivals import core
+from pipeline.model import Beside, Finding, Location, check, error, note, warning
 
 
 @check("PROJ070", "all apps belong to one team")
@@ -24,17 +25,23 @@ def apps_belong_to_one_team(survey: ProjectSurvey) -> Iterator[Finding]:
 
 @check("PROJ071", "entitlements name the same CloudKit containers")
 def containers_agree(survey: ProjectSurvey) -> Iterator[Finding]:
+    """Of files that no app is released with (a test build's, an old one's) nothing is told here."""
     files: dict[str, set[str]] = {}
-    first: dict[str, Location] = {}
+    places: dict[str, list[Location]] = {}
+    used: set[str] = set()
     for each in survey.containers:
+        if not each.targets:
+            continue
         files.setdefault(each.location.path, set()).add(each.container)
-        first.setdefault(each.container, each.location)
+        places.setdefault(each.container, []).append(each.location)
+        if any(_is_rehearsed(survey, name) for name in each.targets):
+            used.add(each.container)
     held = list(files.values())
     if not any(one.isdisjoint(other) for one in held for other in held):
         return
-    used = {each.container for each in survey.containers if any(_is_rehearsed(survey, name) for name in each.targets)}
+    first = {name: at[0] for name, at in places.items()}
     stray = next((name for name in first if name not in used), list(first)[-1])
-    told = "; ".join(f"{name} ({place})" for name, place in first.items())
+    told = "; ".join(f"{name} ({', '.join(map(str, at[:_SHOWN]))})" for name, at in places.items())
     yield warning(
         f"entitlements name different CloudKit containers: {told}",
         subject=stray,
@@ -50,20 +57,30 @@ def _is_rehearsed(survey: ProjectSurvey, label: str) -> bool:
 @check("PROJ074", "all apps say one version")
 def apps_say_one_version(survey: ProjectSurvey) -> Iterator[Finding]:
     """App Store Connect keeps a version for each platform, so that differing ones are told and not refused."""
-    held: dict[str, tuple[str, Location | None]] = {}
     own = {target.project for target in survey.targets if target.rehearsed}
-    for target in survey.targets:
-        # Another app of a project that is released has a version of its own.
-        if target.version and (target.rehearsed or target.project not in own):
-            held.setdefault(target.version.text, (target.target, target.version.location))
-    if len(held) > 1 and own:
-        told = "; ".join(f"{name} says {text} ({place})" for text, (name, place) in held.items())
-        yield note(
-            f"the app has {len(held)} versions: {told}",
-            subject="MARKETING_VERSION",
-            at=list(held.values())[-1][1],
-            remedy="let one xcconfig give all targets that are released together their version",
-        )
+    for lead in (target for target in survey.targets if target.rehearsed and target.version):
+        held = {lead.version.text: lead}
+        for other in survey.targets:
+            # Another app of a project that is released has a version of its own.
+            if other.version and other.project not in own and _is_same_app(lead, other):
+                held.setdefault(other.version.text, other)
+        if len(held) > 1:
+            told = "; ".join(f"{each.target} says {text} ({each.version.location})" for text, each in held.items())
+            yield note(
+                f"the {lead.platforms[0]} app has {len(held)} versions: {told}",
+                subject="MARKETING_VERSION",
+                at=list(held.values())[-1].version.location,
+                remedy="let one xcconfig give all targets that are released together their version",
+            )
+
+
+def _is_same_app(one: SurveyedTarget, other: SurveyedTarget) -> bool:
+    """Whether two targets make one app for one platform: by its identifier, or by its name and team."""
+    if set(one.platforms).isdisjoint(other.platforms):
+        return False
+    teams = {one.team_id.text, other.team_id.text} - {""}
+    alike = core(one.target) == core(other.target) and len(teams) < 2
+    return alike or bool(one.bundle_id and one.bundle_id.text == other.bundle_id.text)
 
 
 @check("PROJ075", "property lists belong to a target")
@@ -81,16 +98,72 @@ def property_lists_belong_to_a_target(survey: ProjectSurvey) -> Iterator[Finding
 _SHOWN = 4
 
 
+@check("PROJ078", "settings of the project's own have a reader")
+def own_settings_have_a_reader(survey: ProjectSurvey) -> Iterator[Finding]:
+    for each in survey.idle:
+        more = f" and {len(each.names) - _LISTED} more" if len(each.names) > _LISTED else ""
+        yield note(
+            f"nothing reads {', '.join(each.names[:_LISTED])}{more}: "
+            "no such setting is Xcode's, and no file of the app refers to it",
+            subject=each.names[0],
+            at=each.location,
+            remedy="refer to it where it is meant to count ($(NAME) in the Info.plist, say), or remove it",
+        )
+
+
+_LISTED = 20
+
+
 @check("PROJ072", "all apps are rehearsed")
-def all_apps_are_rehearsed(survey: ProjectSurvey) -> Iterator[Finding]:
-    for each in survey.unrehearsed:
+def all_apps_are_rehearsed(survey: ProjectSurvey, beside: Beside) -> Iterator[Finding]:
+    told = sorted(survey.unrehearsed, key=lambda each: not each.rival)
+    for each in told[:_PROJECTS]:
         say = warning if each.rival else note
         yield say(
-            f"not rehearsed: {each.what}, because {each.reason}",
+            f"{'judged, not released' if _is_judged(each, beside) else 'not rehearsed'}: {each.what}, "
+            f"because {each.reason}{_left_out(each, beside)}",
             subject=each.what,
             at=each.location,
             remedy=each.remedy,
         )
+    if rest := told[_PROJECTS:]:
+        yield note(
+            f"not rehearsed: the apps of {len(rest)} more projects, such as the {rest[0].what}",
+            subject=rest[0].what,
+            at=rest[0].location,
+            remedy="select one with --project",
+        )
+    products = [each for each in beside.left if not each.project]
+    for why in dict.fromkeys(each.why for each in products):
+        names = [each.name for each in products if each.why == why]
+        yield note(f"not judged: {_listed(names)}: {why}", subject=names[0], at=Location(names[0]))
+
+
+_PROJECTS = 12
+"""How many projects are told of one by one."""
+
+
+def _is_judged(app: Unrehearsed, beside: Beside) -> bool:
+    return any(_names(app, lane.target, lane.project) for lane in beside.judged)
+
+
+def _left_out(app: Unrehearsed, beside: Beside) -> str:
+    """The apps of those that are not judged either, and why."""
+    left = [each for each in beside.left if _names(app, each.name, each.project)]
+    told = (
+        f"{_listed([each.name for each in left if each.why == why])}: {why}"
+        for why in dict.fromkeys(each.why for each in left)
+    )
+    return f"; not judged: {'; '.join(told)}" if left else ""
+
+
+def _names(app: Unrehearsed, target: str, project: str) -> bool:
+    ends = (f" in {project}", ", ", " and ")
+    return app.what.endswith(f" in {project}") and any(f" {target}{end}" in app.what for end in ends)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 @check("PROJ073", "all project files can be read")

@@ -45,7 +45,8 @@ def app_icon_is_there(settings: TargetSettings, info: TargetInfo, icon: AppIcon,
         return
     code = "90704" if lane.platform is Platform.IOS else "90236"
     if not icon.path:
-        yield from _no_icon(settings, info, icon, code)
+        codes = f"{code}, {_codes_without(settings)}" if lane.platform is Platform.IOS else code
+        yield from _no_icon(settings, info, icon, codes)
         return
     if icon.flaw:
         yield error(
@@ -73,13 +74,25 @@ def app_icon_is_there(settings: TargetSettings, info: TargetInfo, icon: AppIcon,
                 remedy="run `git lfs pull` and try again",
             )
             return
+        empty = lane.platform is Platform.IOS and not any(usable(image) or image.pointer for image in icon.images)
         yield error(
-            f"{icon.name} has no image of {' and '.join(lacking)}{_why(entry)}",
+            f"{icon.name} has no image of {' and '.join(lacking)}{_why(entry)}"
+            + (", nor any other: the app is built without CFBundleIconName" if empty else ""),
             subject=icon.name,
             at=Location(icon.path, entry.line if entry else None),
             remedy="put the image into the icon set",
-            apple=code,
+            apple=f"{code}, {_NAMELESS}" if empty else code,
         )
+
+
+_NAMELESS = "90713"
+"""Apple's code for an app without CFBundleIconName, which actool writes where it has compiled an icon."""
+
+
+def _codes_without(settings: TargetSettings) -> str:
+    """What Apple says besides of an iOS app that has no icon at all."""
+    of_devices = [code for family, code in (("1", "90022"), ("2", "90023")) if family in settings.device_families]
+    return ", ".join((*of_devices, _NAMELESS))
 
 
 def _why(entry: IconImage | None) -> str:
@@ -134,8 +147,9 @@ def store_icon_is_opaque(icon: AppIcon, lane: Lane) -> Iterator[Finding]:
             )
         elif image.alpha:
             # Apps in the store have such icons today, and refusals of opaque ones were reported too.
+            use = "what it holds was not looked at" if image.undecided else "no pixel makes use of it"
             yield note(
-                f"{image.filename} has an alpha channel, and no pixel makes use of it",
+                f"{image.filename} has an alpha channel, and {use}",
                 subject=image.filename,
                 at=Location(icon.path, image.line),
                 remedy="save it without the channel: Apple's text for 90717 forbids even that",

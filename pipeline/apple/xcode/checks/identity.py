@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline.apple.xcode.checks.embedded import label
-from pipeline.apple.xcode.checks.wording import missing_files
+from pipeline.apple.xcode.checks.wording import possible_files
 from pipeline.apple.xcode.facts import (
     Companion,
     Companions,
@@ -88,7 +88,7 @@ def bundle_identifier_is_set(
     value = settings.bundle_id
     text = info.text("CFBundleIdentifier") or value.text
     place = info.place("CFBundleIdentifier") if info.text("CFBundleIdentifier") else value.location
-    missing = missing_files(problems)
+    missing = possible_files(problems)
     well_formed = bool(_IDENTIFIER.fullmatch(text))
     if well_formed and not (missing and value.undefined):
         # A setting that nothing defines is empty, and a suffix that is empty in a release is often meant to be.
@@ -176,7 +176,7 @@ def _versions(
     told: set[tuple[str, tuple[str, ...]]],
 ) -> Iterator[Finding]:
     """`told` holds the settings that were spoken of: what one lacks, the others lack for the same reason."""
-    missing = missing_files(problems)
+    missing = possible_files(problems)
     for key, setting in _VERSIONS:
         if info.text(key).strip() or key in info.stamped:
             continue

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.apple.xcode.checks.wording import is_spoilt, missing_files, names_of
+from pipeline.apple.xcode.checks.wording import is_spoilt, missing_files, names_of, possible_files
 from pipeline.apple.xcode.facts import Companions, ProjectProblems, TargetInfo, TargetSettings
 from pipeline.apple.xcode.infoplist import DESCRIPTIONS, KNOWN, PREFIX
-from pipeline.model import Finding, Lane, Platform, check, error, note, warning
+from pipeline.model import BuildPolicy, Finding, Lane, Platform, check, error, note, warning
 
 MODES = (
     "audio",
@@ -167,8 +167,13 @@ def document_opening_is_decided(info: TargetInfo, lane: Lane) -> Iterator[Findin
         )
 
 
-@check("PROJ036", "LSMinimumSystemVersion names a macOS version")
-def minimum_mac_version_exists(info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+MACS = {"14": 11, "15": 12, "16": 13, "17": 14, "18": 15, "26": 26}
+"""The macOS that runs what is made for an iOS, by their major versions (90899 names the pair 16 and 13)."""
+_NO_MINIMUM = "remove the key: IPHONEOS_DEPLOYMENT_TARGET says from which iOS on the app runs"
+
+
+@check("PROJ036", "LSMinimumSystemVersion names a macOS that runs the app")
+def minimum_mac_version_exists(settings: TargetSettings, info: TargetInfo, lane: Lane) -> Iterator[Finding]:
     value = info.text("LSMinimumSystemVersion")
     major = value.partition(".")[0]
     # macOS went from 15 to 26: numbers between are those of iOS.
@@ -177,9 +182,19 @@ def minimum_mac_version_exists(info: TargetInfo, lane: Lane) -> Iterator[Finding
             f"LSMinimumSystemVersion is {value}, and no macOS has that number; on iOS the key speaks of Macs",
             subject="LSMinimumSystemVersion",
             at=info.place("LSMinimumSystemVersion"),
-            remedy="remove the key: IPHONEOS_DEPLOYMENT_TARGET says from which iOS on the app runs",
-            apple="90899",
+            remedy=_NO_MINIMUM,
         )
+    elif lane.platform is Platform.IOS:
+        needed = MACS.get(settings.deployment_target.text.partition(".")[0], 0)
+        if major.isascii() and major.isdecimal() and len(major) < 4 and 0 < int(major) < needed:
+            yield warning(
+                f"LSMinimumSystemVersion is {value}, and an app for iOS {settings.deployment_target} runs on Macs from "
+                f"macOS {needed} on",
+                subject="LSMinimumSystemVersion",
+                at=info.place("LSMinimumSystemVersion"),
+                remedy=_NO_MINIMUM,
+                apple="90899",
+            )
 
 
 @check("PROJ037", "the Mac app has a category")
@@ -229,14 +244,16 @@ def info_values_are_expanded(info: TargetInfo, problems: ProjectProblems, compan
     if missing_files(problems):
         # PROJ063 tells of the files in which they may be defined.
         return
+    maybe = possible_files(problems)
     told: set[str] = set()
     for of in (info, *(each.info for each in companions.targets)):
         for each in () if of.path in told else of.undefined:
             names = names_of(each)
             if names and each.key not in _OWN_RULES:
-                say = warning if is_spoilt(each) else note
+                say = warning if is_spoilt(each) and not maybe else note
                 yield say(
-                    f"{each.key} refers to {names}, which nothing in the project defines",
+                    f"{each.key} refers to {names}, which nothing in the project defines"
+                    + (f"; {maybe}, which need not be there, may" if maybe else ""),
                     subject=each.key,
                     at=each.location or of.place(each.key),
                     remedy="define the setting, or write the value out",
@@ -281,12 +298,8 @@ def infoplist_keys_have_an_effect(settings: TargetSettings, info: TargetInfo, la
         )
 
 
-NEWEST_MAC = (27, 0)
-"""Spring 2027 at the latest; numbers between 15 and 26 were never given."""
-
-
 @check("PROJ041", "LSMinimumSystemVersion of the Mac app is a version of macOS")
-def minimum_system_version_is_one(info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+def minimum_system_version_is_one(info: TargetInfo, lane: Lane, policy: BuildPolicy) -> Iterator[Finding]:
     key = "LSMinimumSystemVersion"
     value = info.values.get(key)
     if lane.platform is not Platform.MAC_OS or value is None or any(each.key == key for each in info.undefined):
@@ -296,7 +309,7 @@ def minimum_system_version_is_one(info: TargetInfo, lane: Lane) -> Iterator[Find
     version = tuple(map(int, parts)) if shaped else ()
     if not shaped:
         why = "which is no version"
-    elif version[:1] > NEWEST_MAC[:1] or 16 <= version[0] <= 25 or version < (10, 4):
+    elif (policy.newest_macos and version[:1] > policy.newest_macos[:1]) or 16 <= version[0] <= 25 or version < (10, 4):
         why = "and there is no such macOS"
     else:
         return
@@ -310,19 +323,25 @@ def minimum_system_version_is_one(info: TargetInfo, lane: Lane) -> Iterator[Find
 
 
 @check("PROJ042", "the app declares the document types of its own")
-def own_document_types_are_declared(settings: TargetSettings, info: TargetInfo) -> Iterator[Finding]:
-    identifier = info.text("CFBundleIdentifier") or settings.bundle_id.text
-    maker = ".".join(identifier.split(".")[:2]).lower()
+def own_document_types_are_declared(
+    settings: TargetSettings, info: TargetInfo, companions: Companions
+) -> Iterator[Finding]:
+    if any("Info.plist" in each.unread for each in companions.targets):
+        # An extension may declare what the app opens.
+        return
+    values = (settings.bundle_id, *(value for _, value in settings.bundle_ids))
+    identifiers = (info.text("CFBundleIdentifier"), *(value.text for value in values))
+    makers = {f"{'.'.join(each.split('.')[:2])}.".lower() for each in identifiers if each.count(".") > 1}
+    own = tuple(makers - {_OF_THE_SYSTEM})
     declared = {
         str(one.get("UTTypeIdentifier", "")).lower()
+        for of in (info, *(each.info for each in companions.targets))
         for key in ("UTExportedTypeDeclarations", "UTImportedTypeDeclarations")
-        for one in _dictionaries(info.values.get(key))
+        for one in _dictionaries(of.values.get(key))
     }
-    if maker.count(".") != 1 or identifier.count(".") < 2:
-        return
     for position, kind in enumerate(_dictionaries(info.values.get("CFBundleDocumentTypes"))):
         for number, name in enumerate(_texts(kind.get("LSItemContentTypes"))):
-            if name.lower().startswith(f"{maker}.") and name.lower() not in declared:
+            if own and name.lower().startswith(own) and name.lower() not in declared:
                 yield warning(
                     f"documents of the type {name} are opened, and the app neither exports nor imports that type: "
                     "no file has it",
@@ -332,19 +351,37 @@ def own_document_types_are_declared(settings: TargetSettings, info: TargetInfo) 
                 )
 
 
+_OF_THE_SYSTEM = "com.apple."
+"""What the types of the system begin with, and the identifiers of Apple's own samples too."""
+
+
 def _dictionaries(value: Any) -> list[Any]:
     return [each for each in value if hasattr(each, "get")] if isinstance(value, (list, tuple)) else []
 
 
-@check("PROJ043", "descriptions in the Info.plist are keys that a system reads")
+INVENTED = frozenset(
+    (
+        "UIAccessibilityEnabled",
+        "NSUserNotificationUsageDescription",
+        "NSUserNotificationsUsageDescription",
+        "NSPushNotificationUsageDescription",
+        "NSPushNotificationsUsageDescription",
+    )
+)
+"""Keys that were met in projects, and that Apple's reference of Information Property List keys has never had."""
+
+
+@check("PROJ043", "keys of the Info.plist are those that a system reads")
 def descriptions_are_known(info: TargetInfo) -> Iterator[Finding]:
     for key in info.values:
-        if not re.fullmatch(r"NS\w+Description", key) or key in DESCRIPTIONS:
+        if key not in INVENTED and (not re.fullmatch(r"NS\w+Description", key) or key in DESCRIPTIONS):
             continue
-        meant = _nearest_of(key, DESCRIPTIONS, 0.93)
-        if meant or not key.endswith("UsageDescription"):
+        meant = "" if key in INVENTED else _nearest_of(key, DESCRIPTIONS, 0.93)
+        if meant or key in INVENTED or not key.endswith("UsageDescription"):
             # A purpose string that is not known here may be newer than this list, unless it is nearly an old one.
-            yield note(
+            # Where the one that is meant is missing, the app has no text to ask with.
+            say = warning if meant and meant not in info.values else note
+            yield say(
                 f"{key} is not a key that Apple documents, so no system reads it",
                 subject=key,
                 at=info.place(key),

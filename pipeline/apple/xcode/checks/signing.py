@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pipeline.apple.xcode.checks.embedded import label
 from pipeline.apple.xcode.checks.wording import is_spoilt, missing_files, names_of
 from pipeline.apple.xcode.entitlements import SANDBOX
-from pipeline.apple.xcode.facts import Companions, ProjectProblems, TargetEntitlements, TargetInfo, TargetSettings
+from pipeline.apple.xcode.facts import Companions, ProjectProblems, TargetEntitlements, TargetSettings
 from pipeline.model import Declaration, Finding, Lane, Location, Platform, check, error, note, unseen, warning
 
 _TEAM = re.compile(r"[A-Z0-9]{10}")
@@ -14,7 +14,6 @@ _DEVELOPMENT = ("Apple Development", "iPhone Developer", "Mac Developer", "iOS D
 _CONTAINERS = "com.apple.developer.icloud-container-identifiers"
 _SERVICES = "com.apple.developer.icloud-services"
 _ENVIRONMENT = "com.apple.developer.icloud-container-environment"
-_PUSH = {Platform.MAC_OS: "com.apple.developer.aps-environment"}
 
 
 @check("PROJ020", "the team is set")
@@ -53,6 +52,17 @@ def team_is_set(settings: TargetSettings, problems: ProjectProblems, declared: D
             remedy="put the file in its place, or declare team_id in config",
         )
         return
+    optional = [problem for problem in problems.problems if problem.optional]
+    files = ", ".join(dict.fromkeys(problem.optional for problem in optional))
+    if optional and (team.composed or not team.location or team.location.path.endswith(".xcconfig")):
+        # What the project file itself leaves empty stays so.
+        yield unseen(
+            f"DEVELOPMENT_TEAM{named} here; it may be defined in {files}, which need not be there",
+            subject="DEVELOPMENT_TEAM",
+            at=team.location or optional[0].location,
+            remedy="put the file in its place, or declare team_id in config",
+        )
+        return
     yield error(
         f"DEVELOPMENT_TEAM{named}, so it is empty unless the environment or the command line gives it",
         subject="DEVELOPMENT_TEAM",
@@ -72,6 +82,17 @@ def identity_is_for_the_app_store(settings: TargetSettings) -> Iterator[Finding]
             remedy="use Apple Distribution here, and keep Developer ID for a configuration of its own",
             apple="90034",
         )
+    elif identity.text in _OLD_NAMES and settings.code_sign_style.text.lower() == "manual":
+        yield note(
+            f"{identity} names the kind of certificate that Xcode made before version 11; since then it makes "
+            "Apple Distribution",
+            subject="CODE_SIGN_IDENTITY",
+            at=identity.location,
+            remedy="write Apple Distribution, if that is what the team's certificate is",
+        )
+
+
+_OLD_NAMES = ("iPhone Distribution", "iOS Distribution")
 
 
 @check("PROJ022", "the signing style goes with identity and profile")
@@ -191,12 +212,12 @@ def cloudkit_containers_agree(entitlements: TargetEntitlements, declared: Declar
             at=entitlements.place(_SERVICES),
             remedy="name the container in icloud-container-identifiers",
         )
-    for container in held:
+    for position, container in enumerate(held):
         if not container.startswith("iCloud."):
             yield error(
                 f"{container!r} is no CloudKit container, whose names begin with 'iCloud.'",
                 subject=container,
-                at=_container_place(entitlements, container),
+                at=_container_place(entitlements, position),
                 remedy="copy the container's name from the developer account",
             )
     if not declared.containers or not (held or entitlements.cloudkit):
@@ -209,53 +230,18 @@ def cloudkit_containers_agree(entitlements: TargetEntitlements, declared: Declar
                 at=entitlements.place(_CONTAINERS),
                 remedy="make config and entitlements name the same container; data does not move between containers",
             )
-    for container in held:
+    for position, container in enumerate(held):
         if container not in declared.containers:
             yield warning(
                 f"the entitlements name {container}, which config does not declare",
                 subject=container,
-                at=_container_place(entitlements, container),
+                at=_container_place(entitlements, position),
                 remedy="declare it in config, so that its schema is looked at, or remove it",
             )
 
 
-def _container_place(entitlements: TargetEntitlements, container: str) -> Location | None:
-    position = entitlements.containers.index(container)
+def _container_place(entitlements: TargetEntitlements, position: int) -> Location | None:
     return entitlements.places.get(f"{_CONTAINERS}/{position}") or entitlements.place(_CONTAINERS)
-
-
-@check("PROJ025", "CloudKit can announce changes by push")
-def silent_push_is_complete(entitlements: TargetEntitlements, info: TargetInfo, lane: Lane) -> Iterator[Finding]:
-    if not entitlements.cloudkit:
-        return
-    key = _PUSH.get(lane.platform, "aps-environment")
-    if key not in entitlements.values:
-        if lane.platform is Platform.MAC_OS and "aps-environment" in entitlements.values:
-            yield warning(
-                f"aps-environment is the key of iOS; on macOS push needs {key}",
-                subject=key,
-                at=entitlements.place("aps-environment"),
-                remedy=f"add {key} for macOS",
-            )
-            return
-        yield note(
-            f"CloudKit without {key}: changes made on other devices arrive only when the app asks for them",
-            subject=key,
-            at=entitlements.place(_SERVICES),
-            remedy="add the Push Notifications capability if the app subscribes to changes",
-        )
-    elif lane.platform is not Platform.MAC_OS and "remote-notification" not in _modes(info):
-        yield warning(
-            "CloudKit and push without remote-notification in UIBackgroundModes: silent pushes do not wake the app",
-            subject="UIBackgroundModes",
-            at=info.place("UIBackgroundModes") or entitlements.place(key),
-            remedy="add remote-notification to UIBackgroundModes in the Info.plist",
-        )
-
-
-def _modes(info: TargetInfo) -> tuple[str, ...]:
-    modes = info.values.get("UIBackgroundModes")
-    return tuple(mode for mode in modes if isinstance(mode, str)) if isinstance(modes, (list, tuple)) else ()
 
 
 @check("PROJ027", "the entitlements do not ask for CloudKit's development environment")

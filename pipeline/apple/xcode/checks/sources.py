@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from pipeline.apple.xcode.checks.embedded import label
 from pipeline.apple.xcode.facts import Companions, Problem, ProjectProblems, TargetSettings
-from pipeline.model import Finding, Lane, Location, Platform, check, error, note, warning
+from pipeline.model import BuildPolicy, Finding, Lane, Location, Platform, check, error, note, warning
 
-OLDEST_IOS = (15, 0)
 INSTALL = "run `pod install` before archiving: it writes the pods, and the workspace that is archived"
 
 
@@ -41,6 +40,8 @@ def named_files_exist(settings: TargetSettings, companions: Companions) -> Itera
 def bitcode_is_not_enabled(settings: TargetSettings, companions: Companions) -> Iterator[Finding]:
     told: set[str] = set()
     for of in (settings, *(each.settings for each in companions.targets)):
+        if of.sdk and of.sdk not in _WITH_BITCODE:
+            continue
         if of.bitcode.text.upper() == "YES" and of.bitcode.location and str(of.bitcode.location) not in told:
             told.add(str(of.bitcode.location))
             yield warning(
@@ -52,19 +53,46 @@ def bitcode_is_not_enabled(settings: TargetSettings, companions: Companions) -> 
             )
 
 
+_WITH_BITCODE = ("iphoneos", "appletvos", "watchos")
+"""Mac and Vision Pro never had it."""
+
+
 @check("PROJ062", "the deployment target is one that stays")
-def deployment_target_is_recent(settings: TargetSettings, lane: Lane) -> Iterator[Finding]:
+def deployment_target_is_recent(settings: TargetSettings, lane: Lane, policy: BuildPolicy) -> Iterator[Finding]:
     parts = settings.deployment_target.text.split(".")
-    if lane.platform is not Platform.IOS or not all(part.isdecimal() and len(part) < 4 for part in parts):
+    oldest = policy.oldest(lane.platform)
+    if not all(part.isdecimal() and len(part) < 4 for part in parts) or not oldest:
         return
-    if tuple(map(int, parts)) < OLDEST_IOS:
-        yield warning(
-            f"the app runs from iOS {settings.deployment_target} on; from spring 2027 Apple wants 15.0 at least",
-            subject="IPHONEOS_DEPLOYMENT_TARGET",
-            at=settings.deployment_target.location,
-            remedy="raise IPHONEOS_DEPLOYMENT_TARGET to 15.0",
-            apple="90068",
-        )
+    version = tuple(map(int, parts))
+    if version >= oldest:
+        return
+    wanted = ".".join(map(str, oldest if len(oldest) > 1 else (*oldest, 0)))
+    runs = f"the app runs from {_SYSTEMS[lane.platform]} {settings.deployment_target} on"
+    announced = lane.platform is Platform.IOS and version < _ANNOUNCED
+    key = _TARGETS[lane.platform]
+    yield warning(
+        f"{runs}; from spring 2027 Apple wants 15.0 at least" if announced else f"{runs}, and your line is {wanted}",
+        subject=key,
+        at=settings.deployment_target.location,
+        remedy=f"raise {key} to {wanted}",
+        apple="90068" if announced else "",
+    )
+
+
+_ANNOUNCED = (15,)
+"""Apple, Upcoming requirements: apps for iOS have to run from 15.0 or later."""
+_SYSTEMS = {
+    Platform.IOS: "iOS",
+    Platform.MAC_OS: "macOS",
+    Platform.TV_OS: "tvOS",
+    Platform.VISION_OS: "visionOS",
+}
+_TARGETS = {
+    Platform.IOS: "IPHONEOS_DEPLOYMENT_TARGET",
+    Platform.MAC_OS: "MACOSX_DEPLOYMENT_TARGET",
+    Platform.TV_OS: "TVOS_DEPLOYMENT_TARGET",
+    Platform.VISION_OS: "XROS_DEPLOYMENT_TARGET",
+}
 
 
 @check("PROJ063", "configuration files are there")
@@ -104,7 +132,7 @@ def _is_of_pods(problem: Problem) -> bool:
 @check("PROJ064", "the project's files can be read")
 def project_files_can_be_read(problems: ProjectProblems) -> Iterator[Finding]:
     for problem in problems.problems:
-        if problem.kind in ("missing-base", "missing-pods"):
+        if problem.kind in ("missing-base", "missing-pods", "optional-base"):
             continue
         broken = problem.kind == "unreadable" or "merge conflict" in problem.text
         say = error if broken else note if problem.kind == "case" else warning

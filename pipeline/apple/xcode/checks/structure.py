@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline.apple.xcode.checks.embedded import label
+from pipeline.apple.xcode.entitlements import SANDBOX
 from pipeline.apple.xcode.facts import Companions, Kind, TargetSettings, Value
-from pipeline.model import Finding, Lane, Platform, check, error, note, warning
+from pipeline.model import Finding, Lane, Location, Platform, check, error, note, warning
 
 OLDEST_WITHOUT_INTEL = (12, 0)
 """macOS from which an app may do without Intel's architecture."""
@@ -16,6 +17,57 @@ def numbers(value: Value) -> tuple[int, ...]:
     """A version as numbers; empty when it is none."""
     parts = value.text.split(".")
     return tuple(map(int, parts)) if all(part.isdecimal() and len(part) < 6 for part in parts) else ()
+
+
+@check("PROJ044", "the Mac Catalyst build is one for the Mac App Store")
+def catalyst_build_is_for_the_store(settings: TargetSettings) -> Iterator[Finding]:
+    """The lane releases the app for iOS: nothing here stops it."""
+    of = settings.catalyst
+    if of is None:
+        return
+    if of.derives.text.upper() == "YES":
+        yield note(
+            f"for Macs the app is built as maccatalyst.{of.bundle_id}, another app than on iOS: "
+            "Xcode no longer supports DERIVE_MACCATALYST_PRODUCT_BUNDLE_IDENTIFIER",
+            subject="DERIVE_MACCATALYST_PRODUCT_BUNDLE_IDENTIFIER",
+            at=of.derives.location,
+            remedy="remove the setting, and write PRODUCT_BUNDLE_IDENTIFIER[sdk=macosx*] if the identifier has to stay",
+        )
+    if not of.sandboxed and "entitlements" not in of.unread:
+        yield note(
+            "the Mac Catalyst build is not sandboxed: the Mac App Store would not take it",
+            subject=SANDBOX,
+            at=(Location(of.entitlements.text) if of.entitlements else None) or of.place,
+            remedy="set ENABLE_APP_SANDBOX[sdk=macosx*] = YES, or add com.apple.security.app-sandbox to entitlements "
+            "for macOS; nothing, if it is distributed elsewhere",
+            apple="90296",
+        )
+    if not of.category.text.startswith("public.app-category.") and "Info.plist" not in of.unread:
+        yield note(
+            "the Mac Catalyst build has no LSApplicationCategoryType: the Mac App Store would not take it",
+            subject="LSApplicationCategoryType",
+            at=of.category.location or (Location(of.info.text) if of.info else None) or of.place,
+            remedy="set LSApplicationCategoryType to public.app-category.…; nothing, if it is distributed elsewhere",
+            apple="90242",
+        )
+
+
+@check("PROJ077", "the target is built where its Swift packages are")
+def products_lie_with_packages(settings: TargetSettings, companions: Companions) -> Iterator[Finding]:
+    told: set[str] = set()
+    for name, of in (("the app", settings), *((label(each), each.settings) for each in companions.targets)):
+        folder = of.build_folder
+        if of.packages and folder.location and str(folder.location) not in told:
+            told.add(str(folder.location))
+            more = f" and {len(of.packages) - 1} more" if len(of.packages) > 1 else ""
+            yield warning(
+                f"CONFIGURATION_BUILD_DIR moves the build of {name}, and its Swift packages ({of.packages[0]}{more}) "
+                "do not follow: they take no settings from a project, so their modules are not found",
+                subject="CONFIGURATION_BUILD_DIR",
+                at=folder.location,
+                remedy="remove CONFIGURATION_BUILD_DIR, and CONFIGURATION_TEMP_DIR beside it; xcodebuild's "
+                "-derivedDataPath moves everything together",
+            )
 
 
 @check("PROJ067", "the app is built for the devices' architectures")

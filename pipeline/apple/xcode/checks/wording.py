@@ -11,6 +11,12 @@ def missing_files(problems: ProjectProblems) -> str:
     return ", ".join(dict.fromkeys(problem.missing for problem in problems.problems if problem.missing))
 
 
+def possible_files(problems: ProjectProblems) -> str:
+    """The files that are not here and might define a setting, those among them that need not be here; "" for none."""
+    named = (problem.missing or problem.optional for problem in problems.problems)
+    return ", ".join(dict.fromkeys(name for name in named if name))
+
+
 def names_of(each: Undefined) -> str:
     """The undefined settings that a value refers to; "" when it is only the team, of which PROJ020 speaks."""
     return ", ".join(name for name in each.names if name != TEAM)
