@@ -25,6 +25,7 @@ LARGEST = 512 * 1024 * 1024
 _CONSIDERED = 40
 _FOLDERS = (".xcarchive", ".app")
 _PACKAGES = {".ipa": b"PK\x03\x04", ".pkg": b"xar!"}
+_ENDINGS = tuple(_PACKAGES)
 _WHOLE = (".framework", ".xcframework", ".bundle", ".plugin", ".appex", ".docset", ".playground", ".xcodeproj")
 """Folders that are one thing: what lies in them was not put there by the app's makers."""
 _POINTER = b"version https://git-lfs"
@@ -75,7 +76,7 @@ def _products(tree: Collection[str]) -> Iterator[str]:
     """Paths of archives, apps and packages that lie in nothing else, no more than are considered."""
     found: dict[str, None] = {}
     for path in tree:
-        if path.endswith(tuple(_PACKAGES)) or any(f"{ending}/" in path for ending in _FOLDERS):
+        if path.endswith(_ENDINGS) or ".app/" in path or ".xcarchive/" in path:
             product = _outermost(path)
             if product and product not in found:
                 found[product] = None
@@ -95,7 +96,7 @@ def _outermost(path: str) -> str:
             return ""
         if part.endswith(_FOLDERS) and index + 1 < len(parts):
             return "/".join(parts[: index + 1])
-    return path if path.endswith(tuple(_PACKAGES)) else ""
+    return path if path.endswith(_ENDINGS) else ""
 
 
 def _tracked(git: Git, products: list[str]) -> Iterator[str]:

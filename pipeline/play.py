@@ -87,6 +87,10 @@ def _walk(world: World, options: Options, *, resumed: bool, told: Callable[[Run]
         run = walk(world.cast(stages, live.on_entry if live else None, resumed=resumed))
     world.keep_plan(run)
     report(run, options, asked, told)
+    if world.subject.files.memory is not None:
+        from pipeline.apple.xcode.discovery import WORKSPACES
+
+        WORKSPACES.keep(world.subject.files)
     return run.exit_code or 0
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.apple.signing.facts import SigningPolicy
     from pipeline.apple.xcode.facts import TargetSettings
     from pipeline.configuration.settings import AppSettings, Settings
+    from pipeline.ports.memory import Memory
 
 SAMPLE = Path(__file__).parent / "simulator" / "sample"
 
@@ -56,7 +57,7 @@ class Subject:
         if wishes.table == "bundle" and wishes.artifact and not wishes.app:
             return cls._of_artifact(wishes)
         settings, app, root = find_app(wishes)
-        files = LiveFiles(root)
+        files = LiveFiles(root, _memory(wishes, root))
         lanes = find_lanes(files, app, wishes)
         given = {lane.name: _given(wishes, lane) for lane in lanes}
         if wishes.table == "bundle":
@@ -317,6 +318,15 @@ def _short(path: Path) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
+def _memory(wishes: Wishes, root: Path) -> Memory | None:
+    """What is kept between runs belongs to the table that judges sources; a release leaves nothing beside its run."""
+    if wishes.table != "build" or root == SAMPLE:
+        return None
+    from pipeline.ports.memory import LiveMemory
+
+    return LiveMemory.of_user()
+
+
 def find_lanes(files: Files, app: AppSettings, wishes: Wishes) -> tuple[Lane, ...]:
     """The lanes: discovered, then as `config/` and the options decide."""
     from pipeline.apple.xcode.discovery import WORKSPACES, discover, in_workspace
@@ -360,7 +370,9 @@ def find_beside(files: Files, settings: Settings, app: AppSettings, wishes: Wish
     workspace, discovery = WORKSPACES.of(files), WORKSPACES.discovery(files)
     others = (one for one in settings.apps.values() if one.name != app.name and one.path == app.path)
     released = frozenset(own.project for one in others for own in one.lanes.values() if own.project)
-    found = beside(workspace, discovery, lanes, released)
+    found = WORKSPACES.kept(
+        files, lambda held, seen: beside(held, seen, lanes, released), "beside", repr(lanes), *sorted(released)
+    )
     own = (app.bundle_id, *(candidate.bundle_id for candidate in discovery.candidates))
     products, left = committed(files, workspace, LiveGit(files.root), own)
     return replace(found, products=products, left=(*found.left, *left))

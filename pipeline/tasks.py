@@ -411,7 +411,7 @@ def build_check(options: Options) -> int:
     """Judge the Xcode project, before anything is built."""
     from pipeline import play
 
-    return play.table(_world(options, "build", dry_run=True), options)
+    return play.table(_world(options, "build", dry_run=False), options)
 
 
 @verb("artifact", *APP, *LANES, "ipa", "pkg", *REPORTS)
@@ -430,7 +430,7 @@ def build_validate(options: Options) -> int:
             "one product is judged at a time, and one that is named by itself is judged alone",
             remedy="give it with --ipa or --pkg to have it compared with the project of --app",
         )
-    return play.table(_world(options, "bundle", dry_run=True), options)
+    return play.table(_world(options, "bundle", dry_run=False), options)
 
 
 @verb("key", "target", *APP, *LANES, *REPORTS)

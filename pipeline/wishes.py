@@ -65,7 +65,10 @@ class Wishes:
 APPLESS = frozenset({"holdings", "install", "uninstall", "sync", "diff"})
 """Tables about what is named, or about signing material alone: they need no app."""
 
-LOCAL = APPLESS | {"settings", "archive", "export"}
+READING = frozenset({"build", "bundle", "settings", "diff"})
+"""Tables that judge or show files, and ask neither Apple nor Xcode."""
+
+LOCAL = APPLESS | READING | {"archive", "export"}
 """Tables that change nothing at Apple, so that nobody has to approve what they do."""
 
 THEATRES = ("live", "rehearsal", "shadow")

@@ -26,7 +26,7 @@ from pipeline.ports.tools import LiveTools, PlayedTools, Tools
 from pipeline.ports.vault import NoVault, Vault
 from pipeline.subject import SAMPLE, Subject
 from pipeline.values import dataclass
-from pipeline.wishes import APPLESS, LOCAL, Wishes
+from pipeline.wishes import APPLESS, LOCAL, READING, Wishes
 
 if TYPE_CHECKING:
     from pipeline.apple.signing.trust import Anchors
@@ -57,6 +57,8 @@ PORTS: tuple[type, ...] = (
     Vault,
 )
 EXCERPT_LIMIT = 240
+NOBODY_ASKED = "Live: files, git and clock were real; neither Apple nor Xcode was asked, and nothing was changed."
+STOOD_IN = "Live: files, tools, git and clock were real, but "
 
 CONNECT, CLOUDKIT = "api.appstoreconnect.apple.com", "api.icloud.apple.com"
 MANAGEMENT_TOKEN = "x-apple-cloudkit-management-token"  # noqa: S105 - the name of a header, not a token
@@ -144,7 +146,7 @@ class World:
         asks = self.approved_first and subject.settings.policy.approval != "never"
         needed = self.theatre == LIVE and asks
         approval = approved(_run_folder(self.runs, self.wishes.approved)) if self.wishes.approved else None
-        leases = Leases((self.folder.path if self.rehearsed else self.runs) / "leases", self.folder.id)
+        leases = Leases((self.runs if self._acts else self.folder.path) / "leases", self.folder.id)
         return Cast(
             stages=stages,
             lanes=subject.judged,
@@ -159,9 +161,14 @@ class World:
             excerpt=self._excerpt,
             stop=self.stop,
             # Lanes gain by waiting side by side; where nothing takes time, turns are faster and always the same.
-            hands=1 if self.rehearsed else len(subject.lanes) + 1,
+            hands=len(subject.lanes) + 1 if self._acts else 1,
             praise=self._praise(),
         )
+
+    @property
+    def _acts(self) -> bool:
+        """Whether something real may be waited for or changed: not in a rehearsal, and not where files are judged."""
+        return not self.rehearsed and self.wishes.table not in READING
 
     @property
     def approved_first(self) -> bool:
@@ -174,7 +181,7 @@ class World:
         return OTHER_PRAISE if self.rehearsed else OTHER_LIVE_PRAISE
 
     def lease(self) -> Any:
-        """The right to be the one walk of this run (and, live, of this app), as a context manager."""
+        """The right to be the one walk of this run (and of this app, where it may act), as a context manager."""
         from contextlib import ExitStack
 
         from pipeline.engine.leases import Leases
@@ -182,7 +189,7 @@ class World:
         stack = ExitStack()
         owner = f"process {os.getpid()} of {socket.gethostname()}, {os.urandom(4).hex()}"
         stack.enter_context(Leases(self.folder.path / "leases", owner).hold(f"run {self.folder.id}"))
-        if not self.rehearsed:
+        if self._acts:
             stack.enter_context(
                 Leases(self.runs / "leases", f"{self.folder.id}").hold(
                     f"the {self.wishes.table} of {self.subject.app.name}"
@@ -320,7 +327,7 @@ class _Ground:
         subject, git, progress = self.subject, LiveGit(self.subject.root), ToldProgress()
         given = GivenFiles(subject.wishes.file or subject.wishes.artifact)
         traced: Callable[[Http], Http] = _as_it_is
-        if theatre == LIVE or subject.wishes.verbose:
+        if subject.wishes.verbose or (theatre == LIVE and subject.wishes.table not in READING):
             tools, traced = self._traced(tools, secrets)
         budget = RequestBudget()
         ports: dict[str, Mapping[type, Any]] = {}
@@ -385,7 +392,7 @@ def live(ground: _Ground) -> World:
     """Real ports with credentials: what is done here is done at Apple."""
     from pipeline.apple.signing.trust import APPLE_ROOTS
 
-    if ground.subject.root == SAMPLE and ground.subject.wishes.table not in APPLESS:
+    if ground.subject.root == SAMPLE and ground.subject.wishes.table not in APPLESS | READING:
         raise Refused(
             "the sample app is not released" if ground.subject.wishes.table == "release" else "no app is named",
             why="the sample exists for rehearsals; its bundle identifier belongs to somebody",
@@ -393,9 +400,10 @@ def live(ground: _Ground) -> World:
         )
     secrets, stop = EnvironmentSecrets(dict(os.environ)), threading.Event()
     carrier = _carrier(ground, secrets, stop)
+    reads = ground.subject.wishes.table in READING
     return ground.world(
         LIVE,
-        _stand_in_note(ground.subject.settings, "Live: files, tools, git and clock were real, but "),
+        NOBODY_ASKED if reads else _stand_in_note(ground.subject.settings, STOOD_IN),
         carrier=lambda _clock: carrier,
         tools=LiveTools(),
         clock=lambda: LiveClock(stop),

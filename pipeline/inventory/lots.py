@@ -11,7 +11,7 @@ from pipeline.apple.signing.choice import APP_STORE_KINDS, KIND_NAMES, MAC_APP_S
 from pipeline.apple.signing.holdings import Found, Gap, Lot, Register
 from pipeline.apple.signing.material import Fault, Material
 from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile
-from pipeline.model import Reading, Source
+from pipeline.model import Reading
 from pipeline.vault.facts import IDENTITIES, KEY, PROFILES, KeptFile, VaultContents
 from pipeline.vault.sealing import NAME
 
@@ -110,26 +110,28 @@ def _profile(kept: KeptFile) -> ProvisioningProfile:
 
 
 def at_apple(reading: Reading[PortalMaterial]) -> Lot:
-    """The team's certificates and profiles at the developer portal, which has no private keys.
-
-    What a simulated portal lists says nothing of certificates that were found elsewhere, which may be real.
-    """
+    """The team's certificates and profiles at the developer portal, which has no private keys."""
     found = reading.value
     if found is None:
         return Lot(unseen=APPLE, why=reading.why)
     held = tuple(
         Found(each, INVALID if each.profile and each.profile.uuid in found.invalid else "") for each in found.materials
     )
-    register = _register(found) if found.complete and reading.source is Source.LIVE else None
-    return Lot(held, (APPLE,), register=register)
+    return Lot(held, (APPLE,), register=_register(found) if found.complete else None)
 
 
 def _register(found: PortalMaterial) -> Register:
     """What is in force, of the teams that the list itself tells."""
     certificates = [each.certificate for each in found.materials if each.certificate]
+    profiles = [each.profile for each in found.materials if each.profile]
     teams = {each.team_id for each in certificates if each.kind in KIND_NAMES}
-    teams.update(team for each in found.materials if each.profile for team in each.profile.team_ids)
-    return Register(LISTED_KINDS, frozenset(teams - {""}), frozenset(each.sha256 for each in certificates))
+    teams.update(team for each in profiles for team in each.team_ids)
+    return Register(
+        LISTED_KINDS,
+        frozenset(teams - {""}),
+        frozenset(each.sha256 for each in certificates),
+        frozenset(named.sha256 for each in profiles for named in each.developer_certificates),
+    )
 
 
 def signed_files(reading: Reading[GivenSignatures]) -> Iterator[str]:

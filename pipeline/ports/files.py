@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.model import Source, UsageFault
-from pipeline.ports.memory import Memory, NoMemory
 from pipeline.regular import opened
+
+if TYPE_CHECKING:
+    from pipeline.ports.memory import Memory
 
 SKIPPED = frozenset(
     {
@@ -31,10 +33,11 @@ READ_LIMIT = 256 * 1024 * 1024
 TREE_LIMIT = 300_000
 
 
-Stamp = tuple[int, int, int, int, int]
-"""Device, inode, size, and the nanoseconds of the last change of content (mtime) and of anything (ctime).
+Stamp = tuple[int, int, int, int, int, int]
+"""Device, inode, size, the nanoseconds of the last change of content (mtime) and of anything (ctime), and the mode.
 
-A program can set a file's mtime as it likes, and not its ctime; so two stamps are equal only for one content.
+A program can set a file's mtime as it likes, and not its ctime; so two stamps that are equal are those of one content,
+unless it changed twice within a tick of the file system's clock.
 """
 
 
@@ -47,7 +50,8 @@ class Files(Protocol):
 
     source: Source
     root: Path
-    memory: Memory
+    memory: Memory | None
+    """Where facts about unchanged files are kept between runs, if they are."""
 
     def tree(self) -> tuple[str, ...]:
         """All files below the root, sorted; see SKIPPED for what is left out. Links to folders are not followed."""
@@ -67,14 +71,15 @@ class Files(Protocol):
 
 
 class LiveFiles:
-    """The file system of this machine. `memory` is where facts about unchanged files are kept between runs."""
+    """The file system of this machine."""
 
     source = Source.LIVE
     changed_by = "US"
 
     def __init__(self, root: Path, memory: Memory | None = None) -> None:
         self.root = root
-        self.memory: Memory = memory or NoMemory()
+        self._base = str(root)
+        self.memory = memory
         self._tree: tuple[str, ...] | None = None
 
     def tree(self) -> tuple[str, ...]:
@@ -84,7 +89,7 @@ class LiveFiles:
             while pending:
                 folder = pending.pop()
                 try:
-                    entries = list(os.scandir(self.root / folder))
+                    entries = list(os.scandir(os.path.join(self._base, folder)))  # noqa: PTH118 - as below
                 except OSError:
                     continue
                 for entry in entries:
@@ -125,7 +130,7 @@ class LiveFiles:
 
     def stamp(self, path: str | Path) -> Stamp | None:
         try:
-            held = os.stat(os.path.join(self.root, path))  # noqa: PTH116, PTH118 - asked thousands of times
+            held = os.stat(os.path.join(self._base, path))  # noqa: PTH116, PTH118 - asked thousands of times
         except (OSError, ValueError):
             return None
-        return held.st_dev, held.st_ino, held.st_size, held.st_mtime_ns, held.st_ctime_ns
+        return held.st_dev, held.st_ino, held.st_size, held.st_mtime_ns, held.st_ctime_ns, held.st_mode

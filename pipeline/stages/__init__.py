@@ -34,7 +34,7 @@ _ONLY_ASKED = {stage.name: replace(stage, plan=nothing, proofs=()) for stage in 
 
 TABLES = {
     "release": RELEASE,
-    "doctor": (PREFLIGHT, SIGNING, SCHEMA, _ONLY_ASKED[UPLOAD.name], _ONLY_ASKED[DISTRIBUTE.name]),
+    "doctor": (PREFLIGHT, replace(ASKED, exhibits=()), SCHEMA, _ONLY_ASKED[UPLOAD.name], _ONLY_ASKED[DISTRIBUTE.name]),
     "certs": (ASKED,),
     "schema": (SCHEMA,),
     "build": (PROJECT, ALIGNMENT, COMMITTED),

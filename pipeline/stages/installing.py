@@ -41,7 +41,7 @@ INSTALLING_IDENTITIES = Stage(
         checks.certificates_come_with_their_keys,
         checks.identities_are_valid,
         checks.profiles_can_be_installed,
-        checks.profiles_are_apples,
+        checks.material_is_apples,
         checks.no_install_was_cut_off,
     ),
     plan=identities,

@@ -5,14 +5,17 @@ from datetime import datetime, timedelta
 
 from pipeline.apple.signing import checks
 from pipeline.apple.signing.certificates import NEVER
-from pipeline.apple.signing.checks.identities import team_is_known
+from pipeline.apple.signing.checks.identities import identifiers_are_known, team_is_known
 from pipeline.apple.signing.choice import INSTALLER, Match, choose, end_of, usable
 from pipeline.apple.signing.facts import Identities, Identity, InstalledProfiles, SigningNeed, SigningPolicy
+from pipeline.apple.xcode.checks import signing_style_is_consistent
 from pipeline.model import Cell, Column, Exhibit, Platform, Stage, Tone
 from pipeline.stages.archive import artifact_was_given
 
 _SHORT = 8
 """Letters of a SHA-1 that are shown; programs read all."""
+_ENDINGS = {".mobileprovision": ".mob…", ".provisionprofile": ".prov…"}
+"""Endings that say little beside profiles, and would break a narrow column."""
 _NOWHERE = Cell("–", Tone.QUIET)
 _NONE = Cell("none", Tone.BAD)
 _LEGEND = {
@@ -51,7 +54,7 @@ def signing(identities: Identities, profiles: InstalledProfiles, need: SigningNe
             Column("Where", wraps=True, spare=1),
         ),
         tuple(rows),
-        empty="the project names no bundle identifier",
+        empty="no bundle identifier of the project is known",
         legend=tuple(told for word, told in _LEGEND.items() if word in words),
     )
 
@@ -87,11 +90,17 @@ def _where(signer: Identity | None, match: Match | None) -> Cell:
     """Of the identity and the profile; what a Mac finds by itself is installed."""
     places = [signer.place] if signer else []
     places += [match.profile.path] if match else []
-    return Cell(", ".join(dict.fromkeys(_place(each) for each in places)))
+    whole = dict.fromkeys(_place(each) for each in places)
+    return Cell(", ".join(dict.fromkeys(_shown(each) for each in whole)), value=", ".join(whole))
 
 
 def _place(path: str) -> str:
     return "installed" if not path or path.startswith("~/Library/") else path
+
+
+def _shown(place: str) -> str:
+    stem, dot, ending = place.rpartition(".")
+    return stem + _ENDINGS.get(dot + ending, dot + ending)
 
 
 SIGNING = Stage(
@@ -102,5 +111,7 @@ SIGNING = Stage(
     checks=(checks,),
 )
 
-ASKED = replace(SIGNING, checks=(checks, team_is_known), exhibits=(signing,))
+_OF_THE_PROJECT = (team_is_known, identifiers_are_known, signing_style_is_consistent)
+
+ASKED = replace(SIGNING, checks=(checks, *_OF_THE_PROJECT), exhibits=(signing,))
 """The same where nothing else is asked: with a table, and with what a release says at the project's own stage."""

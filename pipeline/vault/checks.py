@@ -4,7 +4,16 @@ from collections.abc import Iterator
 
 from pipeline.apple.signing.facts import EnvironmentMaterial, GivenMaterial, SigningPolicy
 from pipeline.model import Finding, Reading, check, error, note, unseen, warning
-from pipeline.vault.facts import CERTIFICATE, IDENTITIES, KEY, PENDING, PROFILES, KeptFile, VaultContents
+from pipeline.vault.facts import (
+    CERTIFICATE,
+    IDENTITIES,
+    KEY,
+    PENDING,
+    PROFILES,
+    DoubtedIdentities,
+    KeptFile,
+    VaultContents,
+)
 from pipeline.vault.offers import NOT_APPLES, given, offered
 from pipeline.vault.sealing import NAME, fault_of, plain_key
 
@@ -212,10 +221,28 @@ def what_was_given_can_be_shared(
         yield note(f"{name} has expired and is not shared", subject=name)
 
 
-@check("VALT011", "profiles that were given are sealed by Apple")
-def profiles_that_were_given_are_sealed_by_apple(
-    contents: VaultContents, files: Reading[GivenMaterial], environment: Reading[EnvironmentMaterial]
+@check("VALT011", "what was given is Apple's")
+def what_was_given_is_apples(
+    contents: VaultContents,
+    doubted: DoubtedIdentities,
+    files: Reading[GivenMaterial],
+    environment: Reading[EnvironmentMaterial],
 ) -> Iterator[Finding]:
+    for identity in doubted.items:
+        if identity.alien:
+            yield error(
+                f"the identity “{identity.name}” in {identity.origin} is not put into the vault: its certificate is "
+                f"not Apple's: {identity.alien}",
+                subject=identity.sha1,
+                remedy="take it away, and export the one that Apple made, with its key; find out who made this one",
+            )
+        else:
+            yield unseen(
+                f"the identity “{identity.name}” in {identity.origin} cannot be traced to an Apple root: "
+                f"{identity.untraced}",
+                subject=identity.sha1,
+                remedy="put the certificate of its issuer beside it, from apple.com/certificateauthority",
+            )
     for each in offered(given(files, environment)[0], contents.at).unsealed:
         if each.seal in NOT_APPLES:
             yield error(

@@ -70,6 +70,32 @@ class KeptFile:
 
 
 @dataclass(frozen=True)
+class DoubtedIdentity:
+    """An identity that was given and is not known to be Apple's.
+
+    Attributes:
+        alien: why its chain leads to no root of Apple's; empty when that is not known.
+        untraced: why that is not known.
+    """
+
+    sha1: str = ""
+    name: str = ""
+    origin: str = ""
+    alien: str = ""
+    untraced: str = ""
+
+
+@dataclass(frozen=True)
+class DoubtedIdentities:
+    """Those of the identities that were given for the vault which are not known to be Apple's."""
+
+    items: tuple[DoubtedIdentity, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(each.name for each in self.items) or "none"
+
+
+@dataclass(frozen=True)
 class LedgerLine:
     """One change. `proved` is whether somebody who could open the vault wrote it; None when we cannot tell."""
 

@@ -6,8 +6,9 @@ from typing import Any
 from pipeline.apple.keychain.supply import Supply
 from pipeline.apple.portal.keeping import identity_files, profile_file, published
 from pipeline.apple.signing.certificates import read_certificate
-from pipeline.apple.signing.facts import SigningPolicy
+from pipeline.apple.signing.facts import EnvironmentMaterial, GivenMaterial, SigningPolicy
 from pipeline.apple.signing.faults import SigningFault
+from pipeline.apple.signing.identities import Authorities
 from pipeline.apple.signing.material import public_key_sha256
 from pipeline.apple.signing.profiles import read_profile
 from pipeline.apple.signing.trust import Anchors
@@ -26,8 +27,20 @@ from pipeline.ports.vault import (
     changed,
 )
 from pipeline.vault.actions import PublishMaterial, Reseal
-from pipeline.vault.facts import CERTIFICATE, KEY, PENDING, PROFILES, KeptFile, LedgerLine, Member, VaultContents
-from pipeline.vault.offers import OfferedIdentity, OfferedProfile, unsealed
+from pipeline.vault.facts import (
+    CERTIFICATE,
+    KEY,
+    PENDING,
+    PROFILES,
+    DoubtedIdentities,
+    DoubtedIdentity,
+    KeptFile,
+    LedgerLine,
+    Member,
+    VaultContents,
+)
+from pipeline.vault.offers import OfferedIdentity, OfferedProfile, offered, unsealed
+from pipeline.vault.offers import given as given_for_the_vault
 from pipeline.vault.sealing import plain_key
 
 
@@ -86,6 +99,23 @@ def _kept(entry: VaultEntry, vault: Vault, state: VaultState, anchors: Anchors) 
         public_key_sha256=digest,
         fault=fault,
     )
+
+
+@probe(scope="APP")
+def doubted_identities(
+    files: Reading[GivenMaterial], environment: Reading[EnvironmentMaterial], clock: Clock, anchors: Anchors
+) -> DoubtedIdentities:
+    """Every identity that was given is traced to a root of Apple's, by the authorities that were given beside it."""
+    materials, _ = given_for_the_vault(files, environment)
+    held = {each.certificate.sha1: each.certificate for each in materials if each.certificate}
+    authorities = Authorities(held.values(), anchors, clock.now())
+    doubted = []
+    for each in offered(materials, clock.now()).identities:
+        chain = authorities.lasting_chain(held[each.sha1])
+        if not chain.trusted:
+            why = ("", chain.reason) if chain.missing else (chain.reason, "")
+            doubted.append(DoubtedIdentity(each.sha1, each.name, each.origin, *why))
+    return DoubtedIdentities(tuple(doubted))
 
 
 @performer

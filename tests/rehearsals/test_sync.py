@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pipeline.apple.signing import gateway as signing
 from pipeline.apple.signing.certificates import read_certificate
@@ -111,7 +112,7 @@ class Desk:
             lanes=(),
             registry=REGISTRY,
             ports=lambda _lane: ports,
-            givens=lambda _lane: {SigningPolicy: policy, Anchors: ROOTS},
+            givens=lambda _lane: {SigningPolicy: policy, Anchors: roots()},
             clock=lambda _lane: clock,
             journal=journal,
             rights=Rights(Leases(folder / "leases", "r")),
@@ -146,10 +147,32 @@ def one() -> Pair:
     return pair(1, "Apple Distribution: One (ABCDE12345)")
 
 
+@functools.cache
+def roots() -> Anchors:
+    """With what is given here, which nobody else has signed."""
+    return ROOTS.including("One", one().cer)
+
+
 def test_the_table_is_wired() -> None:
     ports = (Vault, Clock, GivenFiles, Secrets, Tools, Home)
     wrong = verify_wiring((SYNCING,), registry_of([gateway]), ports, (SigningPolicy, Anchors))
     assert [each for each in wrong if "Material" not in each] == []
+
+
+@pytest.mark.parametrize("dressed", [False, True], ids=["self-signed", "without its issuer"])
+def test_only_apples_identities_are_shared(tmp_path: Path, dressed: bool) -> None:
+    """Nothing is done before everything was judged; an issuer that is not there makes it unseen."""
+    desk = Desk(tmp_path, new_place("folder", tmp_path), JANE)
+    made(desk.place, desk.cache, JANE, put=waiting())
+    before = files_below(Path(desk.place))
+    stranger = forge.forge("Somebody's", key=9)
+    forged = forge.forge("Apple Distribution: X", stranger if dressed else None, markers=("6.1.7", "6.1.4"), key=8)
+    key = forged.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    desk.give("dist.pem", forged.certificate.public_bytes(Encoding.PEM) + key)
+    run = desk.sync()
+    severity = "UNKNOWN" if dressed else "ERROR"
+    assert (run.exit_code, [each.partition(":")[0] for each in summaries(run)]) == (1, [f"VALT011 {severity}"])
+    assert files_below(Path(desk.place)) == before
 
 
 def test_what_is_given_arrives_once(desk: Desk) -> None:

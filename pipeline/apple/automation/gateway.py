@@ -2,8 +2,11 @@
 
 # mypy: disable-error-code="untyped-decorator"
 
+from dataclasses import replace
+
 from pipeline.apple.automation.facts import Automation, CommittedProducts, ExportPlans, PackagePins
-from pipeline.apple.xcode.discovery import WORKSPACES
+from pipeline.apple.xcode.discovery import WORKSPACES, Discovery
+from pipeline.apple.xcode.workspace import Workspace
 from pipeline.model import Reading, probe
 from pipeline.ports.clock import Clock
 from pipeline.ports.files import Files
@@ -12,30 +15,52 @@ from pipeline.ports.files import Files
 @probe(lasting=True, scope="APP")
 def automation_of_repository(files: Files, clock: Clock) -> Reading[Automation]:
     """What workflows, scripts and lanes name and call. The hour only tells what was withdrawn by now."""
-    from pipeline.apple.automation import observation
-
-    return Reading.of(observation.automation(WORKSPACES.of(files), clock.now()), files.source)
+    workspace = WORKSPACES.of(files)
+    kept = workspace.kept(("automation",), lambda: _automation(workspace))
+    return Reading.of(replace(kept, seen=clock.now()), files.source)
 
 
 @probe(lasting=True, scope="APP")
 def export_options_of_repository(files: Files) -> ExportPlans:
     """Export options, and the apps they have to fit."""
-    from pipeline.apple.automation import exports
-
-    return exports.export_plans(WORKSPACES.of(files), WORKSPACES.discovery(files))
+    return WORKSPACES.kept(files, _export_plans)
 
 
 @probe(lasting=True, scope="APP")
 def package_pins_of_projects(files: Files) -> PackagePins:
     """What pins the packages of each project."""
-    from pipeline.apple.automation import pinning
-
-    return pinning.package_pins(WORKSPACES.of(files), WORKSPACES.discovery(files))
+    return WORKSPACES.kept(files, _package_pins)
 
 
 @probe(lasting=True, scope="APP")
 def products_in_repository(files: Files) -> CommittedProducts:
     """Build products among the sources."""
-    from pipeline.apple.automation import products
+    workspace = WORKSPACES.of(files)
+    return workspace.kept(("committed products",), lambda: _committed_products(workspace))
 
-    return products.committed_products(WORKSPACES.of(files))
+
+# The readers are imported where there is something to read: a second look at unchanged files needs none of them.
+
+
+def _automation(workspace: Workspace) -> Automation:
+    from pipeline.apple.automation.observation import automation
+
+    return automation(workspace)
+
+
+def _export_plans(workspace: Workspace, discovery: Discovery) -> ExportPlans:
+    from pipeline.apple.automation.exports import export_plans
+
+    return export_plans(workspace, discovery)
+
+
+def _package_pins(workspace: Workspace, discovery: Discovery) -> PackagePins:
+    from pipeline.apple.automation.pinning import package_pins
+
+    return package_pins(workspace, discovery)
+
+
+def _committed_products(workspace: Workspace) -> CommittedProducts:
+    from pipeline.apple.automation.products import committed_products
+
+    return committed_products(workspace)

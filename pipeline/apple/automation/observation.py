@@ -13,8 +13,6 @@ from pipeline.apple.xcode.workspace import Workspace
 from pipeline.model import Location
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from pipeline.apple.automation.fastlane import Script
     from pipeline.apple.automation.repository import Repository
     from pipeline.apple.automation.workflows import JobText
@@ -71,8 +69,8 @@ _OTHERS = frozenset(
 """Folders, in lower case, of what others made or of what only shows how something is done."""
 
 
-def automation(workspace: Workspace, seen: datetime) -> Automation:
-    """All that workflows, scripts and lanes say."""
+def automation(workspace: Workspace) -> Automation:
+    """All that workflows, scripts and lanes say; the hour is for whoever asks to add."""
     found = scanned(workspace)
     named = found.named[:NAMES]
     known = repository(workspace).identities if any(one.kind in IDENTITIES for one in named) else None
@@ -85,7 +83,6 @@ def automation(workspace: Workspace, seen: datetime) -> Automation:
         tuple(found.problems[:NAMES]),
         known or Identities(),
         found.unfollowed,
-        seen,
     )
 
 

@@ -54,7 +54,7 @@ def identities_are_valid(material: InstallableMaterial) -> Iterator[Finding]:
     wanted = {each.sha1 for each in material.wanted_identities}
     say = warning if wanted else error
     for identity in material.identities:
-        if identity.sha1 not in wanted:
+        if identity.sha1 not in wanted and not identity.alien:
             early = material.at < identity.begins
             when = (
                 f"is not valid before {identity.begins:%Y-%m-%d}" if early else f"expired on {identity.ends:%Y-%m-%d}"
@@ -98,8 +98,22 @@ def profiles_can_be_installed(material: InstallableMaterial) -> Iterator[Finding
             )
 
 
-@check("KEYC009", "Profiles to install are Apple's")
-def profiles_are_apples(material: InstallableMaterial) -> Iterator[Finding]:
+@check("KEYC009", "What is to be installed is Apple's")
+def material_is_apples(material: InstallableMaterial) -> Iterator[Finding]:
+    for identity in material.identities:
+        told = f"the identity “{identity.name}” ({identity.origin})"
+        if identity.alien:
+            yield error(
+                f"{told} is not Apple's: {identity.alien}",
+                subject=identity.sha1,
+                remedy=f"leave it out, find out who made it, and {EXPORT}",
+            )
+        elif identity.untraced:
+            yield unseen(
+                f"{told} cannot be traced to an Apple root: {identity.untraced}",
+                subject=identity.sha1,
+                remedy="put the certificate of its issuer beside it, from apple.com/certificateauthority",
+            )
     for profile in material.profiles:
         told = f"the profile “{profile.name}” ({profile.origin})"
         if profile.alien:

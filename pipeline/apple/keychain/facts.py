@@ -37,6 +37,8 @@ class InstallableIdentity:
         sha1: of the certificate, lower-case hex.
         origin: a path, `$NAME` of a secret, or `vault:path`.
         key_origin: where its private key lies; empty when that is the same place.
+        alien: why its chain leads to no root of Apple's; empty when it does, or when that is not known.
+        untraced: why that is not known.
     """
 
     sha1: str = ""
@@ -45,6 +47,8 @@ class InstallableIdentity:
     key_origin: str = ""
     begins: datetime = NEVER
     ends: datetime = NEVER
+    alien: str = ""
+    untraced: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,9 +120,9 @@ class InstallableMaterial:
 
     @property
     def wanted_identities(self) -> tuple[InstallableIdentity, ...]:
-        """Those that are valid now, each once."""
-        valid = {each.sha1: each for each in reversed(self.identities) if each.begins <= self.at <= each.ends}
-        return tuple(reversed(valid.values()))
+        """Those that are valid now and not known to be somebody's own make, each once."""
+        fitting = (e for e in reversed(self.identities) if not e.alien and e.begins <= self.at <= e.ends)
+        return tuple(reversed({each.sha1: each for each in fitting}.values()))
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -81,7 +81,8 @@ def installable_material(  # noqa: PLR0917 -- the engine passes them by name
 
     An identity counts when its private key was opened and fits; the key is forgotten again.
     """
-    supply, shelf, source = Supply(given, secrets, vault), Shelf(), ""
+    at = clock.now()
+    supply, shelf, source = Supply(given, secrets, vault), Shelf(anchors, at), ""
     if in_files.named:
         source = "files"
         shelf.put(in_files.materials, supply)
@@ -90,14 +91,14 @@ def installable_material(  # noqa: PLR0917 -- the engine passes them by name
         shelf.put(in_environment.materials, supply)
     elif (state := vault.look()).place:
         source = "vault"
-        shelf.put_vault(state, supply, anchors)
+        shelf.put_vault(state, supply)
     return InstallableMaterial(
         source,
         tuple(shelf.identities),
         tuple(shelf.profiles),
         tuple(shelf.keyless),
         tuple(shelf.problems),
-        clock.now(),
+        at,
     )
 
 

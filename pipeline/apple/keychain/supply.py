@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from pipeline.apple.keychain.facts import InstallableIdentity, InstallableProfile, MaterialProblem
 from pipeline.apple.signing.certificates import Certificate, read_certificate
 from pipeline.apple.signing.faults import SigningFault
+from pipeline.apple.signing.identities import Authorities
 from pipeline.apple.signing.material import (
     Fault,
     KeyedIdentity,
@@ -103,9 +106,14 @@ def _keys(data: bytes, passwords: Sequence[str]) -> list[bytes]:
 
 
 class Shelf:
-    """What was found of the material, as it is found; no key stays here."""
+    """What was found of the material, as it is found; no key stays here.
 
-    def __init__(self) -> None:
+    Chains and signatures are judged by the anchors, as of a moment (aware).
+    """
+
+    def __init__(self, anchors: Anchors, at: datetime) -> None:
+        self._anchors = anchors
+        self._at = at
         self.identities: list[InstallableIdentity] = []
         self.keyless: list[InstallableIdentity] = []
         self.profiles: list[InstallableProfile] = []
@@ -114,6 +122,7 @@ class Shelf:
     def put(self, materials: Sequence[Material], supply: Supply) -> None:
         """Take in what files or secrets hold."""
         apart = {each.public_key_sha256: _place(each) for each in materials if each.key_only and not each.fault}
+        above = Authorities((each.certificate for each in materials if each.certificate), self._anchors, self._at)
         for each in materials:
             if each.fault:
                 self.fail(each.origin, each.why or str(each.fault), _REMEDIES.get(each.fault, ""))
@@ -122,23 +131,24 @@ class Shelf:
             elif each.certificate and not each.certificate.authority:
                 key_origin = apart.get(each.public_key_sha256, "")
                 owned = bool(each.keyed or key_origin)
-                told = _identity(each.certificate, _place(each), "" if each.keyed else key_origin)
+                told = _identity(each.certificate, _place(each), "" if each.keyed else key_origin, above)
                 (self.identities if owned else self.keyless).append(told)
         keyed = {each.sha1 for each in self.identities}
         self.keyless = [each for each in self.keyless if each.sha1 not in keyed]
 
-    def put_vault(self, state: VaultState, supply: Supply, anchors: Anchors) -> None:
+    def put_vault(self, state: VaultState, supply: Supply) -> None:
         """Take in what the vault holds, in its layout: identities/<sha1>.cer and .p8, profiles/<uuid>.…"""
         paths = {entry.path for entry in state.entries}
         if not state.openable:
             self.fail(f"{VAULT}{state.place}", state.why or "it cannot be opened", "set SIGNING_VAULT_KEY")
             return
+        above = Authorities((), self._anchors, self._at)
         for path in sorted(paths):
             try:
                 if path.startswith(IDENTITIES) and path.endswith(".cer"):
-                    self._put_kept(path, paths, supply)
+                    self._put_kept(path, paths, supply, above)
                 elif path.startswith(PROFILES):
-                    profile = read_profile(supply.read(f"{VAULT}{path}"), anchors, path=path)
+                    profile = read_profile(supply.read(f"{VAULT}{path}"), self._anchors, path=path)
                     self._put_profile(profile, f"{VAULT}{path}", 0, supply)
             except PipelineError as fault:
                 self.fail(f"{VAULT}{path}", str(fault), fault.remedy)
@@ -147,10 +157,12 @@ class Shelf:
         """Note a piece that cannot be used."""
         self.problems.append(MaterialProblem(origin, why, remedy))
 
-    def _put_kept(self, path: str, paths: Iterable[str], supply: Supply) -> None:
+    def _put_kept(self, path: str, paths: Iterable[str], supply: Supply, above: Authorities) -> None:
         certificate = read_certificate(supply.read(f"{VAULT}{path}"))
         key_path = f"{path.removesuffix('.cer')}.p8"
-        told = _identity(certificate, f"{VAULT}{path}", f"{VAULT}{key_path}")
+        told = _identity(certificate, f"{VAULT}{path}", f"{VAULT}{key_path}", above)
+        # A vault keeps no authorities: one that Apple has added since is missing here, and may well be on the Mac.
+        told = replace(told, untraced="")
         if key_path not in paths:
             self.keyless.append(told)
         elif not _fits(certificate, supply.read(f"{VAULT}{key_path}")):
@@ -186,7 +198,15 @@ def _place(material: Material) -> str:
     return material.origin.removesuffix(f"#{material.part}") if material.part else material.origin
 
 
-def _identity(certificate: Certificate, origin: str, key_origin: str) -> InstallableIdentity:
+def _identity(certificate: Certificate, origin: str, key_origin: str, above: Authorities) -> InstallableIdentity:
+    chain = above.lasting_chain(certificate)
     return InstallableIdentity(
-        certificate.sha1, certificate.subject_name, origin, key_origin, certificate.not_before, certificate.not_after
+        certificate.sha1,
+        certificate.subject_name,
+        origin,
+        key_origin,
+        certificate.not_before,
+        certificate.not_after,
+        alien="" if chain.trusted or chain.missing else chain.reason,
+        untraced=chain.reason if chain.missing else "",
     )

@@ -52,7 +52,14 @@ from pipeline.apple.signing.profiles import Seal, read_profile
 from pipeline.apple.signing.trust import Anchors
 from pipeline.apple.xcode.companions import companions
 from pipeline.apple.xcode.discovery import WORKSPACES
-from pipeline.apple.xcode.observation import UNREADABLE, Sight, target_entitlements, target_settings
+from pipeline.apple.xcode.observation import (
+    UNREADABLE,
+    Sight,
+    problems,
+    target_entitlements,
+    target_info,
+    target_settings,
+)
 from pipeline.model import AppleFailure, Declaration, Reading, UsageFault, performer, probe
 from pipeline.ports.clock import Clock
 from pipeline.ports.files import Files
@@ -76,7 +83,8 @@ def store_needs(files: Files, lanes: AppLanes, declared: Declaration) -> Reading
         try:
             sight = Sight(WORKSPACES.of(files), lane, own.team_id or declared.team_id)
             about = target_settings(sight), target_entitlements(sight), companions(sight)
-            needs.append(signing_need(*about, own, lane))
+            info, unread = Reading.of(target_info(sight)), Reading.of(problems(sight))
+            needs.append(signing_need(*about, own, lane, info=info, problems=unread))
         except UNREADABLE as fault:
             return Reading.unknown(StoreNeeds, f"the project of lane {lane.name} cannot be read: {fault}")
     return StoreNeeds(tuple(needs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.apple.signing.certificates import Certificate, CertificateKind
@@ -84,8 +84,32 @@ _REPLACED_ON_EXPORT = frozenset(
     }
 )
 _GROUPS = "com.apple.security.application-groups"
+_KEYCHAIN_GROUPS = "keychain-access-groups"
 _PREFIX = "$(AppIdentifierPrefix)"
 _SHA1 = 40
+CLOCKS_DIFFER = timedelta(days=1)
+"""How far off a clock may be that stands in another time zone; what was made later still was not made yet."""
+
+FOR_MACS = ("3rd Party Mac Developer Application", "Mac App Distribution", "Mac Distribution")
+SELECTORS = {
+    "Apple Distribution": APP_STORE_KINDS | MAC_APP_STORE_KINDS,
+    "iPhone Distribution": APP_STORE_KINDS,
+    "iOS Distribution": APP_STORE_KINDS,
+    **dict.fromkeys(FOR_MACS, MAC_APP_STORE_KINDS),
+    **dict.fromkeys(
+        ("Apple Development", "iPhone Developer", "iOS Developer", "iOS Development", "Mac Developer"),
+        DEVELOPMENT_KINDS,
+    ),
+    **dict.fromkeys(
+        ("Developer ID Application", "Developer ID"), frozenset({CertificateKind.DEVELOPER_ID_APPLICATION})
+    ),
+}
+"""What CODE_SIGN_IDENTITY may be besides a name or SHA-1: the kinds of certificate from which Xcode then chooses.
+
+Whether the newer “Apple Distribution” and the older names may stand for each other is not published: they may, here.
+"""
+NO_IDENTITY = ("", "-")
+"""What CODE_SIGN_IDENTITY says where nothing is to be signed, and where it is to be signed for this Mac alone."""
 
 
 def store_kinds(need: SigningNeed) -> frozenset[CertificateKind]:
@@ -180,8 +204,16 @@ def is_of_team(profile: ProvisioningProfile, team_id: str) -> bool:
 
 
 def suits(profile: ProvisioningProfile, need: SigningNeed, bundle: BundleNeed) -> bool:
-    """Whether a profile, whoever's, is for the App Store, the platform and the bundle identifier."""
-    return profile.kind is store_kind(need) and is_of_platform(profile, need) and profile.covers(bundle.bundle_id)
+    """Whether a profile, whoever's, is for the App Store, the platform and the bundle identifier.
+
+    What is signed manually takes none that Xcode manages: the build stops (bitrise-io/go-xcode#139).
+    """
+    return (
+        profile.kind is store_kind(need)
+        and is_of_platform(profile, need)
+        and profile.covers(bundle.bundle_id)
+        and not (bundle.manual and profile.xcode_managed)
+    )
 
 
 def is_named(profile: ProvisioningProfile, specifier: str, team_id: str) -> bool:
@@ -210,8 +242,8 @@ def is_governed(key: str, value: object, platform: Platform) -> bool:
     """Whether a profile must grant an entitlement of that value.
 
     The sandbox's and the hardened runtime's own (com.apple.security.…) need no profile, but for application groups;
-    macOS governs com.apple.developer.… only; a key that is set to false claims nothing. One file often serves both
-    platforms and names the push environment twice, by the key of each.
+    macOS governs com.apple.developer.… and keychain groups only (Apple's TN3125 and TN3137); a key that is set to false
+    claims nothing. One file often serves both platforms and names the push environment twice, by the key of each.
     """
     mac = platform is Platform.MAC_OS
     if value is False:
@@ -222,7 +254,7 @@ def is_governed(key: str, value: object, platform: Platform) -> bool:
     if key.startswith("com.apple.security."):
         return False
     if mac:
-        return key.startswith("com.apple.developer.")
+        return key == _KEYCHAIN_GROUPS or key.startswith("com.apple.developer.")
     return key != _MAC_PUSH
 
 
@@ -268,6 +300,7 @@ class Match:
 
     Attributes:
         expired: whether it is out of date.
+        early: whether its time has not begun.
         ungranted: keys of the entitlements that it does not grant.
     """
 
@@ -276,6 +309,12 @@ class Match:
     expired: bool = False
     ungranted: tuple[str, ...] = ()
     team_id: str = ""
+    early: bool = False
+
+    @property
+    def in_force(self) -> bool:
+        """Whether it can be used today."""
+        return not self.expired and not self.early
 
     def names(self, signer: Identity) -> bool:
         """Whether the identity's certificate is among those of the profile."""
@@ -292,7 +331,7 @@ class Match:
         foreign = signer is not None and self.is_foreign(signer)
         broken = self.profile.seal in (Seal.DOCTORED, Seal.FOREIGN)
         lacks = unnamed + foreign + len(self.ungranted)
-        return int(self.expired), int(broken), lacks, int(unnamed), int(self.profile.seal is Seal.UNKNOWN)
+        return int(not self.in_force), int(broken), lacks, int(unnamed), int(self.profile.seal is Seal.UNKNOWN)
 
 
 Faults = tuple[int, int, int, int, int]
@@ -336,22 +375,47 @@ def signers(identities: Identities, need: SigningNeed) -> list[Identity]:
     """
     found = usable(identities, need, application(need))
     found = [each for each in found if each.trusted] or found
-    wanted = [each.identity_name for each in chosen_by_hand(need)]
-    return [each for each in found if all(_may_be(each, name) for name in wanted)] or found
+    wanted = asked_for(need)
+    return [each for each in found if all(is_meant(each, name) for name in wanted)] or found
 
 
-def _may_be(identity: Identity, name: str) -> bool:
-    """Whether CODE_SIGN_IDENTITY can mean it. A kind, such as "Apple Distribution", says nothing about which one."""
-    label = identity.label or certificate_of(identity).subject_name
-    one = ":" in name or (len(name) == _SHA1 and all(each in "0123456789abcdefABCDEF" for each in name))
-    return not one or name.lower() == identity.sha1.lower() or label.startswith(name)
+def asked_for(need: SigningNeed) -> dict[str, list[BundleNeed]]:
+    """The identities that the project names where it signs manually, and the bundles for which it does."""
+    found: dict[str, list[BundleNeed]] = {}
+    for each in chosen_by_hand(need):
+        name = each.identity_name.strip()
+        if name not in NO_IDENTITY and "$(" not in name:
+            found.setdefault(name, []).append(each)
+    return found
+
+
+def is_sha1(name: str) -> bool:
+    """Whether CODE_SIGN_IDENTITY names one certificate."""
+    return len(name) == _SHA1 and all(letter in "0123456789abcdefABCDEF" for letter in name)
+
+
+def is_meant(identity: Identity, name: str) -> bool:
+    """Whether CODE_SIGN_IDENTITY may mean the identity: as a kind, by its SHA-1, or by a part of its name."""
+    if name in SELECTORS:
+        return certificate_of(identity).kind in SELECTORS[name]
+    if is_sha1(name):
+        return name.lower() == identity.sha1.lower()
+    return name in identity.label or name in certificate_of(identity).subject_name
 
 
 def _pool(profiles: InstalledProfiles, need: SigningNeed, bundle: BundleNeed) -> list[Match]:
-    return [
-        Match(bundle, each, each.expires <= profiles.at, ungranted(each, bundle, need), team_of(bundle, need))
-        for each in matching(profiles, need, bundle)
-    ]
+    return [_match(each, profiles.at, need, bundle) for each in matching(profiles, need, bundle)]
+
+
+def _match(profile: ProvisioningProfile, at: datetime, need: SigningNeed, bundle: BundleNeed) -> Match:
+    return Match(
+        bundle,
+        profile,
+        expired=profile.expires <= at,
+        ungranted=ungranted(profile, bundle, need),
+        team_id=team_of(bundle, need),
+        early=profile.created > at + CLOCKS_DIFFER,
+    )
 
 
 def _added(one: Faults, other: Faults) -> Faults:

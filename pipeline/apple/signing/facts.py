@@ -30,6 +30,7 @@ __all__ = [
     "ProfileProblem",
     "SigningNeed",
     "SigningPolicy",
+    "Unresolved",
 ]
 
 
@@ -209,12 +210,32 @@ class JudgedMaterial:
 
 
 @dataclass(frozen=True)
+class Unresolved:
+    """A setting that decides how a bundle is signed, and whose value is not known.
+
+    Attributes:
+        whose: the target; empty for the app.
+        names: the settings that it refers to and that nothing here defines; none where it is empty.
+    """
+
+    setting: str = ""
+    whose: str = ""
+    names: tuple[str, ...] = ()
+    location: Location | None = None
+
+
+def is_manual(style: str) -> bool:
+    """Whether CODE_SIGN_STYLE says so; Xcode does not mind capital letters (swift-build, ProvisioningStyle)."""
+    return style.lower() == "manual"
+
+
+@dataclass(frozen=True)
 class BundleNeed:
     """What one bundle needs in order to be signed: the app, or something that travels inside it.
 
     Attributes:
         team_id: its own DEVELOPMENT_TEAM; empty for the lane's.
-        style: "Automatic" or "Manual" (CODE_SIGN_STYLE).
+        style: "Automatic" or "Manual" (CODE_SIGN_STYLE), in any letters.
         specifier: PROVISIONING_PROFILE_SPECIFIER: a profile's name or UUID; empty for any.
         identity_name: CODE_SIGN_IDENTITY.
         entitlements: as the project asks for them, settings expanded; but `$(AppIdentifierPrefix)` stands as it is,
@@ -237,7 +258,7 @@ class BundleNeed:
     @property
     def manual(self) -> bool:
         """Whether the project chooses its profile itself."""
-        return self.style == "Manual"
+        return is_manual(self.style)
 
 
 @dataclass(frozen=True)
@@ -248,9 +269,11 @@ class SigningNeed:
         team_id: empty when neither project nor configuration names a team.
         inside: what travels inside the app, at any depth, and needs a profile of its own.
         entitlements: as BundleNeed has them.
-        style: "Automatic" or "Manual" (CODE_SIGN_STYLE).
+        style: "Automatic" or "Manual" (CODE_SIGN_STYLE), in any letters.
         identity_name: CODE_SIGN_IDENTITY; often a kind ("Apple Distribution"), sometimes a full name or a SHA-1.
         profile_specifier: PROVISIONING_PROFILE_SPECIFIER: a profile's name or UUID; empty for any.
+        unresolved: what is not known of the app and of what travels inside it. A bundle without a known identifier is
+            among neither.
     """
 
     platform: Platform = Platform.IOS
@@ -264,6 +287,7 @@ class SigningNeed:
     identity_at: Location | None = None
     profile_specifier: str = ""
     profile_at: Location | None = None
+    unresolved: tuple[Unresolved, ...] = ()
 
     @property
     def bundles(self) -> tuple[BundleNeed, ...]:
@@ -288,4 +312,4 @@ class SigningNeed:
     @property
     def manual(self) -> bool:
         """Whether the project chooses the app's profile itself."""
-        return self.style == "Manual"
+        return is_manual(self.style)

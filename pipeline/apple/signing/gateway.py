@@ -1,6 +1,6 @@
 """Asks the Mac, the files that were given and the environment for what there is to sign with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from pipeline.apple.signing.facts import (
     ProfileFolders,
     ProfileProblem,
     SigningNeed,
+    Unresolved,
+    is_manual,
 )
 from pipeline.apple.signing.faults import SigningFault
 from pipeline.apple.signing.identities import (
@@ -30,7 +32,15 @@ from pipeline.apple.signing.material import Fault, Material, pretends, read_mate
 from pipeline.apple.signing.profiles import ProvisioningProfile, read_profile
 from pipeline.apple.signing.security import read_certificates, read_identities
 from pipeline.apple.signing.trust import Anchors
-from pipeline.apple.xcode.facts import Companion, Companions, TargetEntitlements, TargetSettings
+from pipeline.apple.xcode.facts import (
+    Companion,
+    Companions,
+    ProjectProblems,
+    TargetEntitlements,
+    TargetInfo,
+    TargetSettings,
+    Value,
+)
 from pipeline.apple.xcode.facts import Kind as XcodeKind
 from pipeline.model import Declaration, Lane, Reading, UsageFault, probe
 from pipeline.ports.clock import Clock
@@ -61,6 +71,9 @@ PROFILE_NAMES = ("*.mobileprovision", "*.provisionprofile")
 
 PROFILES = "SIGNING_PROFILES"
 VARIABLES = (CERTIFICATES, PROFILES)
+
+_NO_INFO = Reading.unknown(TargetInfo, "it was not asked for")
+_NO_PROBLEMS = Reading.unknown(ProjectProblems, "they were not asked for")
 
 _ZIP = b"PK\x03\x04"
 _SIGNED_CODE = (
@@ -146,48 +159,105 @@ def signing_need(
     companions: Companions,
     declared: Declaration,
     lane: Lane,
+    *,
+    info: Reading[TargetInfo] = _NO_INFO,
+    problems: Reading[ProjectProblems] = _NO_PROBLEMS,
 ) -> SigningNeed:
-    """What the lane's target asks of signing; what `config/` declares stands in where the project is silent."""
+    """What the lane's target asks of signing; what `config/` declares stands in where the project is silent.
+
+    The team that `config/` declares is everybody's: the archive is given it on xcodebuild's command line.
+    """
+    partial = any(each.missing or each.optional for each in (problems.value or ProjectProblems()).problems)
+    identifier = _identifier(settings, info.value or TargetInfo())
+    app = _need_of(Companion(settings=settings, entitlements=entitlements), identifier, declared, partial=partial)
+    unresolved = [] if declared.bundle_id and not identifier.undefined else [*_nameless("", identifier, app)]
+    unresolved += _unresolved("", settings, partial=partial)
+    inside = []
+    for each in companions.targets:
+        if not _has_need(each, lane):
+            continue
+        its = _identifier(each.settings, each.info)
+        need = _need_of(each, its, declared, partial=partial)
+        inside += [need] if need.bundle_id else []
+        unresolved += [*_nameless(each.target, its, need), *_unresolved(each.target, each.settings, partial=partial)]
     return SigningNeed(
         platform=lane.platform,
-        team_id=settings.team_id.text or declared.team_id,
-        bundle_id=settings.bundle_id.text or declared.bundle_id,
-        inside=tuple(_need_of(each) for each in companions.targets if _has_need(each, lane)),
-        entitlements=_asked(entitlements),
-        entitlement_places=entitlements.places,
-        style=settings.code_sign_style.text or "Automatic",
-        identity_name=settings.code_sign_identity.text,
-        identity_at=settings.code_sign_identity.location,
-        profile_specifier=settings.profile_specifier.text,
-        profile_at=settings.profile_specifier.location,
+        team_id=declared.team_id or app.team_id,
+        bundle_id=app.bundle_id or declared.bundle_id,
+        inside=tuple(inside),
+        entitlements=app.entitlements,
+        entitlement_places=app.places,
+        style=app.style,
+        identity_name=app.identity_name,
+        identity_at=app.identity_at,
+        profile_specifier=app.specifier,
+        profile_at=app.specifier_at,
+        unresolved=tuple(unresolved),
     )
 
 
 def _has_need(companion: Companion, lane: Lane) -> bool:
-    """Extensions, app clips and watch apps always; helpers, which only Mac apps have, for what a profile must grant."""
-    if not companion.bundle_id:
-        return False
+    """Extensions, app clips and watch apps always; what only Mac apps carry, for what a profile must grant."""
     asked = companion.entitlements.values
     return companion.kind.is_signed_for_itself or (
-        companion.kind in (XcodeKind.HELPER, XcodeKind.SYSTEM_EXTENSION)
+        companion.kind in (XcodeKind.HELPER, XcodeKind.SERVICE, XcodeKind.SYSTEM_EXTENSION)
         and any(is_governed(key, value, lane.platform) for key, value in asked.items())
     )
 
 
-def _need_of(companion: Companion) -> BundleNeed:
+def _identifier(settings: TargetSettings, info: TargetInfo) -> Value:
+    """The bundle identifier that signing goes by: the setting's, else the Info.plist's.
+
+    Source: swift-build, Provisioning.swift, computeBundleIdentifier.
+    """
+    setting = settings.bundle_id
+    text = info.text("CFBundleIdentifier")
+    if setting.text or not text:
+        return setting
+    return Value(text, info.place("CFBundleIdentifier"), setting.undefined)
+
+
+def _is_open(value: Value, *, partial: bool) -> bool:
+    """Whether a setting that nothing defines leaves a hole in it, or may be defined in a file that is not here.
+
+    An empty suffix is often meant to be.
+    """
+    text = value.text
+    return bool(value.undefined) and (partial or not text or text != text.strip(" .-") or ".." in text)
+
+
+def _need_of(companion: Companion, identifier: Value, declared: Declaration, *, partial: bool) -> BundleNeed:
     settings = companion.settings
+    named, specified = settings.code_sign_identity, settings.profile_specifier
+    if _is_open(named, partial=partial):
+        named = Value()
     return BundleNeed(
-        bundle_id=companion.bundle_id.text,
-        team_id=settings.team_id.text,
+        bundle_id="" if _is_open(identifier, partial=partial) else identifier.text,
+        team_id="" if declared.team_id else settings.team_id.text,
         style=settings.code_sign_style.text or "Automatic",
-        specifier=settings.profile_specifier.text,
-        specifier_at=settings.profile_specifier.location,
-        identity_name=settings.code_sign_identity.text,
-        identity_at=settings.code_sign_identity.location,
+        specifier="" if _is_open(specified, partial=partial) else specified.text,
+        specifier_at=specified.location,
+        identity_name=named.text,
+        identity_at=named.location,
         entitlements=_asked(companion.entitlements),
         places=companion.entitlements.places,
         unread="entitlements" in companion.unread,
     )
+
+
+def _nameless(whose: str, identifier: Value, need: BundleNeed) -> Iterator[Unresolved]:
+    if not need.bundle_id:
+        yield Unresolved("PRODUCT_BUNDLE_IDENTIFIER", whose, identifier.undefined, identifier.location)
+
+
+def _unresolved(whose: str, settings: TargetSettings, *, partial: bool) -> Iterator[Unresolved]:
+    """What is not known of the profile and the identity that are named where it is signed manually."""
+    for setting, value in (
+        ("PROVISIONING_PROFILE_SPECIFIER", settings.profile_specifier),
+        ("CODE_SIGN_IDENTITY", settings.code_sign_identity),
+    ):
+        if is_manual(settings.code_sign_style.text) and _is_open(value, partial=partial):
+            yield Unresolved(setting, whose, value.undefined, value.location)
 
 
 def _asked(entitlements: TargetEntitlements) -> Mapping[str, Any]:
@@ -204,9 +274,13 @@ def _keychain(tools: Tools, clock: Clock, anchors: Anchors) -> Keychain | Readin
         if answer.returncode != 0:
             return Reading.unknown(Keychain, _complaint(answer))
     for_code, for_all, held = (answer.stdout for answer in answers)
-    certificates, problems = read_certificates(held)
+    try:
+        coded, basic = read_identities(for_code), read_identities(for_all)
+        certificates, problems = read_certificates(held)
+    except SigningFault as fault:
+        return Reading.unknown(Keychain, f"{fault.what}: {fault.why}", remedy=fault.remedy)
     authorities = Authorities(certificates, anchors, at := clock.now())
-    listed = keychain_of(read_identities(for_code), read_identities(for_all), certificates, authorities)
+    listed = keychain_of(coded, basic, certificates, authorities)
     return Keychain(listed.identities, certificates, problems, at)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePath
@@ -78,6 +78,11 @@ class HeldCertificate:
     judged: bool = True
     successor: bool = False
     early: bool = False
+
+    @property
+    def root(self) -> str:
+        """SHA-256 of the authority on which all of its chain hangs; empty where it is not known."""
+        return self.above[-1].sha256 if self.above and self.trusted else ""
 
     def is_refused(self, at: datetime) -> bool:
         """Whether it was taken back, or the keychain does not take it, for more than what its own dates say."""
@@ -163,16 +168,30 @@ class Holdings:
 
 @dataclass(frozen=True)
 class Register:
-    """All certificates of some kinds that Apple lists as in force for some teams, by their SHA-256."""
+    """All certificates of some kinds that are in force for some teams, as whoever issues them lists them.
+
+    Attributes:
+        certificates: those that are in force, by their SHA-256.
+        known: those that profiles name which are listed there too: they were in force once.
+    """
 
     kinds: frozenset[CertificateKind] = frozenset()
     teams: frozenset[str] = frozenset()
     certificates: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
 
-    def lacks(self, certificate: Certificate) -> bool:
-        """Whether it would be listed, were it in force."""
-        ours = certificate.kind in self.kinds and certificate.team_id in self.teams
-        return ours and certificate.sha256 not in self.certificates
+    def lacks(self, one: HeldCertificate, roots: Container[str]) -> bool:
+        """Whether it would be listed, were it in force.
+
+        Args:
+            one: the certificate.
+            roots: those on which the listed ones hang. Who issues below others, such as a simulation, says nothing
+                of it.
+        """
+        certificate = one.certificate
+        issued = certificate.sha256 in self.known or one.root in roots
+        asked = certificate.kind in self.kinds and certificate.team_id in self.teams
+        return issued and asked and certificate.sha256 not in self.certificates
 
 
 @dataclass(frozen=True)
@@ -304,10 +323,11 @@ def _certificates(
     every = [each[0].material.certificate for each in by_sha256.values()]
     authorities = Authorities((each for each in every if each), anchors, at)
     held = [
-        _listed(_certificate(certificate, same, authorities, at), registers, at)
+        _certificate(certificate, same, authorities)
         for certificate, same in zip(every, by_sha256.values(), strict=True)
         if certificate and certificate.kind is not CertificateKind.AUTHORITY
     ]
+    held = _listed(held, registers, at)
     heirs: dict[tuple[str, str], list[Certificate]] = {}
     for one in held:
         if one.keyed is not False and not one.problem and one.trusted:
@@ -319,11 +339,17 @@ def _certificates(
     return tuple(sorted(told, key=lambda one: (one.certificate.not_after, one.certificate.sha256)))
 
 
-def _listed(one: HeldCertificate, registers: Iterable[Register], at: datetime) -> HeldCertificate:
-    """The same with what Apple's own lists say of it; what has ended they leave out too."""
-    if one.problem == REVOKED or one.certificate.not_after <= at:
-        return one
-    return replace(one, problem=UNLISTED) if any(each.lacks(one.certificate) for each in registers) else one
+def _listed(held: list[HeldCertificate], registers: Iterable[Register], at: datetime) -> list[HeldCertificate]:
+    """The same with what Apple's own lists say of them; what has ended they leave out too."""
+    for register in registers:
+        roots = {each.root for each in held if each.certificate.sha256 in register.certificates} - {""}
+        held = [
+            replace(each, problem=UNLISTED)
+            if each.problem != REVOKED and each.certificate.not_after > at and register.lacks(each, roots)
+            else each
+            for each in held
+        ]
+    return held
 
 
 def _succeeded(one: HeldCertificate, heirs: Mapping[tuple[str, str], Iterable[Certificate]], at: datetime) -> bool:
@@ -350,11 +376,8 @@ def _own_authorities(materials: Iterable[Material], anchors: Anchors) -> Iterato
         yield from (each for each in found if everybody.chain(each, each.not_after).trusted)
 
 
-def _certificate(
-    certificate: Certificate, same: list[Found], authorities: Authorities, at: datetime
-) -> HeldCertificate:
-    last = min(max(at, certificate.not_before), certificate.not_after)
-    chain = authorities.chain(certificate, last)
+def _certificate(certificate: Certificate, same: list[Found], authorities: Authorities) -> HeldCertificate:
+    chain = authorities.lasting_chain(certificate)
     keyed = [each.material.keyed for each in same]
     return HeldCertificate(
         certificate,

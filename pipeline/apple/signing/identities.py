@@ -49,6 +49,10 @@ class Authorities:
         except SigningFault as fault:
             return Chain((certificate,), reason=str(fault))
 
+    def lasting_chain(self, certificate: Certificate) -> Chain:
+        """As `chain`; of one that is not in date, on the nearest day on which it is."""
+        return self.chain(certificate, min(max(self._at, certificate.not_before), certificate.not_after))
+
     def identity(self, sha1: str, label: str, problem: str, certificate: Certificate, place: str = "") -> Identity:
         """An identity with what its chain says of it."""
         chain = self.chain(certificate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
 from pipeline.apple.xcode.candidates import Candidate, unjudged
@@ -18,7 +18,11 @@ from pipeline.model import Lane, Platform, UsageFault
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
-    from pipeline.ports.files import Files
+    from collections.abc import Callable
+
+    from pipeline.ports.files import Files, Stamp
+
+F = TypeVar("F")
 
 __all__ = ["NAMES", "WORKSPACES", "Candidate", "Discovery", "Workspaces", "discover", "in_workspace"]
 
@@ -44,7 +48,7 @@ class Workspaces:
 
     def __init__(self) -> None:
         self._held: WeakKeyDictionary[Files, Workspace] = WeakKeyDictionary()
-        self._found: WeakKeyDictionary[Files, Discovery] = WeakKeyDictionary()
+        self._found: WeakKeyDictionary[Files, tuple[Discovery, str]] = WeakKeyDictionary()
 
     def of(self, files: Files) -> Workspace:
         """The workspace over that port."""
@@ -56,16 +60,26 @@ class Workspaces:
     def keep(self, files: Files) -> None:
         """Write down, for the next run, what was found over that port; to be called when a run ends."""
         held = self._held.get(files)
-        if held is not None and held.memory is not None:
-            held.memory.save()
+        if held is not None and held.record is not None:
+            held.record.save()
 
-    def remember(self, files: Files, found: Discovery) -> None:
-        """Keep what discovery chose: the survey tells which apps are not rehearsed."""
-        self._found[files] = found
+    def remember(self, files: Files, found: Discovery, wish: str) -> None:
+        """Keep what discovery chose, and what it was asked for: the survey tells which apps are not rehearsed."""
+        self._found[files] = found, wish
 
     def discovery(self, files: Files) -> Discovery:
         """What discovery chose; chosen now when nobody asked before."""
-        return self._found.get(files) or discover(files)
+        return self._found[files][0] if files in self._found else discover(files)
+
+    def kept(self, files: Files, make: Callable[[Workspace, Discovery], F], *told: str) -> F:
+        """What a function makes of the whole checkout, in this run or in one before, as long as no file has changed.
+
+        `told` is what it depends on besides files and what discovery was asked for.
+        """
+        found = self.discovery(files)
+        key = (f"{make.__module__}.{make.__qualname__}", self._found[files][1], *told)
+        workspace = self.of(files)
+        return workspace.kept(key, lambda: make(workspace, found))
 
 
 WORKSPACES = Workspaces()
@@ -86,12 +100,17 @@ def _open(files: Files) -> Workspace:
         except UsageFault as fault:
             raise ValueError(str(fault)) from fault
 
-    memory = None
-    if files.memory.keeps:
-        from pipeline.apple.xcode.kept import Kept
+    def stamp(path: str) -> Stamp | None:
+        live = port()
+        return None if live is None else live.stamp(path)
 
-        memory = Kept(files)
-    return Workspace(files.root.absolute().as_posix(), files.tree(), read, memory)
+    root, tree = files.root.absolute().as_posix(), files.tree()
+    if files.memory is None:
+        return Workspace(root, tree, read)
+    from pipeline.apple.xcode.kept import Kept
+
+    record = Kept(files.memory, root, tree, read, stamp)
+    return Workspace(root, tree, record.read, record)
 
 
 def discover(
@@ -135,7 +154,7 @@ def discover(
         tuple((workspaces or {}).items()),
     )
     found = workspace.kept(("discover", repr(wish)), lambda: _discovered(workspace, wish))
-    WORKSPACES.remember(files, found)
+    WORKSPACES.remember(files, found, repr(wish))
     return found
 
 

@@ -101,7 +101,7 @@ def resolved_settings(
 @probe(lasting=True, scope="APP")
 def survey_of_projects(files: Files) -> ProjectSurvey:
     """All projects of the app."""
-    return surveys.survey(WORKSPACES.of(files), WORKSPACES.discovery(files))
+    return WORKSPACES.kept(files, surveys.survey)
 
 
 _DESTINATIONS = {

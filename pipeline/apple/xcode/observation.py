@@ -22,7 +22,7 @@ from pipeline.apple.xcode.facts import (
 )
 from pipeline.apple.xcode.project import APPLICATION, EMBEDDED, TOOL
 from pipeline.apple.xcode.settings import Settings
-from pipeline.apple.xcode.sight import UNREADABLE, Sight, value_of
+from pipeline.apple.xcode.sight import UNREADABLE, Sight, Unseen, value_of
 from pipeline.apple.xcode.workspace import DEPLOYMENT, Loaded
 from pipeline.apple.xcode.workspacedata import FILE as CONTENTS
 from pipeline.model import Location, Platform
@@ -111,7 +111,7 @@ def _settings_of(sight: Sight) -> TargetSettings:
         team_id=value_of(own.get("DEVELOPMENT_TEAM")),
         code_sign_style=_signing_style(sight),
         code_sign_identity=sight.value("CODE_SIGN_IDENTITY"),
-        profile_specifier=sight.value("PROVISIONING_PROFILE_SPECIFIER"),
+        profile_specifier=_profile(sight),
         deployment_target=sight.value(DEPLOYMENT[sight.sdk]),
         product_name=sight.value("PRODUCT_NAME"),
         product=sight.target.product_name,
@@ -173,7 +173,16 @@ def _signing_style(sight: Sight) -> Value:
         return style
     if style:
         return Value(style.text, Location(sight.project.file, sight.target.line))
-    return Value("Manual" if sight.settings.text("PROVISIONING_PROFILE_SPECIFIER") else "Automatic")
+    return Value("Manual" if _profile(sight) else "Automatic")
+
+
+def _profile(sight: Sight) -> Value:
+    """The profile that the project names: by name or UUID, else as before Xcode 8 by PROVISIONING_PROFILE, a UUID.
+
+    Source: swift-build, PlanningOperation.swift, getProvisioningTaskInputs hands both over.
+    """
+    specifier = sight.value("PROVISIONING_PROFILE_SPECIFIER")
+    return specifier if specifier or specifier.undefined else sight.value("PROVISIONING_PROFILE")
 
 
 def _across_configurations(sight: Sight, key: str) -> tuple[tuple[str, Value], ...]:
@@ -226,17 +235,13 @@ def _extensions(sight: Sight) -> Iterator[Extension]:
             _from_info(info, "CFBundleIdentifier") or carried.value("PRODUCT_BUNDLE_IDENTIFIER"),
             _from_info(info, "CFBundleShortVersionString"),
             _from_info(info, "CFBundleVersion"),
-            carried.value("PROVISIONING_PROFILE_SPECIFIER"),
+            _profile(carried),
         )
 
 
 def _from_info(info: infoplist.InfoPlist, key: str) -> Value:
     value = info.values.get(key)
     return Value(value if isinstance(value, str) else "", info.places.get(key))
-
-
-class Unseen(LookupError):  # reads as what happened
-    """A file that decides a fact is not here, or cannot be read, so that the fact is not known."""
 
 
 def _readable(sight: Sight, key: str) -> tuple[str, Loaded]:

@@ -25,6 +25,11 @@ F = TypeVar("F")
 UNREADABLE = (BrokenList, LookupError)
 """What keeps a lane's target from being looked at."""
 
+
+class Unseen(LookupError):  # reads as what happened
+    """A file that decides a fact is not here, or cannot be read, so that the fact is not known."""
+
+
 MOST_CARRIED = 400
 """Bundles inside one app that are looked at; the largest real apps carry a few dozen."""
 

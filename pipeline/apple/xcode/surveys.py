@@ -20,10 +20,6 @@ from pipeline.model import Lane, Location
 
 def survey(workspace: Workspace, discovery: Discovery) -> ProjectSurvey:
     """All app targets of all projects, and all containers that any entitlements file names."""
-    return workspace.kept(("survey", repr(discovery.lanes)), lambda: _survey(workspace, discovery))
-
-
-def _survey(workspace: Workspace, discovery: Discovery) -> ProjectSurvey:
     targets: dict[tuple[str, str, str], SurveyedTarget] = {}
     users: dict[str, list[str]] = {}
     rehearsed = {(lane.project, lane.target) for lane in discovery.lanes}

@@ -64,14 +64,14 @@ class Workspace:
         tree: all files, relative to the root.
         read: bytes of a path with at most that many bytes; None when there is no such file; raises OSError or
             ValueError with a reason when it cannot be read.
-        memory: what an earlier run found; without one everything is found anew.
+        record: what an earlier run found over these files; without one everything is found anew.
 
     """
 
     def __init__(
-        self, root: str, tree: Sequence[str], read: Callable[[str, int], bytes | None], memory: Kept | None = None
+        self, root: str, tree: Sequence[str], read: Callable[[str, int], bytes | None], record: Kept | None = None
     ) -> None:
-        self.memory = memory
+        self.record = record
         self.root = root.rstrip("/")
         self.tree = sorted(tree)
         self._read = read
@@ -94,8 +94,6 @@ class Workspace:
 
     def _bytes(self, path: str, limit: int) -> bytes | None:
         path = path if path in self._files or path.startswith("..") else self.spelled(path)
-        if self.memory is not None:
-            self.memory.note(path)
         return self._read(path, limit)
 
     def spelled(self, path: str) -> str:
@@ -337,10 +335,11 @@ class Workspace:
     def kept(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
         """What was made for that key, in this run or in one before, if no file has changed since.
 
-        `key` names everything besides files that it depends on. It is made of plain values and of our own dataclasses.
+        `key` names everything besides files that it depends on. It is made of plain values and of our own dataclasses;
+        Unseen is kept too.
         """
-        memory = self.memory
-        return self.once(("kept", *key), make if memory is None else lambda: memory.recall(key, make))
+        record = self.record
+        return self.once(("kept", *key), make if record is None else lambda: record.recall(key, make))
 
     def once(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
         """What was made for that key; made now when nobody asked before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,14 +11,20 @@ import pytest
 from pipeline.apple.bundle.facts import GivenSignature, GivenSignatures
 from pipeline.apple.portal.facts import PortalMaterial
 from pipeline.apple.signing.certificates import read_certificate
-from pipeline.apple.signing.checks.holdings import everything_can_be_read, something_was_looked_at
+from pipeline.apple.signing.checks.holdings import (
+    everything_can_be_read,
+    everything_is_apples,
+    profiles_last,
+    something_was_looked_at,
+)
 from pipeline.apple.signing.facts import EnvironmentMaterial, GivenMaterial, Keychain, ProfileFolders, SigningPolicy
-from pipeline.apple.signing.holdings import Holdings
+from pipeline.apple.signing.holdings import Holdings, folded, in_files
 from pipeline.apple.signing.keys import new_key
 from pipeline.apple.signing.material import Material
-from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile
+from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile, Seal, read_profile
 from pipeline.apple.signing.trust import Anchors
 from pipeline.inventory.gateway import holdings
+from pipeline.inventory.lots import at_apple
 from pipeline.model import Reading
 from pipeline.ports.vault import VaultChange, VaultFile
 from pipeline.stages.holdings import HOLDINGS, certificates
@@ -30,7 +36,7 @@ from pipeline.vault.checks import (
 from pipeline.vault.facts import KeptFile, VaultContents
 from pipeline.vault.gateway import vault_contents
 from tests.noon import NoonClock
-from tests.rooms.signing.forge import DISTRIBUTION, NOW, ROOT, STRANGER, profile_content, sign
+from tests.rooms.signing.forge import DISTRIBUTION, NOW, PROFILE_SIGNER, ROOT, STRANGER, profile_content, sign
 from tests.rooms.vault.vaults import EVE, JANE, Person, at, clear, new_place, sealed
 
 TRUSTED = Anchors().including("Test Root", ROOT.der)
@@ -114,6 +120,7 @@ def rules(contents: VaultContents, found: Holdings) -> list[str]:
     nothing = (Reading.of(GivenMaterial()), Reading.of(EnvironmentMaterial()))
     told = [("SIGN025", each) for each in something_was_looked_at(found)]
     told += [("SIGN028", each) for each in everything_can_be_read(found)]
+    told += [("SIGN029", each) for each in everything_is_apples(found) if "profile" in each.summary]
     told += [("VALT006", each) for each in vault_is_as_its_ledger_says(contents, *nothing)]
     told += [("VALT007", each) for each in every_change_was_made_by_a_recipient(contents)]
     return [rule for rule, _ in told]
@@ -134,6 +141,43 @@ def test_a_vault_that_another_key_opens_still_shows_what_is_told(place: str, tmp
     assert JANE.name in found.gaps[0].remedy
     assert rules(contents, found) == ["SIGN025"]
     assert rules(vault_at(place, None, tmp_path / "none"), joined(vault=vault_at(place, None, tmp_path / "none")))
+
+
+def test_a_profile_of_a_vault_that_opens_is_judged_as_anywhere_else(place: str, tmp_path: Path) -> None:
+    """It ends with its last certificate, of which nobody has told when it was put there."""
+    (profile,) = joined(vault=vault_at(place, JANE, tmp_path / "other")).profiles
+    assert (profile.profile.seal, profile.profile.entitlements != {}, profile.places) == (Seal.APPLE, True, ("vault",))
+    assert profile.ends == CERTIFICATE.not_after < profile.profile.expires
+    policy = SigningPolicy(expires_within=CERTIFICATE.not_after - NOW + timedelta(days=1))
+    (finding,) = profiles_last(joined(vault=vault_at(place, JANE, tmp_path / "other")), policy)
+    assert finding.summary.startswith("the last certificate in the profile")
+    given = Material("app.mobileprovision", profile=read_profile(sign(profile_content()), TRUSTED))
+    assert len(joined((given,), vault_at(place, JANE, tmp_path / "other")).profiles) == 1
+
+
+def test_a_profile_of_a_vault_that_nobody_can_check_is_unseen(tmp_path: Path) -> None:
+    where = new_place("folder", tmp_path)
+    bare = VaultFile(sign(profile_content(), PROFILE_SIGNER, ()))
+    change = VaultChange("", "begin", "jane", {f"profiles/{UUID}.mobileprovision": bare}, recipients=(JANE.recipient,))
+    at(where, JANE, tmp_path / "cache").publish(change)
+    contents = vault_at(where, JANE, tmp_path / "other")
+    assert rules(contents, joined(vault=contents)) == ["SIGN029"]
+
+
+def test_what_apple_lists_tells_what_was_taken_back() -> None:
+    named = read_profile(sign(profile_content()), TRUSTED)
+    own = Material("dist.p12", certificate=CERTIFICATE, keyed=True)
+    listed = Material("App Store Connect", profile=named)
+
+    def told(material: PortalMaterial) -> tuple[list[str], list[str]]:
+        lots = (in_files(GivenMaterial((own,), ("dist.p12",))), at_apple(Reading.of(material)))
+        found = folded(lots, TRUSTED, NOW)
+        return [each.problem for each in found.certificates], [each.problem for each in found.profiles]
+
+    assert told(PortalMaterial((listed,), frozenset({named.uuid}), complete=True)) == (["UNLISTED"], ["INVALID"])
+    assert told(PortalMaterial((listed,))) == ([""], [""]), "what could not be read may be the one"
+    there = Material("App Store Connect", certificate=CERTIFICATE, keyed=False)
+    assert told(PortalMaterial((there, listed), complete=True)) == ([""], [""])
 
 
 def test_a_vault_that_is_not_there(tmp_path: Path) -> None:

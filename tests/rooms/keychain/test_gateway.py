@@ -28,7 +28,7 @@ from pipeline.ports.tools import PlayedTools
 from pipeline.ports.vault import NoVault, VaultChange, VaultEntry, VaultState
 from pipeline.simulator.machine.keychains import File
 from tests.rooms.keychain.runner import INSTALL, REGISTRY, UNINSTALL, Runner, states, summaries
-from tests.rooms.signing.forge import PROFILE_SIGNER, STRANGER, profile_content, sign
+from tests.rooms.signing.forge import PROFILE_SIGNER, STRANGER, forge, profile_content, sign
 
 
 @pytest.fixture(autouse=True)
@@ -348,6 +348,33 @@ def test_only_apples_profiles_are_installed(
     assert (run.exit_code, str(finding.severity)) == (1, severity), summaries(run)
     assert summary in finding.summary
     assert (runner.files(), len(runner.searched())) == ({}, 1), "nothing is done before everything was judged"
+
+
+@pytest.mark.parametrize("dressed", [False, True], ids=["self-signed", "without its issuer"])
+def test_only_apples_identities_are_installed(tmp_path: Path, dressed: bool) -> None:
+    runner = Runner(tmp_path)
+    issuer = forge("Somebody's", key=9) if dressed else None
+    forged = forge("Apple Distribution: X", issuer, markers=("6.1.7", "6.1.4"), key=8)
+    pem, pkcs8, bare = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    given = forged.certificate.public_bytes(pem) + forged.key.private_bytes(pem, pkcs8, bare)
+    (tmp_path / "dist.pem").write_bytes(given)
+    runner.named = (str(tmp_path / "dist.pem"),)
+    run = runner.install()
+    told = [(each.rule, str(each.severity)) for each in run.findings]
+    assert (run.exit_code, told) == (1, [("KEYC009", "UNKNOWN" if dressed else "ERROR")]), summaries(run)
+    assert (runner.files(), len(runner.searched())) == ({}, 1), "nothing is done before everything was judged"
+
+
+def test_a_forged_identity_in_the_vault_is_not_installed(tmp_path: Path) -> None:
+    runner = Runner(tmp_path, environment={})
+    forged = forge("Apple Distribution: X", markers=("6.1.7", "6.1.4"), key=8)
+    place = f"identities/{hashlib.sha1(forged.der).hexdigest()}"
+    key = forged.key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    runner.vault = Held({f"{place}.cer": forged.der, f"{place}.p8": key})
+    assert [each.rule for each in runner.install().findings] == ["KEYC009"]
+    assert runner.files() == {}
 
 
 # Secrets in files --------------------------------------------------------------------------------------------------

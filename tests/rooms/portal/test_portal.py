@@ -123,6 +123,12 @@ def test_what_is_at_apple_is_material_without_keys(tmp_path: Path) -> None:
         (False, None)
     ] * 2
     assert {each.origin for each in found.materials} == {"App Store Connect"}
+    assert (found.invalid, found.complete) == (frozenset(), True)
+    listed = records.profiles(api, AT, anchors)
+    stale = replace(listed, items=tuple(replace(each, state="INVALID") for each in listed.items))
+    unread = PortalCertificates((PortalCertificate("C", problem="it breaks off"),), AT)
+    again = records.material(unread, stale)
+    assert (again.invalid, again.complete) == ({each.uuid for each in listed.items}, False)
     refused = PortalCertificates((), AT, Refusal("FORBIDDEN_ERROR", "no"))
     unknown = gateway.portal_material(refused, PortalProfiles())
     assert isinstance(unknown, Reading)

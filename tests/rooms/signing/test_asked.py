@@ -62,11 +62,12 @@ def test_each_bundle_with_what_signs_it() -> None:
     told = shown(replace(APP, inside=(widget,)), profile("com.example.app", MINE, days=12))
     assert texts(told) == [
         ["com.example.app", LABEL, "ABABABAB", "100", "com.example.app Store", "12",
-         "dist.p12, com.example.app.mobileprovision"],
+         "dist.p12, com.example.app.mob…"],
         ["com.example.app.widget", LABEL, "ABABABAB", "100", "Xcode's", "–", "dist.p12"],
     ]  # fmt: skip
     assert told.rows[0][5].tone is Tone.CAUTION
     assert told.rows[0][2].value == "AB" * 20
+    assert told.rows[0][6].value == "dist.p12, com.example.app.mobileprovision"
     assert told.legend == ("Xcode's: signed automatically, so Xcode makes or fetches the profile",)
 
 

@@ -8,16 +8,18 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.apple.signing.certificates import Certificate, CertificateKind
+from pipeline.apple.signing.checks import named_identity_is_there
 from pipeline.apple.signing.choice import choose, chosen_by_hand, signers
 from pipeline.apple.signing.facts import BundleNeed, Identities, Identity, InstalledProfiles, SigningNeed
 from pipeline.apple.signing.gateway import signing_need
 from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile, Seal
 from pipeline.apple.xcode.facts import Companions, TargetEntitlements, TargetSettings
-from pipeline.model import Declaration, Lane, Platform, Severity
+from pipeline.model import Declaration, Lane, Location, Platform, Severity
 from tests.rooms.signing.forge import NOW, TEAM
 from tests.rooms.signing.test_choice import said_of_profiles
 from tests.rooms.xcode.look import Look
@@ -109,6 +111,28 @@ def test_the_identity_that_the_project_names_is_the_one() -> None:
     assert [each.sha1[0] for each in signers(keychain("a"), need)] == ["a"], "that it is not there is another's to say"
 
 
+def test_a_part_of_a_name_says_who_signs() -> None:
+    """Among several that the project may mean by it, one that it does not mean never serves."""
+    both = keychain("a", "b")
+    first, second = both.identities
+    beta = replace(both, identities=(first, replace(second, label="Apple Distribution: Beta")))
+    (said,) = told((profile(signer="a"),), beta, replace(manual(), identity_name="Beta"))
+    assert "does not name “Apple Distribution: Example” (SHA-1 BBBBBBBB…" in said
+    assert told((profile(signer="b"),), beta, replace(manual(), identity_name="Beta")) == []
+
+
+@pytest.mark.parametrize("name", ["", "-"])
+def test_no_app_for_a_device_goes_without_a_signature(name: str) -> None:
+    place = Location("App.xcconfig", 3)
+    need = replace(manual(), identity_name=name, identity_at=place)
+    (finding,) = named_identity_is_there(keychain("a"), need)
+    assert (finding.severity, finding.location) == (Severity.ERROR, place)
+    for other in (
+        replace(need, platform=Platform.MAC_OS), replace(need, identity_at=None), replace(need, style="Automatic"),
+    ):  # fmt: skip
+        assert list(named_identity_is_there(keychain("a"), other)) == []
+
+
 def test_what_travels_inside_asks_for_itself() -> None:
     need = manual(widget(asked={GROUPS: ["group.a"]}))
     bare = profile(WIDGET, name="W")
@@ -138,11 +162,12 @@ def test_the_prefix_is_the_profiles() -> None:
 def situations(draw: st.DrawFn) -> tuple[tuple[ProvisioningProfile, ...], Identities, SigningNeed]:
     signer = st.sampled_from(["", "a", "b", "c", "ab", "bc"])
     made = st.builds(
-        lambda bundle, names, push, groups, days, seal, prefix: replace(
+        lambda bundle, names, push, groups, days, seal, prefix, made_here: replace(
             profile(bundle, names, prefix=prefix),
             entitlements={KEYCHAIN: [f"{prefix}.*"], **({PUSH: "production"} if push else {}), **groups},
             expires=NOW + days * DAY,
             seal=seal,
+            **made_here,
         ),
         st.sampled_from([APP, WIDGET, "*"]),
         signer,
@@ -151,6 +176,7 @@ def situations(draw: st.DrawFn) -> tuple[tuple[ProvisioningProfile, ...], Identi
         st.sampled_from([-1, 90, 90, 200]),
         st.sampled_from([Seal.APPLE, Seal.APPLE, Seal.APPLE, Seal.DOCTORED, Seal.UNKNOWN]),
         st.sampled_from([TEAM, OLD_PREFIX]),
+        st.sampled_from([{}, {}, {}, {"xcode_managed": True}, {"created": NOW + 20 * DAY}]),
     )
     asked = st.fixed_dictionaries(
         {},
@@ -180,7 +206,8 @@ def serves(one: ProvisioningProfile, signer: Identity, bundle: BundleNeed) -> bo
     groups = asked.get(GROUPS, [])
     return (
         one.bundle_id in (bundle.bundle_id, "*")
-        and one.expires > NOW
+        and one.created <= NOW < one.expires
+        and not (bundle.manual and one.xcode_managed)
         and one.seal is Seal.APPLE
         and signer.certificate in one.developer_certificates
         and (PUSH not in asked or PUSH in one.entitlements)

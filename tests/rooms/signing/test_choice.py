@@ -80,6 +80,8 @@ def profiles(draw: st.DrawFn) -> InstalledProfiles:
         bundle_id=st.sampled_from(["com.example.app", "com.example.*", "com.other", "*", ""]),
         developer_certificates=st.lists(certificates(), max_size=2).map(tuple),
         expires=st.integers(-400, 800).map(lambda days: NOW + days * DAY),
+        created=st.integers(-400, 40).map(lambda days: NOW + days * DAY),
+        xcode_managed=st.sampled_from([False, False, True]),
         seal=st.sampled_from(Seal),
     )
     return InstalledProfiles(tuple(draw(st.lists(made, max_size=5))), at=NOW)
@@ -94,7 +96,7 @@ needs = st.builds(
         st.builds(
             BundleNeed,
             bundle_id=st.sampled_from(["com.example.app.widget", "com.example.app.a", ""]),
-            style=st.sampled_from(["Automatic", "Manual"]),
+            style=st.sampled_from(["Automatic", "Manual", "manual"]),
             specifier=st.sampled_from(["", "Two", "Nowhere"]),
         ),
         max_size=3,
@@ -227,6 +229,7 @@ def test_what_is_chosen_serves(installed: InstalledProfiles, need: SigningNeed) 
             assert profile.covers(bundle.bundle_id)
             assert profile.kind in (ProfileKind.APP_STORE, ProfileKind.MAC_APP_STORE)
             assert need.team_id in ("", *profile.team_ids)
+            assert not (bundle.manual and profile.xcode_managed)
             assert not (bundle.manual and bundle.specifier) or profile.name == bundle.specifier
 
 
@@ -238,7 +241,7 @@ def test_manual_signing_without_a_good_profile_is_never_silent(
     found = said_of_profiles(installed, identities, need)
     for bundle in chosen_by_hand(need):
         held = matching(installed, need, bundle)
-        if not [each for each in held if each.expires > NOW and each.seal is Seal.APPLE]:
+        if not [each for each in held if each.created <= NOW + DAY < each.expires + DAY and each.seal is Seal.APPLE]:
             assert [each for each in found if each.severity is not Severity.NOTE], bundle
     if not chosen_by_hand(need):
         assert all(each.severity in (Severity.NOTE, Severity.WARNING) for each in found)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.apple.signing.certificates import CertificateKind
-from pipeline.apple.signing.checks import installer_identity_is_there, named_profile_is_for_the_app_store
+from pipeline.apple.signing.checks import (
+    installer_identity_is_there,
+    named_profile_is_for_the_app_store,
+    named_things_are_known,
+)
+from pipeline.apple.signing.checks.identities import identifiers_are_known, team_is_known
+from pipeline.apple.signing.choice import team_of
 from pipeline.apple.signing.facts import (
     BundleNeed,
     Identities,
@@ -21,6 +27,7 @@ from pipeline.apple.signing.facts import (
     Keychain,
     Origin,
     SigningNeed,
+    Unresolved,
 )
 from pipeline.apple.signing.gateway import (
     PROFILE_FOLDERS,
@@ -36,8 +43,18 @@ from pipeline.apple.signing.gateway import (
 from pipeline.apple.signing.material import Fault, Material
 from pipeline.apple.signing.profiles import Seal
 from pipeline.apple.signing.trust import Anchors
-from pipeline.apple.xcode.facts import Companion, Companions, Kind, TargetEntitlements, TargetSettings, Value
-from pipeline.model import Declaration, Lane, Location, Platform, Reading, Source, UsageFault
+from pipeline.apple.xcode.facts import (
+    Companion,
+    Companions,
+    Kind,
+    Problem,
+    ProjectProblems,
+    TargetEntitlements,
+    TargetInfo,
+    TargetSettings,
+    Value,
+)
+from pipeline.model import Declaration, Lane, Location, Platform, Reading, Severity, Source, UsageFault
 from pipeline.ports.files import Unreadable
 from pipeline.ports.given import GivenFiles
 from pipeline.ports.home import FolderHome
@@ -99,7 +116,12 @@ LINUX = Mac({})
 
 
 def mac(for_code: str = "", for_all: str = "", certificates: str = "") -> Mac:
-    return Mac({FOR_CODE: for_code, FOR_ALL: for_all or for_code, CERTIFICATES: certificates})
+    """A listing that ends without a count gets one: each line is an identity."""
+    code, every = (
+        text if " found" in text else f"{text}     {text.count(chr(10))} identities found\n"
+        for text in (for_code, for_all or for_code)
+    )
+    return Mac({FOR_CODE: code, FOR_ALL: every, CERTIFICATES: certificates})
 
 
 def line(number: int, certificate: Forged, label: str, problem: str = "") -> str:
@@ -171,7 +193,7 @@ def test_an_intermediate_that_no_keychain_holds() -> None:
 
 
 def test_an_empty_keychain_is_no_unknown() -> None:
-    found = identities(JudgedMaterial(), mac("     0 identities found\n"), NoonClock(), TRUSTED)
+    found = identities(JudgedMaterial(), mac(), NoonClock(), TRUSTED)
     assert found == Identities(at=NOW)
 
 
@@ -488,9 +510,11 @@ def test_what_a_lane_needs() -> None:
             Companion("Kit", Kind.FRAMEWORK, settings=TargetSettings(bundle_id=Value("a.kit"))),
             Companion("Plain", Kind.HELPER, settings=TargetSettings(bundle_id=Value("a.plain"))),
             Companion("Help", Kind.HELPER, settings=TargetSettings(bundle_id=Value("a.help")), entitlements=groups),
+            Companion("Serve", Kind.SERVICE, settings=TargetSettings(bundle_id=Value("a.serve")), entitlements=groups),
+            Companion("Idle", Kind.SERVICE, settings=TargetSettings(bundle_id=Value("a.idle"))),
         )
     )
-    need = signing_need(settings, entitlements, inside, Declaration(team_id="OTHER"), LANE)
+    need = signing_need(settings, entitlements, inside, Declaration(), LANE)
     assert need == SigningNeed(
         platform=Platform.IOS,
         team_id=TEAM,
@@ -508,6 +532,7 @@ def test_what_a_lane_needs() -> None:
             BundleNeed("a.watch"),
             BundleNeed("a.c", unread=True),
             BundleNeed("a.help", entitlements=groups.values, places={"x": place}),
+            BundleNeed("a.serve", entitlements=groups.values, places={"x": place}),
         ),
         entitlements={"aps-environment": "production", "keychain-access-groups": ["$(AppIdentifierPrefix)shared"]},
         style="Manual",
@@ -515,8 +540,9 @@ def test_what_a_lane_needs() -> None:
         identity_at=place,
         profile_specifier="Example",
         profile_at=place,
+        unresolved=(Unresolved("PRODUCT_BUNDLE_IDENTIFIER", "Nameless"),),
     )
-    assert [each.specifier for each in need.bundles] == ["Example", "Widget", "", "", ""]
+    assert [each.specifier for each in need.bundles] == ["Example", "Widget", "", "", "", ""]
     assert [each.bundle_id for each in need.bundles if each.manual] == ["com.example.app", "com.example.app.widget"]
 
 
@@ -524,6 +550,88 @@ def test_what_is_declared_stands_in() -> None:
     declared = Declaration(team_id=TEAM, bundle_id="com.example.app")
     need = signing_need(TargetSettings(), TargetEntitlements(), Companions(), declared, LANE)
     assert (need.team_id, need.bundle_id, need.style, need.manual) == (TEAM, "com.example.app", "Automatic", False)
+
+
+def test_the_team_that_is_declared_is_everybodys() -> None:
+    """The archive is given it on xcodebuild's command line."""
+    other = TargetSettings(bundle_id=Value("com.example.app"), team_id=Value("OTHER12345"))
+    inside = Companions((Companion("W", settings=replace(other, bundle_id=Value("com.example.app.widget"))),))
+    need = signing_need(other, TargetEntitlements(), inside, Declaration(team_id=TEAM), LANE)
+    assert [team_of(each, need) for each in need.bundles] == [TEAM, TEAM]
+    [finding] = team_is_known(need, other, Declaration(team_id=TEAM))
+    assert finding.summary == f"config declares the team {TEAM}, the project says OTHER12345"
+    alone = signing_need(other, TargetEntitlements(), inside, Declaration(), LANE)
+    assert [team_of(each, alone) for each in alone.bundles] == ["OTHER12345", "OTHER12345"]
+
+
+def opened(text: str, *names: str) -> Value:
+    return Value(text, Location("A.xcodeproj/project.pbxproj", 7), names, composed=True)
+
+
+@pytest.mark.parametrize("text", ["", ".app", "com.example.", "com..app", "-app"])
+def test_an_identifier_with_a_hole_is_not_known(text: str) -> None:
+    settings = TargetSettings(bundle_id=opened(text, "ORG"))
+    widget = Companion("W", settings=TargetSettings(bundle_id=opened(f"{text}.", "ORG")))
+    need = signing_need(settings, TargetEntitlements(), Companions((widget,)), Declaration(), LANE)
+    assert need.bundles == ()
+    assert [(each.whose, each.names) for each in need.unresolved] == [("", ("ORG",)), ("W", ("ORG",))]
+    [finding] = identifiers_are_known(need)
+    assert finding.severity is Severity.UNKNOWN
+    assert finding.summary == (
+        "PRODUCT_BUNDLE_IDENTIFIER of the app and W refers to ORG, which nothing here defines, "
+        "so which profile is needed is not known"
+    )
+
+
+def test_a_suffix_that_is_empty_is_meant_to_be() -> None:
+    settings = TargetSettings(
+        bundle_id=opened("com.example.app", "SUFFIX"),
+        code_sign_style=Value("manual"),
+        profile_specifier=opened("Example App Store", "SUFFIX"),
+        code_sign_identity=opened("Apple Distribution", "SUFFIX"),
+    )
+    need = signing_need(settings, TargetEntitlements(), Companions(), Declaration(), LANE)
+    assert need.unresolved == ()
+    [app] = need.bundles
+    assert (app.bundle_id, app.specifier, app.identity_name, app.manual) == (
+        "com.example.app", "Example App Store", "Apple Distribution", True,
+    )  # fmt: skip
+
+
+def test_a_suffix_that_a_missing_file_may_define_is_not_known() -> None:
+    settings = TargetSettings(bundle_id=opened("com.example.app", "SUFFIX"))
+    missing = Reading.of(ProjectProblems((Problem("missing-base", "it is not here", missing="Own.xcconfig"),)))
+    need = signing_need(settings, TargetEntitlements(), Companions(), Declaration(), LANE, problems=missing)
+    assert [each.setting for each in need.unresolved] == ["PRODUCT_BUNDLE_IDENTIFIER"]
+
+
+def test_the_info_plist_names_what_no_setting_does() -> None:
+    info = Reading.of(TargetInfo({"CFBundleIdentifier": "com.example.app"}))
+    need = signing_need(TargetSettings(), TargetEntitlements(), Companions(), Declaration(), LANE, info=info)
+    assert (need.bundle_id, need.unresolved) == ("com.example.app", ())
+
+
+@pytest.mark.parametrize("style", ["Manual", "MANUAL", "Automatic"])
+def test_a_profile_and_an_identity_that_nothing_defines_are_not_known(style: str) -> None:
+    settings = TargetSettings(
+        bundle_id=Value("com.example.app"),
+        code_sign_style=Value(style),
+        profile_specifier=opened("", "PROFILE"),
+        code_sign_identity=opened("", "IDENTITY"),
+    )
+    need = signing_need(settings, TargetEntitlements(), Companions(), Declaration(), LANE)
+    told = [finding.subject for finding in named_things_are_known(need)]
+    assert told == (["PROVISIONING_PROFILE_SPECIFIER", "CODE_SIGN_IDENTITY"] if need.manual else [])
+    assert need.manual is (style != "Automatic")
+    assert need.identity_at is None
+
+
+def test_a_listing_that_a_name_imitates_is_not_believed() -> None:
+    evil = line(1, INSTALLER, 'x"\n' + line(9, DISTRIBUTION, "Example").removesuffix('"\n'))
+    evil += "     1 identities found\n"
+    reading = keychain(mac(evil, certificates=INSTALLER.pem + DISTRIBUTION.pem), NoonClock(), TRUSTED)
+    assert isinstance(reading, Reading)
+    assert reading.why.startswith("The identities of the keychain cannot be told apart: ")
 
 
 def test_a_material_in_an_archive_belongs_to_the_archive_that_was_named() -> None:

@@ -25,7 +25,7 @@ from pipeline.apple.signing.facts import (
     SigningPolicy,
 )
 from pipeline.apple.signing.gateway import given_material
-from pipeline.apple.signing.holdings import Found, Holdings, Lot, folded, in_files, in_folders, in_keychain
+from pipeline.apple.signing.holdings import Found, Holdings, Lot, Register, folded, in_files, in_folders, in_keychain
 from pipeline.apple.signing.identities import judged_in_materials
 from pipeline.apple.signing.material import Fault, Material
 from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile, Seal, read_profile
@@ -101,7 +101,12 @@ def profiled(days: int, name: str = "Example", bundle_id: str = "com.example.app
 
 def said(holdings: Holdings, within: int = 30) -> list[tuple[str, str]]:
     found: list[tuple[str, Finding]] = []
-    for rule in (checks.something_was_looked_at, checks.everything_can_be_read, checks.everything_is_apples):
+    for rule in (
+        checks.something_was_looked_at,
+        checks.everything_can_be_read,
+        checks.everything_is_apples,
+        checks.nothing_is_refused_without_a_substitute,
+    ):
         found += [(rule.check_mark.rule, each) for each in rule(holdings)]  # type: ignore[attr-defined]
     policy = SigningPolicy(expires_within=within * DAY)
     for judge in (checks.certificates_last, checks.profiles_last, checks.authorities_last):
@@ -314,7 +319,7 @@ def test_keychains_folders_and_what_could_not_be_seen() -> None:
     assert [(each.problem, each.judged, each.keyed) for each in found.certificates] == [
         ("CSSMERR_TP_CERT_REVOKED", True, True)
     ]
-    assert [rule for rule, _ in said(found)] == ["SIGN028"]
+    assert [rule for rule, _ in said(found)] == ["SIGN028", "SIGN034"]
     unseen = folded([in_keychain(Reading.unknown(Keychain, "no Mac"))], TRUSTED, NOW)
     assert said(unseen) == [("SIGN025", "nothing was looked at: keychains (no Mac)")]
 
@@ -528,3 +533,138 @@ def test_a_doctored_profile_takes_nobodys_place() -> None:
     found = held(old, doctored)
     assert [each.successor for each in found.profiles] == [False, False]
     assert [rule for rule, _ in said(found)] == ["SIGN029", "SIGN027"]
+
+
+def altered(found: Found, **changes: object) -> Found:
+    assert found.material.profile is not None
+    profile = replace(found.material.profile, **changes)  # type: ignore[arg-type]
+    return replace(found, material=replace(found.material, profile=profile))
+
+
+def test_a_profile_that_could_not_be_checked_takes_nobodys_place_and_is_unseen() -> None:
+    """Whoever makes one with his own key, and names an issuer that he leaves out, gets that far."""
+    why = "the certificate of the issuer “X” is missing"
+    forged = altered(profiled(3_650, uuid="2"), seal=Seal.UNKNOWN, seal_reason=why)
+    found = held(profiled(4), forged)
+    assert [each.successor for each in found.profiles] == [False, False]
+    assert [rule for rule, _ in said(found)] == ["SIGN029", "SIGN027"]
+    assert [str(each.severity) for each in checks.everything_is_apples(found)] == ["UNKNOWN"]
+    assert said(held(altered(profiled(-4), seal=Seal.UNKNOWN))) == [
+        ("SIGN027", "the profile “Example” expired on 2026-11-16")
+    ], "it is of no use anyway"
+    assert said(held(replace(forged, told=True))) == [], "its place tells that it stays shut"
+
+
+PUSH = {"aps-environment": "production", "keychain-access-groups": [f"{TEAM}.*"], "get-task-allow": False}
+
+
+@pytest.mark.parametrize(
+    ("changes", "replaced"),
+    [
+        ({}, True),
+        ({"name": "New"}, True),
+        ({"bundle_id": "com.example.*", "application_identifier": f"{TEAM}.com.example.*"}, True),
+        ({"platforms": ("iOS", "xrOS", "visionOS")}, True),
+        ({"entitlements": {**PUSH, "keychain-access-groups": [f"{TEAM}.*", "com.apple.token"]}}, True),
+        ({"created": NOW + 4 * DAY}, True),
+        ({"kind": ProfileKind.DEVELOPMENT}, False),
+        ({"platforms": ("tvOS",)}, False),
+        ({"bundle_id": "com.other.app", "application_identifier": f"{TEAM}.com.other.app"}, False),
+        ({"application_identifier": "OLDPREFIX1.com.example.app"}, False),
+        ({"team_ids": ("OTHER12345",)}, False),
+        ({"entitlements": {"keychain-access-groups": [f"{TEAM}.*"]}}, False),
+        ({"entitlements": {**PUSH, "aps-environment": "development"}}, False),
+        ({"created": NOW + 40 * DAY}, False),
+    ],
+)
+def test_what_takes_a_profiles_place(changes: dict[str, object], replaced: bool) -> None:
+    old = altered(profiled(5), entitlements=PUSH)
+    new = altered(profiled(300, uuid="2"), **{"entitlements": PUSH, **changes})
+    assert [each.successor for each in held(old, new).profiles] == [replaced, False]
+
+
+def test_one_that_was_made_after_the_end_of_the_other_takes_its_place() -> None:
+    late = altered(profiled(300, uuid="2"), created=NOW - DAY)
+    assert [each.successor for each in held(profiled(-3), late).profiles] == [True, False]
+
+
+@pytest.mark.parametrize("granted", ["*", ["*"], ["*", "a"], True])
+def test_what_a_profile_grants_it_grants_again(granted: object) -> None:
+    old, new = (altered(profiled(days, uuid=uuid), entitlements={"k": granted}) for days, uuid in ((5, "1"), (9, "2")))
+    assert held(old, new).profiles[0].successor
+
+
+@pytest.mark.parametrize("problem", ["CSSMERR_TP_CERT_REVOKED", "CSSMERR_TP_NOT_TRUSTED", "CSSMERR_TP_NEW"])
+def test_what_the_keychain_refuses_needs_another_in_its_place(problem: str) -> None:
+    refused = certified(distribution(300), "keychain", problem=problem)
+    assert [rule for rule, _ in said(held(refused, ISSUER))] == ["SIGN034"]
+    other = certified(distribution(200), "b.p12")
+    assert said(held(refused, other, ISSUER)) == [], "in force, though it ends earlier"
+    ended = certified(distribution(-1), "b.p12")
+    assert [rule for rule, _ in said(held(refused, ended, ISSUER))] == ["SIGN034", "SIGN026"]
+    assert said(held(replace(refused, judged=False), ISSUER)) == []
+
+
+def test_a_code_that_says_no_more_than_the_dates_is_no_refusal() -> None:
+    ended = certified(distribution(-1), "keychain", problem="CSSMERR_TP_CERT_EXPIRED")
+    assert [rule for rule, _ in said(held(ended, ISSUER))] == ["SIGN026"]
+    above = certified(distribution(300), "keychain", problem="CSSMERR_TP_CERT_EXPIRED")
+    assert [rule for rule, _ in said(held(above, ISSUER))] == ["SIGN034"]
+
+
+def test_one_whose_time_has_not_begun_needs_another_until_then() -> None:
+    early = certified(distribution(300, begins=NOW + 5 * DAY))
+    ((rule, told),) = said(held(early, ISSUER))
+    assert (rule, told.partition("” ")[2]) == (
+        "SIGN034",
+        "(a.cer) is not valid before 2026-11-25, and until then nothing takes its place",
+    )
+    assert said(held(early, certified(distribution(200), "b.p12"), ISSUER)) == []
+    assert said(held(replace(early, judged=False, material=replace(early.material, keyed=False)), ISSUER)) == []
+
+
+def listing(listed: Iterable[bytes], *, known: Iterable[bytes] = (), team: str = TEAM) -> Lot:
+    certificates = [read_certificate(each) for each in listed]
+    found = (Found(Material("App Store Connect", each, keyed=False)) for each in certificates)
+    digests = (frozenset(each.sha256 for each in some) for some in (certificates, map(read_certificate, known)))
+    register = Register(frozenset({CertificateKind.APPLE_DISTRIBUTION}), frozenset({team}), *digests)
+    return Lot(tuple(found), ("App Store Connect",), register=register)
+
+
+def test_what_apple_does_not_list_is_not_in_force() -> None:
+    own, other = distribution(300), distribution(200)
+    lots = [Lot((certified(own, "dist.p12"), ISSUER), ("dist.p12",))]
+    assert said(folded([*lots, listing([own])], TRUSTED, NOW)) == []
+    assert said(folded([*lots, listing([])], TRUSTED, NOW)) == [], "of whom it speaks is not known"
+    assert said(folded([*lots, listing([other], team="OTHER12345")], TRUSTED, NOW)) == []
+    found = folded([*lots, listing([other])], TRUSTED, NOW)
+    assert {each.places: each.problem for each in found.certificates} == {
+        ("dist.p12",): "UNLISTED",
+        ("App Store Connect",): "",
+    }
+    ((rule, told),) = said(found)
+    assert (rule, "is not among the certificates that App Store Connect lists" in told) == ("SIGN034", True)
+    assert "revoked?" in texts(certificates(found, SigningPolicy()), "State")
+    named = folded([*lots, listing([], known=[own])], TRUSTED, NOW)
+    assert [rule for rule, _ in said(named)] == ["SIGN034"], "a profile that Apple lists names it"
+    ended = [Lot((certified(distribution(-1), "dist.p12"), ISSUER), ("dist.p12",))]
+    assert [rule for rule, _ in said(folded([*ended, listing([other])], TRUSTED, NOW))] == ["SIGN026"]
+
+
+def test_a_list_says_nothing_of_what_another_issues() -> None:
+    root = forge("Another Root", authority=True, key=9)
+    theirs = forge("Apple Distribution: X", root, markers=("6.1.7",), usage=CODE_SIGNING, team=TEAM, key=8).der
+    both = TRUSTED.including("Another Root", root.der)
+    lots = [Lot((certified(distribution(300), "dist.p12"), ISSUER), ("dist.p12",)), listing([theirs])]
+    assert said(folded(lots, both, NOW)) == []
+
+
+def test_an_invalid_profile_needs_another_in_its_place() -> None:
+    invalid = replace(profiled(300), problem="INVALID")
+    found = held(invalid)
+    assert [rule for rule, _ in said(found)] == ["SIGN034"]
+    assert texts(profiles(found, SigningPolicy()), "Seal") == ["invalid"]
+    assert said(held(invalid, profiled(200, uuid="2"))) == []
+    assert [rule for rule, _ in said(held(profiled(5, uuid="2"), invalid))] == ["SIGN027"], "it takes nobody's place"
+    assert [rule for rule, _ in said(held(replace(profiled(-5), problem="INVALID")))] == ["SIGN027"]
+    assert said(held(altered(invalid, xcode_managed=True))) == []

@@ -17,7 +17,7 @@ Policy: Code Signing
   Matching identities
   1) {A} "Apple Development: Jörg “Größe” Müller (DD5YMVP48D)"
   2) {B} "iPhone Developer: Dave Lee (3FD7YP60A6)" (CSSMERR_TP_CERT_REVOKED)
- 10) {C} "Apple Distribution: "Quoted" [Brackets] (Paren) Ltd. 🎉 (ABCDE12345)" (CSSMERR_TP_NOT_TRUSTED)
+  3) {C} "Apple Distribution: "Quoted" [Brackets] (Paren) Ltd. 🎉 (ABCDE12345)" (CSSMERR_TP_NOT_TRUSTED)
      3 identities found
 
   Valid identities only
@@ -42,7 +42,10 @@ def test_valid_identities_may_be_revoked() -> None:
 
 
 def test_the_code_of_either_line_is_kept() -> None:
-    text = f'  1) {A} "One"\n  1) {A} "One" (CSSMERR_TP_CERT_EXPIRED)\n'
+    text = (
+        f'  1) {A} "One"\n     1 identities found\n'
+        f'  1) {A} "One" (CSSMERR_TP_CERT_EXPIRED)\n     1 valid identities found\n'
+    )
     assert read_identities(text) == (ListedIdentity(A.lower(), "One", "CSSMERR_TP_CERT_EXPIRED"),)
 
 
@@ -52,7 +55,7 @@ def test_the_code_of_either_line_is_kept() -> None:
         "",
         "     0 valid identities found\n",
         'Looking for identities matching "X"\n\nPolicy: Code Signing\n',
-        '  1) !----- unable to get SHA-1 digest -----! "One"\n',
+        '  1) !----- unable to get SHA-1 digest -----! "One"\n     1 identities found\n',
         f'  1) {A[:-1]} "One"\n',
         f"  1) {A} One\n",
         f'  1) {A} "One" (something else)\n',
@@ -78,8 +81,43 @@ def test_any_names_come_back(names: list[tuple[str, bool]]) -> None:
     """Names with line breaks aside: those could imitate the listing itself."""
     names = [("".join(name.split("\n")).replace("\r", ""), revoked) for name, revoked in names]
     lines = [f'  {n}) {n:040X} "{name}"' + f" ({REVOKED})" * bad for n, (name, bad) in enumerate(names, 1)]
-    found = read_identities("\n".join(lines) + "\n")
+    found = read_identities("\n".join([*lines, f"     {len(lines)} identities found"]) + "\n")
     assert [(each.label, each.problem == REVOKED) for each in found] == names
+
+
+def listing(*labels: str) -> str:
+    """As `security` prints it: every matching identity, then the valid ones, each list with its count."""
+    lines = "".join(
+        f'{n:3}) {sha1} "{label}"\n' for n, (sha1, label) in enumerate(zip((A, C), labels, strict=False), 1)
+    )
+    return (
+        f"\nPolicy: Code Signing\n  Matching identities\n{lines}     {len(labels)} identities found\n"
+        f"\n  Valid identities only\n{lines}     {len(labels)} valid identities found\n"
+    )
+
+
+COUNT, LISTS = "\n     2 identities found\n", "\n  Valid identities only\n"
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        f'x"\n  9) {B} "{{}}',
+        f'x"\n  2) {B} "{{}}',
+        f'x"\n  2) {B} "{{}}"{COUNT}  1) {A} "x',
+        f'x"\n  2) {B} "{{}}"{COUNT}{LISTS}  1) {A} "x',
+        f'x"\n     1 identities found\n  1) {B} "{{}}',
+    ],
+)
+@pytest.mark.parametrize("others", [(), ("Apple Distribution: Two",)])
+def test_a_name_that_imitates_an_identity_is_told(evil: str, others: tuple[str, ...]) -> None:
+    with pytest.raises(SigningFault, match="cannot be told apart"):
+        read_identities(listing(evil.format("Apple Distribution: Example"), *others))
+
+
+def test_lists_that_end_without_a_count_are_not_whole() -> None:
+    with pytest.raises(SigningFault, match="cannot be told apart"):
+        read_identities(f'  1) {A} "One"\n')
 
 
 def test_windows_line_ends_do_not_matter() -> None:

@@ -14,6 +14,7 @@ from pipeline.apple.signing.checks.identities import (
     identity_name_is_unambiguous,
     installer_identity_is_there,
     named_identity_is_there,
+    named_things_are_known,
 )
 from pipeline.apple.signing.checks.material import (
     material_is_readable,
@@ -51,6 +52,7 @@ __all__ = [
     "material_opens_with_the_password",
     "named_identity_is_there",
     "named_profile_is_for_the_app_store",
+    "named_things_are_known",
     "private_keys_have_certificates",
     "profile_grants_the_entitlements",
     "profile_is_in_date",

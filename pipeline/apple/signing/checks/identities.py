@@ -4,9 +4,9 @@ A lane needs an identity for the app, and on macOS another for the installer pac
 both. Expired, revoked and foreign ones beside a good one are nobody's trouble, so only the best candidate is judged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from pipeline.apple.signing.certificates import NEVER, Certificate, CertificateKind
+from pipeline.apple.signing.certificates import NEVER, Certificate
 from pipeline.apple.signing.checks.wording import (
     AUTHORITIES,
     called,
@@ -18,18 +18,22 @@ from pipeline.apple.signing.checks.wording import (
     there,
 )
 from pipeline.apple.signing.choice import (
-    APP_STORE_KINDS,
     DEVELOPER_ID_KINDS,
     DEVELOPMENT_KINDS,
+    FOR_MACS,
     INSTALLER,
-    MAC_APP_STORE_KINDS,
+    NO_IDENTITY,
+    SELECTORS,
     Role,
     application,
+    asked_for,
     certificate_of,
     chosen_by_hand,
     current,
     end_of,
     in_date,
+    is_meant,
+    is_sha1,
     names_of_kinds,
     of_development,
     of_other_kinds,
@@ -40,9 +44,10 @@ from pipeline.apple.signing.choice import (
     usable,
     without_key,
 )
-from pipeline.apple.signing.facts import BundleNeed, Identities, Identity, Origin, SigningNeed, SigningPolicy
+from pipeline.apple.signing.facts import Identities, Identity, Origin, SigningNeed, SigningPolicy, Unresolved
 from pipeline.apple.signing.security import EXPIRED, INVALID_ANCHOR, NOT_TRUSTED, NOT_VALID_YET, REVOKED
-from pipeline.model import Finding, Platform, Unjudged, check, error, note, unseen, warning
+from pipeline.apple.xcode.facts import TargetSettings
+from pipeline.model import Declaration, Finding, Platform, Unjudged, check, error, note, unseen, warning
 
 _TROUBLES = {
     NOT_TRUSTED: (
@@ -59,27 +64,9 @@ _TROUBLES = {
     ),
 }
 
-_FOR_MACS = ("3rd Party Mac Developer Application", "Mac App Distribution", "Mac Distribution")
-_SELECTORS = {
-    "Apple Distribution": APP_STORE_KINDS | MAC_APP_STORE_KINDS,
-    "iPhone Distribution": APP_STORE_KINDS,
-    "iOS Distribution": APP_STORE_KINDS,
-    **dict.fromkeys(_FOR_MACS, MAC_APP_STORE_KINDS),
-    **dict.fromkeys(
-        ("Apple Development", "iPhone Developer", "iOS Developer", "iOS Development", "Mac Developer"),
-        DEVELOPMENT_KINDS,
-    ),
-    **dict.fromkeys(
-        ("Developer ID Application", "Developer ID"), frozenset({CertificateKind.DEVELOPER_ID_APPLICATION})
-    ),
-}
-"""What CODE_SIGN_IDENTITY may be besides a name or SHA-1: the kinds of certificate from which Xcode then chooses.
-
-Whether the newer “Apple Distribution” and the older names may stand for each other is not published: they may, here.
-"""
 _ANY = "Apple Distribution"
-_NO_IDENTITY = ("", "-")
-_SHA1 = 40
+_IDENTIFIER = "PRODUCT_BUNDLE_IDENTIFIER"
+_TEAM = "DEVELOPMENT_TEAM"
 _NO_KEYCHAIN = "only a keychain tells, and none was asked"
 
 
@@ -206,10 +193,10 @@ def identity_is_trusted_by_the_keychain(identities: Identities, need: SigningNee
 @check("SIGN007", "The identity's name is unambiguous")
 def identity_name_is_unambiguous(identities: Identities, need: SigningNeed) -> Iterator[Finding]:
     """Only where the project names one by its name: of a kind, Xcode takes what the profile has; a SHA-1 is unique."""
-    for name, asking in _asked_for(need).items():
-        if name in _SELECTORS or _is_sha1(name):
+    for name, asking in asked_for(need).items():
+        if name in SELECTORS or is_sha1(name):
             continue
-        same = [each for each in usable(identities, need, application(need)) if _means(name, each)]
+        same = [each for each in usable(identities, need, application(need)) if is_meant(each, name)]
         if len(same) < 2:
             continue
         told = listed(f"{_short(each)}, which ends on {end_of(each):%Y-%m-%d}" for each in sorted(same, key=end_of))
@@ -326,16 +313,17 @@ def named_identity_is_there(identities: Identities, need: SigningNeed) -> Iterat
     """With manual signing, where CODE_SIGN_IDENTITY means none of the identities that would do.
 
     Silent where none would: then that is the cause. A Mac app without a profile may be archived with a development
-    identity, because the export signs it anew.
+    identity, because the export signs it anew; elsewhere Xcode builds no app that is not signed.
     """
+    yield from _not_to_be_signed(need)
     found = usable(identities, need, application(need))
     if not found or unread(identities):
         return
-    for name, all_asking in _asked_for(need).items():
-        is_elsewhere = name in _FOR_MACS and need.platform is not Platform.MAC_OS
-        if not is_elsewhere and any(_means(name, each) for each in found):
+    for name, all_asking in asked_for(need).items():
+        is_elsewhere = name in FOR_MACS and need.platform is not Platform.MAC_OS
+        if not is_elsewhere and any(is_meant(each, name) for each in found):
             continue
-        lenient = _SELECTORS.get(name) == DEVELOPMENT_KINDS
+        lenient = SELECTORS.get(name) == DEVELOPMENT_KINDS
         asking = [each for each in all_asking if not lenient or (each.specifier and each.identity_at)]
         if not asking:
             continue
@@ -348,8 +336,8 @@ def named_identity_is_there(identities: Identities, need: SigningNeed) -> Iterat
         )
 
 
-@check("SIGN032", "The app's team is known")
-def team_is_known(need: SigningNeed) -> Iterator[Finding]:
+@check("SIGN032", "Project and configuration name one team")
+def team_is_known(need: SigningNeed, settings: TargetSettings, declared: Declaration) -> Iterator[Finding]:
     """Without it any team's identity and profile would do. For tables without PROJ020, which says it in a release."""
     if not need.team_id:
         yield unseen(
@@ -358,39 +346,75 @@ def team_is_known(need: SigningNeed) -> Iterator[Finding]:
             subject=need.bundle_id,
             remedy="set DEVELOPMENT_TEAM in the project, or declare team_id in config",
         )
+    elif declared.team_id and settings.team_id.text not in ("", declared.team_id):
+        yield error(
+            f"config declares the team {declared.team_id}, the project says {settings.team_id}",
+            subject="DEVELOPMENT_TEAM",
+            at=settings.team_id.location,
+            remedy="make config and project name the same team",
+        )
 
 
-def _asked_for(need: SigningNeed) -> dict[str, list[BundleNeed]]:
-    """The identities that the project names where it signs manually, and the bundles for which it does."""
-    found: dict[str, list[BundleNeed]] = {}
-    for each in chosen_by_hand(need):
-        name = each.identity_name.strip()
-        if name not in _NO_IDENTITY and "$(" not in name:
-            found.setdefault(name, []).append(each)
-    return found
+@check("SIGN033", "The bundle identifiers of what is signed are known")
+def identifiers_are_known(need: SigningNeed) -> Iterator[Finding]:
+    """Each needs a profile of its own. For tables without PROJ003, which says it in a release."""
+    yield from _open(need, {_IDENTIFIER: "which profile is needed"})
 
 
-def _is_sha1(name: str) -> bool:
-    return len(name) == _SHA1 and all(letter in "0123456789abcdefABCDEF" for letter in name)
+@check("SIGN035", "The profile and the identity that the project names are known")
+def named_things_are_known(need: SigningNeed) -> Iterator[Finding]:
+    """With manual signing, where a setting that nothing here defines decides which is meant."""
+    yield from _open(
+        need,
+        {
+            "PROVISIONING_PROFILE_SPECIFIER": "which profile is meant",
+            "CODE_SIGN_IDENTITY": "which identity is meant",
+        },
+    )
 
 
-def _means(name: str, identity: Identity) -> bool:
-    """Whether CODE_SIGN_IDENTITY may mean the identity: as a kind, by its SHA-1, or by a part of its name."""
-    if name in _SELECTORS:
-        return certificate_of(identity).kind in _SELECTORS[name]
-    if _is_sha1(name):
-        return name.lower() == identity.sha1.lower()
-    return name in identity.label or name in certificate_of(identity).subject_name
+def _open(need: SigningNeed, meanings: Mapping[str, str]) -> Iterator[Finding]:
+    """Many bundles with one cause are one finding; of a team that nobody names, others speak (SIGN032, PROJ020)."""
+    causes: dict[tuple[str, tuple[str, ...]], list[Unresolved]] = {}
+    for each in need.unresolved:
+        if each.setting in meanings and (need.team_id or each.names != (_TEAM,)):
+            causes.setdefault((each.setting, each.names), []).append(each)
+    for (setting, names), found in causes.items():
+        why = f"refers to {listed(names)}, which nothing here defines" if names else "is not set"
+        yield unseen(
+            f"{setting} of {listed(each.whose or 'the app' for each in found)} {why}, "
+            f"so {meanings[setting]} is not known",
+            subject=setting,
+            at=found[0].location,
+            remedy="write the value out, or put the file that defines it in its place",
+        )
+
+
+def _not_to_be_signed(need: SigningNeed) -> Iterator[Finding]:
+    """Bundles for which the project asks for no signature, or for one of this Mac alone."""
+    if need.platform is Platform.MAC_OS:
+        return
+    unsigned = [each for each in chosen_by_hand(need) if each.identity_at and each.identity_name.strip() in NO_IDENTITY]
+    if unsigned:
+        name = unsigned[0].identity_name.strip()
+        yield error(
+            f"CODE_SIGN_IDENTITY is {f'“{name}”' if name else 'empty'} for "
+            f"{listed(each.bundle_id for each in unsigned)}, "
+            f"and Xcode builds no {need.platform.label} app without a signature",
+            subject="CODE_SIGN_IDENTITY",
+            at=unsigned[0].identity_at,
+            remedy=f"set CODE_SIGN_IDENTITY to “{_ANY}”",
+        )
 
 
 def _why_unfit(name: str, identities: Identities, need: SigningNeed) -> str:
-    if name in _SELECTORS:
+    if name in SELECTORS:
         return f"with which {need.platform.label} apps cannot be signed for the App Store"
-    if any(_means(name, each) for each in identities.identities):
+    if any(is_meant(each, name) for each in identities.identities):
         return f"which cannot sign {need.platform.label} apps of its team for the App Store now"
-    if any(_means(name, each) for each in identities.keyless):
+    if any(is_meant(each, name) for each in identities.keyless):
         return f"which {there(identities.origin)} without its private key"
-    return f"and none of that {'SHA-1' if _is_sha1(name) else 'name'} {there(identities.origin)}"
+    return f"and none of that {'SHA-1' if is_sha1(name) else 'name'} {there(identities.origin)}"
 
 
 def _short(identity: Identity) -> str:

@@ -6,6 +6,7 @@ judged is the best choice of one identity and one profile for each bundle: what 
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from pipeline.apple.signing.certificates import Certificate
@@ -18,6 +19,7 @@ from pipeline.apple.signing.checks.wording import (
     renew_profile,
 )
 from pipeline.apple.signing.choice import (
+    CLOCKS_DIFFER,
     Choice,
     asks_for,
     certificate_of,
@@ -48,13 +50,20 @@ def app_store_profile_is_there(profiles: InstalledProfiles, need: SigningNeed) -
             yield from _missing(profiles, need, bundle)
 
 
-@check("SIGN009", "The profile has not expired")
+@check("SIGN009", "The profile is in date")
 def profile_is_in_date(
     profiles: InstalledProfiles, identities: Reading[Identities], need: SigningNeed
 ) -> Iterator[Finding]:
     """Only when all that would do are out of date."""
     for taken in _taken(_best(profiles, identities, need)):
-        if taken.expires <= profiles.at:
+        if taken.created > profiles.at + CLOCKS_DIFFER:
+            yield error(
+                f"the profile {_called(taken)} is dated {taken.created:%Y-%m-%d}, "
+                f"{days_until(taken.created, profiles.at)}",
+                subject=taken.uuid,
+                remedy=f"correct this machine's clock; if it is right, {renew_profile(profiles.origin)}",
+            )
+        elif taken.expires <= profiles.at:
             yield error(
                 f"the profile {_called(taken)} expired on {taken.expires:%Y-%m-%d}",
                 subject=taken.uuid,
@@ -71,7 +80,7 @@ def profile_names_the_identity(
     choice = choose(profiles, identities, need)
     told: set[str] = set()
     for each in choice.matches if choice.signer else ():
-        if not choice.signer or each.expired or each.names(choice.signer) or each.is_foreign(choice.signer):
+        if not choice.signer or not each.in_force or each.names(choice.signer) or each.is_foreign(choice.signer):
             continue
         if (key := _key(each.profile)) in told:
             continue
@@ -94,7 +103,7 @@ def profile_grants_the_entitlements(
 ) -> Iterator[Finding]:
     """Values that Xcode replaces on export are judged by their key alone. Silent without a team, which is PROJ020's."""
     for each in _best(profiles, identities, need).matches:
-        if each.expired:
+        if not each.in_force:
             continue
         bundle, profile = each.bundle, each.profile
         asked = asks_for(profile, bundle, need)
@@ -129,7 +138,7 @@ def profile_is_sealed_by_apple(profiles: InstalledProfiles, need: SigningNeed) -
 
 @check("SIGN018", "The profile that the project names is one for the App Store")
 def named_profile_is_for_the_app_store(profiles: InstalledProfiles, need: SigningNeed) -> Iterator[Finding]:
-    """A profile of that name is there, and it is of another kind, for another platform, or for another App ID."""
+    """A profile of that name is there, and it is of another kind, for another platform or App ID, or Xcode's own."""
     for bundle in chosen_by_hand(need):
         found = named(profiles, need, bundle) if bundle.specifier else []
         team = team_of(bundle, need)
@@ -197,6 +206,8 @@ def _missing(profiles: InstalledProfiles, need: SigningNeed, bundle: BundleNeed)
             )
         return
     summary = f"no {need.platform.label} App Store profile for {bundle_id} {profile_there(profiles.origin)}"
+    if any(suits(each, need, replace(bundle, style="Automatic")) for each in found):
+        summary += " but one that Xcode manages, and manual signing takes none of those"
     remedy = f"{make_profile(profiles.origin)}, or sign automatically"
     if need.platform is not Platform.MAC_OS or _needs_a_profile(need, bundle):
         yield error(summary, subject=bundle_id, remedy=remedy)
@@ -245,7 +256,9 @@ def _why_unfit(profile: ProvisioningProfile, need: SigningNeed, bundle: BundleNe
     if profile.kind is not store_kind(need) or not is_of_platform(profile, need):
         platforms = " and ".join(profile.platforms) or "no platform"
         return f"its kind is {profile.kind.replace('_', ' ').lower()}, for {platforms}"
-    return f"its App ID is {profile.bundle_id}, the bundle's is {bundle.bundle_id}"
+    if not profile.covers(bundle.bundle_id):
+        return f"its App ID is {profile.bundle_id}, the bundle's is {bundle.bundle_id}"
+    return "Xcode manages it, and manual signing takes none that it manages"
 
 
 def _certificates(certificates: tuple[Certificate, ...]) -> str:
