@@ -90,7 +90,6 @@ class _Reader:
             if make is None:
                 raise SigningFault("The content is not a property list", why=f"<{name[:64]}> is none of its elements")
             self._add(make("".join(self.pieces)))
-        self.pieces.clear()
 
     def _add(self, value: Any) -> None:
         self._values += 1
