@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.resources import files
-from io import RawIOBase
+from io import SEEK_END, RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -25,20 +25,24 @@ _RULE = re.compile(r"[A-Z]{3,4}\d{3}")
 _APPLES = re.compile(r"(?:ITMS-)?(9[01]\d{3})", re.IGNORECASE)
 _SAID = re.compile(r"(?<![\d.])(9[01]\d{3})(?!\d)")
 _STANDARD_INPUT = "-"
+_LONGEST_PATH = 200
 _BLOCK = 1 << 20
+_SHOWN = 5
 
 
 def explain(options: Options) -> int:
     """Tell the pages of the rules in `rule`, which may also be codes of Apple's, or what Apple says in `text`.
 
-    With neither, all rules are listed. A `text` of "-" is read from standard input.
+    With neither, all rules are listed. A `text` of "-" is read from standard input, and one that is a file's name from
+    that file; of a long one the end is read.
 
     Raises:
-        UsageFault: there is no such rule, nothing is known of such a code, or of anything in the text.
+        UsageFault: there is no such rule, nothing is known of such a code, or of anything in the text, or the file
+            cannot be read.
     """
     pages = Pages.found()
     words: tuple[str, ...] = options.get("rule", ())
-    told: list[Listed | Page | Answer] = [_asked(word, pages) for word in words]
+    told: list[Listed | Page | Answer | Unknown] = [_asked(word, pages) for word in words]
     if text := options.get("text", ""):
         told += _answers(_read(text), pages)
     told = told or [Listed(pages)]
@@ -198,6 +202,34 @@ class Answer:
         return look.sealed("\n".join(lines)) + "\n"
 
 
+@dataclass(frozen=True)
+class Unknown:
+    """Codes of Apple's that stand in a text and of which nothing is known here."""
+
+    codes: tuple[str, ...]
+    kind = "answers"
+
+    @property
+    def told_of(self) -> str:
+        """The codes as Apple's mails write them, as many as can be shown."""
+        more = len(self.codes) - _SHOWN
+        return ", ".join(f"ITMS-{code}" for code in self.codes[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+
+    def told(self) -> list[dict[str, Any]]:
+        """As plain JSON values: an answer without a title for each."""
+        return [{"code": f"ITMS-{code}", "title": "", "rules": []} for code in self.codes]
+
+    def shown(self, look: Look) -> str:
+        """A headline, and what can be done."""
+        from pipeline.reports.text import wrapped
+
+        lines = [look.paint(line, "bold") for line in wrapped(f"{self.told_of}: nothing is known here", look.width)]
+        lines += wrapped(
+            "Apple has more codes than anybody has seen. What it says beside the code is all there is.", look.width
+        )
+        return look.sealed("\n".join(lines)) + "\n"
+
+
 def _rules_shown(rules: Sequence[str], pages: Pages, look: Look) -> Iterator[str]:
     from pipeline.reports.text import wrapped
 
@@ -247,27 +279,29 @@ def _said(word: str) -> Rejection | None:
     return next(iter(explain_rejection(word)), None)
 
 
-def _answers(text: str, pages: Pages) -> list[Answer]:
+def _answers(text: str, pages: Pages) -> list[Answer | Unknown]:
     from pipeline.apple.rejections.matching import codes_in, explain_rejection
 
     said = codes_in(text)
-    found: list[Answer] = []
+    found: list[Answer | Unknown] = []
     for rejection in explain_rejection(text):
         code = next((code for code in said if code in rejection.codes), next(iter(rejection.codes), ""))
         found.append(Answer(code, rejection, pages))
+    unknown = Unknown(tuple(code for code in said if code not in _known()))
     if not found:
-        unknown = ", ".join(f"ITMS-{code}" for code in said[:5])
         raise UsageFault(
             "nothing that Apple is known to say stands in the text",
-            why=f"of {unknown} nothing is known here" if unknown else "",
+            why=f"{unknown.told_of}: nothing is known here" if unknown.codes else "",
             remedy="give the whole message, as the tool printed it or the mail told it",
         )
-    return found
+    return [*found, unknown] if unknown.codes else found
 
 
 def _read(text: str) -> str:
+    """The text, or what the file of that name holds: its last part, as Apple's answer stands at the end of a log."""
     if text != _STANDARD_INPUT:
-        return text
+        path = _file_of(text)
+        return _end_of_file(path) if path else text
     if sys.stdin.isatty():
         raise UsageFault(
             "--text -: there is no text on standard input",
@@ -277,8 +311,33 @@ def _read(text: str) -> str:
     return _end_of(sys.stdin.buffer)
 
 
+def _file_of(text: str) -> Path | None:
+    """The path that a text is, where something is there; None for any other text."""
+    try:
+        path = Path(text).expanduser()
+        return path if path.exists() else None
+    except (OSError, ValueError, RuntimeError):
+        return None  # too long, with a NUL, or ~ without a home
+
+
+def _end_of_file(path: Path) -> str:
+    from pipeline.apple.rejections.matching import TEXT_LIMIT
+    from pipeline.regular import opened
+
+    try:
+        with opened(path) as file:
+            file.seek(max(0, file.seek(0, SEEK_END) - TEXT_LIMIT))
+            return _end_of(file)
+    except OSError as fault:
+        raise UsageFault(
+            f"--text: {str(path)[-_LONGEST_PATH:]} cannot be read",
+            why=fault.strerror or str(fault),
+            remedy="name a file with Apple's answer, or pipe it in: --text -",
+        ) from fault
+
+
 def _end_of(stream: BinaryIO | RawIOBase) -> str:
-    """The last part of a stream, however much comes before: Apple's answer stands at the end of a log."""
+    """The last part of a stream, however much comes before."""
     from pipeline.apple.rejections.matching import TEXT_LIMIT
 
     held = b""

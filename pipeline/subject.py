@@ -31,6 +31,13 @@ SHOWN = 200
 """How many characters of a path an error shows."""
 
 
+class _NoCheckout(LiveFiles):
+    """A finished product is judged by itself: the folder around it is no checkout, and nobody looks for files there."""
+
+    def tree(self) -> tuple[str, ...]:
+        return ()
+
+
 @dataclass(frozen=True)
 class Subject:
     """One app, ready to be released: `given` holds, by lane name, the artifacts that were named instead of built.
@@ -57,7 +64,7 @@ class Subject:
         if wishes.table == "bundle" and wishes.artifact and not wishes.app:
             return cls._of_artifact(wishes)
         settings, app, root = find_app(wishes)
-        files = LiveFiles(root, _memory(wishes, root))
+        files = LiveFiles(root, _memory(wishes, root), _named_elsewhere(settings, app, root))
         lanes = find_lanes(files, app, wishes)
         given = {lane.name: _given(wishes, lane) for lane in lanes}
         if wishes.table == "bundle":
@@ -83,7 +90,7 @@ class Subject:
         settings = _settings(wishes.config, Path.cwd())
         app = AppSettings(name=lane.target, path=str(root))
         placed = replace(wishes, artifact=(str(path),), config=_absolute(settings.path))
-        return cls(placed, settings, app, root, LiveFiles(root), (lane,), {lane.name: {"export": path}})
+        return cls(placed, settings, app, root, _NoCheckout(root), (lane,), {lane.name: {"export": path}})
 
     @classmethod
     def without_app(cls, wishes: Wishes) -> Subject:
@@ -270,9 +277,41 @@ def _settings(option: str, folder: Path) -> Settings:
         path = folder / "config" / "pipeline.yaml"
         if not path.is_file():
             return Settings()
+        _is_the_checkouts(path, folder)
     from pipeline.configuration.reading import read_settings
 
     return read_settings(path, known_rules)
+
+
+def _named_elsewhere(settings: Settings, app: AppSettings, root: Path) -> tuple[str, ...]:
+    """The schema that a configuration names which is not the checkout's own: whoever wrote that may name any file."""
+    if not app.schema or not settings.path:
+        return ()
+    from pipeline.regular import Fence, Outside
+
+    try:
+        Fence(str(root)).place(Path(settings.path).absolute())
+    except Outside:
+        return (app.schema,)
+    except OSError:
+        pass
+    return ()
+
+
+def _is_the_checkouts(path: Path, folder: Path) -> None:
+    """Whoever packed a checkout may have put a link in the place of its configuration. Raises UsageFault."""
+    from pipeline.regular import Fence, Outside
+
+    try:
+        Fence(str(folder)).place(path)
+    except Outside as fault:
+        raise UsageFault(
+            f"{_short(path)} cannot be read",
+            why="it is a link to something outside of the checkout",
+            remedy="name the file that it leads to with --config",
+        ) from fault
+    except OSError:
+        return  # whoever reads it says why it cannot be read
 
 
 def known_rules() -> frozenset[str]:

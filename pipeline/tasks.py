@@ -54,7 +54,7 @@ OPTIONS = {
     "target": Option("a target, in which * stands for anything (repeatable) [the lane's own]", default=()),
     "artifact": Option("an .ipa, .pkg, .xcarchive or .app", default=()),
     "rule": Option("a rule, or a code of Apple's such as ITMS-90717 (repeatable) [all rules]", default=()),
-    "text": Option("what Apple answered, or a log that holds it; - reads standard input"),
+    "text": Option("what Apple answered, or a file that holds it, such as a log; - reads standard input"),
     "run": Option("a run: its name, its beginning or its end [the newest]"),
     "digest": Option("approve only the plan whose digest begins so: the one that was read elsewhere"),
     "by": Option("who approves [$GITHUB_ACTOR, else git's user.name]"),

@@ -205,14 +205,21 @@ class World:
             self.folder.keep("plan.json", plan_told(run.plan))
 
     def _excerpt(self, place: Location) -> str:
+        """A line of a file of the checkout, or of the configuration, which may lie elsewhere; "" of any other."""
         try:
-            text = regular.read(self.subject.root / place.path).decode("utf-8", "replace")
-        except (OSError, ValueError):
+            text = self._shown(place.path).decode("utf-8", "replace")
+        except (OSError, ValueError, UsageFault):
             return ""
         lines = text.splitlines()
         if place.line is None or not 0 < place.line <= len(lines):
             return ""
         return self.secrets.redact(lines[place.line - 1])[:EXCERPT_LIMIT]
+
+    def _shown(self, path: str) -> bytes:
+        told = self.subject.settings.path
+        if told and path in (told, self.subject.declaration(None).path):
+            return regular.read(told)
+        return self.subject.files.read(path)
 
 
 def _told_beside(subject: Subject) -> dict[str, Any]:
@@ -498,7 +505,13 @@ def _rehearsed(
     team = subject.team_id or "TEAM000000"
     services, machinery = _scenario(subject.wishes.scenario)
     projects = tuple(dict.fromkeys(subject.root / lane.project for lane in subject.lanes))
-    machine = Machine(ground.folder.path / "mac", team_id=team, projects=projects, scenario=machinery)
+    machine = Machine(
+        ground.folder.path / "mac",
+        team_id=team,
+        projects=projects,
+        scenario=machinery,
+        root=str(subject.root),
+    )
 
     @cache
     def apple() -> SimulatedApple:

@@ -41,7 +41,8 @@ def demand(approval: Approval | None, stage: str, lane: str, action: Action) -> 
         raise Refused(
             f"not approved: {action.describe()}",
             why="a live run performs only what an approved plan names",
-            remedy="run `invoke plan`, read it, `invoke approve --run RUN`, then give that run with `--approved RUN`",
+            remedy="rehearse it with --dry-run (`invoke plan` for a release), read the plan, "
+            "`invoke approve --run RUN`, then give that run with `--approved RUN`",
         )
     where = f"{stage} on {lane}" if lane else stage
     if not approval.permits(stage, lane, action):

@@ -117,6 +117,9 @@ def at_apple(reading: Reading[PortalMaterial]) -> Lot:
     held = tuple(
         Found(each, INVALID if each.profile and each.profile.uuid in found.invalid else "") for each in found.materials
     )
+    if found.complete and not found.materials:
+        # Whose certificates it would list is not known: the list itself tells the team.
+        return Lot(held, (APPLE,), unseen="what was revoked", why=f"{APPLE} lists no certificate")
     return Lot(held, (APPLE,), register=_register(found) if found.complete else None)
 
 

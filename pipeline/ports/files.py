@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.model import Source, UsageFault
-from pipeline.regular import opened
+from pipeline.regular import Fence, Outside
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pipeline.ports.memory import Memory
 
 SKIPPED = frozenset(
@@ -41,12 +43,23 @@ unless it changed twice within a tick of the file system's clock.
 """
 
 
+ELSEWHERE: Stamp = (0, 0, 0, 0, 0, 0)
+"""Stands for whatever lies outside of the checkout, at which nobody looks."""
+
+
 class Unreadable(UsageFault):
     """A file that is there cannot be read, or is too large to be what its name says."""
 
 
+class Elsewhere(Unreadable):
+    """A path leads out of the checkout, to what is not read: see Fence."""
+
+
 class Files(Protocol):
-    """Paths are relative to the app's root with forward slashes; absolute paths are accepted."""
+    """Paths are relative to the app's root with forward slashes; absolute paths are accepted.
+
+    Only what lies in the checkout is read, after all links: below the top level of its repository, else below the root.
+    """
 
     source: Source
     root: Path
@@ -58,28 +71,32 @@ class Files(Protocol):
         ...
 
     def exists(self, path: str | Path) -> bool:
-        """Whether there is a file or folder."""
+        """Whether there is a file or folder in the checkout."""
         ...
 
     def read(self, path: str | Path, limit: int = READ_LIMIT) -> bytes:
-        """The bytes. Raises FileNotFoundError when there is no such file, Unreadable for anything else."""
+        """The bytes. Raises FileNotFoundError when there is no such file, Unreadable for anything else.
+
+        What lies outside of the checkout is Elsewhere, whether it is there or not.
+        """
         ...
 
     def stamp(self, path: str | Path) -> Stamp | None:
-        """What tells whether a file is still the one that was read; None where there is none."""
+        """What tells whether a file is still the one that was read; None where there is none, ELSEWHERE outside."""
         ...
 
 
 class LiveFiles:
-    """The file system of this machine."""
+    """The file system of this machine. `named` are files that a person named; they may lie outside of the checkout."""
 
     source = Source.LIVE
     changed_by = "US"
 
-    def __init__(self, root: Path, memory: Memory | None = None) -> None:
+    def __init__(self, root: Path, memory: Memory | None = None, named: Collection[str] = ()) -> None:
         self.root = root
         self._base = str(root)
         self.memory = memory
+        self._fence = Fence(str(root), named)
         self._tree: tuple[str, ...] | None = None
 
     def tree(self) -> tuple[str, ...]:
@@ -109,28 +126,37 @@ class LiveFiles:
         return self._tree
 
     def exists(self, path: str | Path) -> bool:
-        return (self.root / path).exists()
+        return self.stamp(path) not in (None, ELSEWHERE)
 
     def read(self, path: str | Path, limit: int = READ_LIMIT) -> bytes:
-        full = self.root / path
         try:
-            with opened(full) as file:
+            with self._fence.opened(path) as file:
                 data = file.read(limit + 1)
         except FileNotFoundError:
             raise
         except OSError as fault:
-            raise Unreadable(
-                f"{path} cannot be read",
-                why=fault.strerror or str(fault),
-                remedy="check the file's permissions and that it is not a folder or a loop of links",
-            ) from fault
+            raise _unreadable(path, fault) from fault
         if len(data) > limit:
-            raise Unreadable(f"{path} is larger than {limit:,} bytes", remedy="check that this is the file you meant")
+            reason = f"it is larger than {limit:,} bytes"
+            raise Unreadable(f"{path} cannot be read", why=reason, remedy="check that this is the file you meant")
         return data
 
     def stamp(self, path: str | Path) -> Stamp | None:
         try:
-            held = os.stat(os.path.join(self._base, path))  # noqa: PTH116, PTH118 - asked thousands of times
+            held = self._fence.stat(path)
+        except Outside:
+            return ELSEWHERE
         except (OSError, ValueError):
             return None
         return held.st_dev, held.st_ino, held.st_size, held.st_mtime_ns, held.st_ctime_ns, held.st_mode
+
+
+def _unreadable(path: str | Path, fault: OSError) -> Unreadable:
+    why, what = fault.strerror or str(fault), f"{path} cannot be read"
+    if isinstance(fault, Outside):
+        return Elsewhere(
+            what, why=why, remedy="move it into the checkout, or name the folder that holds both with --app"
+        )
+    return Unreadable(
+        what, why=why, remedy="check the file's permissions and that it is not a folder or a loop of links"
+    )

@@ -14,6 +14,7 @@ from pipeline.stages.project import PROJECT
 from pipeline.stages.schema import SCHEMA
 from pipeline.stages.signing import ASKED, SIGNING
 from pipeline.stages.upload import UPLOAD
+from pipeline.workstation.checks import version_and_build_agree
 
 RELEASE = (
     PREFLIGHT,
@@ -32,12 +33,15 @@ RELEASE = (
 
 _ONLY_ASKED = {stage.name: replace(stage, plan=nothing, proofs=()) for stage in (UPLOAD, DISTRIBUTE)}
 
+_JUDGED = replace(PROJECT, checks=(*PROJECT.checks, version_and_build_agree))
+"""Without a preflight before it, the project itself says whether its numbers are those of the declaration."""
+
 TABLES = {
     "release": RELEASE,
     "doctor": (PREFLIGHT, replace(ASKED, exhibits=()), SCHEMA, _ONLY_ASKED[UPLOAD.name], _ONLY_ASKED[DISTRIBUTE.name]),
     "certs": (ASKED,),
     "schema": (SCHEMA,),
-    "build": (PROJECT, ALIGNMENT, COMMITTED),
+    "build": (_JUDGED, ALIGNMENT, COMMITTED),
     "bundle": (BUNDLE,),
     "upload": (_ONLY_ASKED[UPLOAD.name],),
     "beta": (_ONLY_ASKED[DISTRIBUTE.name],),

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
+from pipeline.apple.xcode.checks.doubts import doubted
 from pipeline.apple.xcode.facts import TargetInfo
-from pipeline.model import Declaration, Finding, Lane, Location, Platform, check, error, note, warning
+from pipeline.model import Declaration, Finding, Lane, Location, Platform, Severity, check, error, note, warning
 from pipeline.workstation.facts import Checkout, InstalledXcode, Toolchain
 from pipeline.workstation.version import COUNTED, LONGEST, is_numeric, same, version_in
 
@@ -102,16 +104,21 @@ def version_and_build_agree(info: TargetInfo, declared: Declaration) -> Iterator
     for word, key, wanted in (("version", VERSION_KEY, declared.version), ("build", BUILD_KEY, declared.build)):
         found = info.text(key)
         if wanted and found and wanted != found:
-            yield error(
+            differ = error(
                 f"config declares the {word} {wanted}, but the project gives the app the {word} {found}",
                 subject=word,
                 at=info.place(key),
                 remedy=f"set the {word} to the same value in both places",
             )
+            yield doubted(differ, info.hiding(key))
         if wanted:
             yield from _ill_formed(word, wanted, _declaration(declared))
-        if found and found != wanted and key not in info.stamped:
-            yield from _ill_formed(word, found, info.place(key))
+        certain = key not in info.stamped and not any(each.key == key for each in info.undefined)
+        if found and found != wanted and certain:
+            for finding in _ill_formed(word, found, info.place(key)):
+                # A text without any number stands for one that something else has to write.
+                numbered = any(map(str.isdigit, found))
+                yield doubted(finding if numbered else replace(finding, severity=Severity.WARNING), info.hiding(key))
 
 
 def _declaration(declared: Declaration) -> Location | None:

@@ -18,7 +18,7 @@ from pipeline.ports.files import LiveFiles
 from pipeline.ports.git import LiveGit
 from pipeline.reports import render
 from tests.menu.shell import sample_at
-from tests.rehearsals.theatre import play
+from tests.rehearsals.theatre import menu, play
 from tests.rooms.bundle import foundry
 from tests.rooms.xcode.make import plist, project, write
 
@@ -264,3 +264,11 @@ def test_what_is_not_judged_is_said_once_for_each_reason(checkout: Path, tmp_pat
         "not judged: X.xcarchive, Y.xcarchive: it is org.else.app, an app of somebody else"
     ]
     assert said[0].severity is Severity.NOTE
+
+
+def test_the_apps_own_numbers_are_judged(tmp_path: Path) -> None:
+    numbers = {"GENERATE_INFOPLIST_FILE": "YES", "MARKETING_VERSION": "2.5.0", "CURRENT_PROJECT_VERSION": "2.5b1"}
+    phone = {"SDKROOT": "iphoneos", "PRODUCT_BUNDLE_IDENTIFIER": "com.example.app", **numbers}
+    project(tmp_path / "app", targets={"App": {"Release": phone}})
+    told = menu("build.check", "--app", str(tmp_path / "app"), "--json", cwd=tmp_path)
+    assert "PREF005" in told.out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import explaining
+from pipeline import explaining, regular
 from pipeline.explaining import Pages, explain
 from pipeline.model import UsageFault
 from pipeline.reports.page import render, sections, title_of
@@ -148,6 +149,69 @@ def test_words_that_say_nothing_known() -> None:
         explain({"text": "it failed"})
     with pytest.raises(UsageFault, match="ITMS-90999"):
         explain({"text": "ERROR ITMS-90999: no"})
+
+
+def test_no_code_is_passed_over(capsys: pytest.CaptureFixture[str]) -> None:
+    """As in fastlane/fastlane#10832, where five codes stand in one log."""
+    text = "\n".join(f'ERROR ITMS-{code}: "no"' for code in ("90999", "90171", "90186", "90998"))
+    told = said(capsys, text=text)
+    assert (
+        told.index("ITMS-90171: ") < told.index("ITMS-90186: ") < told.index("ITMS-90999, ITMS-90998: nothing is known")
+    )
+    answers = json.loads(said(capsys, text=text, json=True))["answers"]
+    assert [each["code"] for each in answers] == ["ITMS-90171", "ITMS-90186", "ITMS-90999", "ITMS-90998"]
+    assert answers[-1] == {"code": "ITMS-90998", "title": "", "rules": []}
+    many = "\n".join(f"ITMS-{code}: no" for code in ("90186", *range(91900, 91999)))
+    assert "ITMS-91904 and 94 more: nothing is known here" in " ".join(said(capsys, text=many).split())
+
+
+def test_a_log_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "upload.log").write_bytes(b"Asset validation failed (90189) no\n" + b"x" * 2_000_000)
+    (tmp_path / "long.log").write_bytes(b"x" * 5_000_000 + b"\xff\nAsset validation failed (90206) no")
+    (tmp_path / "90717").write_text("ITMS-90189: no")
+    assert said(capsys, text=str(tmp_path / "long.log")).startswith("ITMS-90206: ")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert said(capsys, text="~/long.log").startswith("ITMS-90206: ")
+    monkeypatch.chdir(tmp_path)
+    assert said(capsys, text="long.log") == said(capsys, text="./long.log")
+    assert said(capsys, text="90717").startswith("ITMS-90189: ")
+    with pytest.raises(UsageFault, match="nothing that Apple"):
+        explain({"text": "upload.log"})  # what stands before the last two megabytes is not read
+
+
+def test_of_a_long_file_no_more_than_its_end_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counted(io.FileIO):
+        taken = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(size) or b""
+            Counted.taken += len(data)
+            return data
+
+    path = tmp_path / "long.log"
+    path.write_bytes(b"\nITMS-90189: no")
+    os.truncate(path, 50_000_000)
+    with path.open("ab") as file:
+        file.write(b"\nITMS-90717: no")
+    monkeypatch.setattr(regular, "opened", Counted)
+    assert explain({"text": str(path)}) == 0
+    assert Counted.taken == 2_000_000
+
+
+@pytest.mark.parametrize(
+    "text", ["ITMS-90189\0", "ITMS-90189: " + "a/" * 40_000, "~nobody-here/ITMS-90189: no", "ITMS-90189\n"]
+)
+def test_a_text_that_is_no_file_is_the_text(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, text=text).startswith("ITMS-90189: ")
+
+
+def test_what_is_no_file_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, why in ((tmp_path, "directory"), (tmp_path / "pipe", "not a file")):
+        with pytest.raises(UsageFault, match="cannot be read") as refused:
+            explain({"text": str(path)})
+        assert why in refused.value.why
+        assert "--text -" in refused.value.remedy
 
 
 def test_a_log_on_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

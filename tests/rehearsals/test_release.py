@@ -77,8 +77,8 @@ def test_the_real_app_is_blocked_by_its_real_blockers(tmp_path: Path, shared_dat
     text = json.dumps(blocking)
     assert "com.mshaler.isometry" in text
     assert "com.cardboard.isometry" in text
-    literals = [f for f in blocking if f["subject"] in ("CFBundleShortVersionString", "CFBundleVersion")]
-    assert {(f["path"], f["line"]) for f in literals} == {
+    literals = [f for f in findings if f["subject"] in ("CFBundleShortVersionString", "CFBundleVersion")]
+    assert {(f["path"], f["line"]) for f in literals if f["severity"] == "WARNING"} >= {
         ("native/IsometryiOS/IsometryiOS/Info.plist", 20),
         ("native/IsometryiOS/IsometryiOS/Info.plist", 22),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from pipeline.apple.xcode.facts import Problem
@@ -82,6 +83,9 @@ class Exposed:
     key: bool = False
 
 
+_PLACEHOLDER = re.compile(r"\w+\.(?:example|your-?company|my-?company)\.(.+)", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Identities:
     """What the projects of the app say about themselves, in all targets and configurations.
@@ -102,6 +106,11 @@ class Identities:
             return ()
         held = {"bundle id": self.bundle_ids, "team": self.teams, "profile": self.profiles}
         return held.get(kind, self.containers)
+
+    def replaces(self, bundle_id: str) -> bool:
+        """Whether a bundle identifier is one of the projects' with the maker's name in place of a placeholder's."""
+        tail = bundle_id.split(".", 2)[2:]
+        return any((found := _PLACEHOLDER.fullmatch(one)) and tail == [found[1]] for one in self.bundle_ids)
 
 
 @dataclass(frozen=True)

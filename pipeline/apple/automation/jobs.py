@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 
-from pipeline.apple.automation import exportoptions, fastlane, guards, mentions, shell, workflows
+from pipeline.apple.automation import exportoptions, fastlane, functions, guards, mentions, shell, workflows
 from pipeline.apple.automation.commands import (
     PLATFORMS,
     SELECTION,
@@ -32,6 +32,9 @@ from pipeline.model import Location
 from pipeline.values import dataclass
 
 FILE_LIMIT = 512 * 1024
+ACTION_LIMIT = 200
+"""Uses of the repository's own actions that are followed in one job."""
+_ACTIONS = ("action.yml", "action.yaml")
 
 
 def raw(word: shell.Word) -> str:
@@ -138,6 +141,7 @@ class _State:
     signs: bool = False
     archived: list[str | None] = field(default_factory=list)
     identifiers: list[tuple[str, Location]] = field(default_factory=list)
+    actions: int = 0
 
 
 class JobReader:
@@ -168,16 +172,20 @@ class JobReader:
                 break
         for xcode in job.xcodes:
             self._version(xcode.text, Location(self._path, xcode.line))
-        for step in job.steps:
+        self.take_steps()
+        if job.publishes:
+            state.uploads.append(Upload("publishing", Location(self._path, job.publishes.line), ""))
+            state.builds = True
+        self._finish()
+
+    def take_steps(self) -> None:
+        """Take what all steps do."""
+        for step in self._job.steps:
             self._step = step
             if step.uses:
                 self._action(step)
             elif step.script is not None:
                 self._script(step, step.script)
-        if job.publishes:
-            state.uploads.append(Upload("publishing", Location(self._path, job.publishes.line), ""))
-            state.builds = True
-        self._finish()
 
     def _line_of(self, text: str) -> int | None:
         data = self._held.workspace.read(self._path, FILE_LIMIT) or b""
@@ -217,10 +225,11 @@ class JobReader:
             return
         others = {one: project.path for project in held.projects for one in held.identifiers(project.path)}
         told: set[str] = set()
+        shown = ", ".join(dict.fromkeys(archived))
         for text, place in state.identifiers:
             if text in others and text not in told and not any(text in one for one in own):
                 told.add(text)
-                says = f"{text} is an identifier of {others[text]}, and what is archived here is {archived[0]}"
+                says = f"{text} is an identifier of {others[text]}, and what is archived here is {shown}"
                 self._found.calls.append(Call("other project", place, says, self._job.name))
 
     def _judge_name(self, told: str, where: Location) -> None:
@@ -260,9 +269,31 @@ class JobReader:
             told_type = step.inputs.get("app-type")
             platform = PLATFORMS.get(told_type.text.lower(), "") if told_type else "ios"
             state.uploads.append(Upload(name, Location(self._path, step.line), platform))
+        elif step.uses.startswith("./"):
+            self._local(step)
         elif not _BENIGN_ACTIONS.match(step.uses):
             state.producing = True
             state.chooses = state.chooses or "xcode" in name
+
+    def _local(self, step: Step) -> None:
+        """An action of this repository: what its steps do is done by the job; what they name is told elsewhere."""
+        state, folder = self._state, posixpath.normpath(step.uses)
+        path = next((one for name in _ACTIONS if self._held.workspace.has(one := f"{folder}/{name}")), "")
+        data = self._held.workspace.read(path, FILE_LIMIT) if path and state.actions < ACTION_LIMIT else None
+        try:
+            steps = workflows.action_steps(workflows.composed(data), step) if data else None
+        except workflows.BrokenWorkflow:
+            steps = None
+        if steps is None:
+            # What cannot be followed may choose anything, and make anything.
+            state.producing = state.chooses = True
+            return
+        inner = JobReader(
+            Findings(), self._held, path, replace(self._job, steps=steps, xcodes=(), names={}), self._lanes
+        )
+        state.actions += 1
+        inner._state = state
+        inner.take_steps()
 
     def _version(self, text: str, place: Location) -> None:
         plain = text.strip().lstrip("~>=^ ").removesuffix(".x").removesuffix(".*")
@@ -290,10 +321,20 @@ class JobReader:
         commands = shell.read(script.text)
         own = posixpath.dirname(self._path) if self._job.service == "script" else None
         self._names = shell.constants(commands, step.names, own)
+        if chosen := dict(
+            functions.chosen(script.text, commands, self._names, lambda path: self._held.lacks(path, ""))
+        ):
+            self._names = shell.constants(commands, {**step.names, **chosen}, own) | chosen
         self._overrides = "PRODUCT_BUNDLE_IDENTIFIER" in script.text
         self._values = dict(mentions.arguments(script.text, commands, self._names))
         self._variables(commands)
         self._looks(commands)
+        for tool, line in functions.required(script.text):
+            self._found.calls.append(Call("not on PATH", self._place(line), tool, self._job.name))
+        for name, line in functions.idle(script.text, commands):
+            self._found.calls.append(Call("idle", self._place(line), name, self._job.name))
+        if "DEVELOPER_DIR=" in script.text and "GITHUB_ENV" in script.text:
+            self._state.chooses = True
         if "archive" in script.text:
             self._guarded(script.text)
         folders: dict[tuple[int, ...], str | None] = {(): step.folder if self._job.here else None}
@@ -619,8 +660,27 @@ class JobReader:
         verb = words[0].literal if words else ""
         if verb == "set-key-partition-list":
             self._state.partitioned = True
+        elif verb == "find-certificate":
+            self._certificate(command, words)
         elif verb == "import" and any(raw(word).endswith((".p12", ".pfx")) for word in words):
             self._state.imports.append(self._place(command.line))
+
+    def _certificate(self, command: shell.Command, words: tuple[shell.Word, ...]) -> None:
+        """A certificate that is looked for by the name of before, in a script that knows no other."""
+        for each in options(words, self._names):
+            name = next((one for one in FORMER if each.name == "-c" and (each.text or "").startswith(one)), "")
+            text = self._step.script.text if self._step.script else ""
+            if name and "Apple Distribution" not in text and not self._told("former certificate", name):
+                self._call("former certificate", self._line_of_name(name) or command.line, command, says=name)
+
+    def _told(self, key: str, says: str) -> bool:
+        return any(one.key == key and one.says == says and one.location.path == self._path for one in self._found.calls)
+
+    def _line_of_name(self, name: str) -> int | None:
+        """Where a script first writes a text, as a line of that script."""
+        text = self._step.script.text if self._step.script else ""
+        position = text.find(f'"{name}')
+        return text.count("\n", 0, position) + 1 if position >= 0 else None
 
     def _on_codesign(
         self, _command: shell.Command, words: tuple[shell.Word, ...], before: tuple[bool, frozenset[str]]
@@ -664,6 +724,8 @@ class JobReader:
         self._found.calls.append(Call(key, self._place(line), says, self._job.name, command.tolerated))
 
 
+FORMER = ("iPhone Distribution", "3rd Party Mac Developer Application")
+"""What certificates were called that Apple Distribution took the place of (Xcode 11)."""
 RELEASING = re.compile(r"app-?store|testflight|release|deploy(?!.*pages)", re.IGNORECASE)
 """Names of workflows and jobs that release."""
 _ALTOOL: tuple[tuple[str, tuple[str, ...], Callable[[str], bool] | None], ...] = (

@@ -39,13 +39,14 @@ def mentions(commands: tuple[shell.Command, ...], raw: Mapping[str, str]) -> Ite
         for _, word in command.assigned:
             yield Mention(_filled(word, raw), word.line)
         for word in command.words[1:]:
-            yield Mention(_filled(word, raw), word.line, base in _WRITERS, _speaks(base))
+            yield Mention(_filled(word, raw), word.line, base in _WRITERS, speaks(base))
         for word in command.outputs:
             yield Mention(_filled(word, raw), word.line, written=True)
         yield from _in_text(command)
 
 
-def _speaks(base: str) -> bool:
+def speaks(base: str) -> bool:
+    """Whether a command only prints, as its name says."""
     return base in _TALKERS or base.startswith(("log_", "print_", "echo_"))
 
 

@@ -13,6 +13,7 @@ from pipeline.apple.automation.facts import (
     Named,
 )
 from pipeline.apple.automation.repository import Repository, shortened
+from pipeline.apple.automation.shell import ROOT
 from pipeline.apple.xcode.project import Project, Target
 from pipeline.model import Location
 
@@ -74,10 +75,16 @@ class Names:
             if kind == "project"
             else tuple(one.path for one in self._held.workspace.workspaces)
         )
-        full = given.text if self._folder is None else posixpath.normpath(posixpath.join(self._folder, given.text))
+        full = self._full(given.text)
         if not given.text.rstrip("/").endswith(suffix):
             there = None if there is False else there
         return Named(kind, full.rstrip("/"), place, there, shortened(choices))
+
+    def _full(self, text: str) -> str:
+        """A path from the repository's root, as far as that can be told."""
+        if text.startswith(ROOT):
+            return posixpath.normpath(f"./{text.removeprefix(ROOT).lstrip('/')}")
+        return text if self._folder is None else posixpath.normpath(posixpath.join(self._folder, text))
 
     def _inner(self, kind: str, given: Setting, container: Named | None, call: Invocation) -> Named:
         text, place = given.text or "", Location("", given.line)
@@ -124,8 +131,9 @@ class Names:
         """What else than the app a profile on the command line would be applied to; "" where nothing is known."""
         given = call.option("project") or call.option("workspace")
         apps = self._held.apps
-        if given is not None and given.text and given.name == "project" and self._folder is not None:
-            full = posixpath.normpath(posixpath.join(self._folder, given.text))
+        placed = given is not None and (self._folder is not None or (given.text or "").startswith(ROOT))
+        if given is not None and given.text and given.name == "project" and placed:
+            full = self._full(given.text)
             apps = tuple(one for one in apps if one[0].path.lower() == full.lower())
         scheme = call.text("scheme")
         named = tuple(one for one in apps if one[1].name == scheme)

@@ -207,6 +207,21 @@ def github_jobs(root: Node | None) -> Iterator[JobText]:
         )
 
 
+def action_steps(root: Node | None, used: Step) -> tuple[Step, ...] | None:
+    """The steps of a composite action, with the inputs that a step gives it; None for an action of another kind."""
+    top = entries(root)
+    runs = entries(top.get("runs"))
+    if "steps" not in runs:
+        return None
+    names = {key: value for key, value in used.names.items() if not key.startswith("inputs.")}
+    for name, node in entries(top.get("inputs")).items():
+        given = used.inputs.get(name) or text_of(entries(node).get("default"))
+        told = filled(given.text, used.names) if given else None
+        if told is not None:
+            names[f"inputs.{name}"] = told
+    return tuple(_steps(items(runs["steps"])[:STEP_LIMIT], "", names))
+
+
 def _is_here(steps: tuple[Step, ...]) -> bool:
     checkouts = [step for step in steps if step.uses.partition("@")[0].lower() == "actions/checkout"]
     return len(checkouts) == 1 and not {"path", "repository"} & set(checkouts[0].inputs)

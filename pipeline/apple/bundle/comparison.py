@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pipeline.apple.bundle import codesignature
 from pipeline.apple.bundle.codesignature import ENTITLEMENTS, ENTITLEMENTS_DER
@@ -22,6 +22,7 @@ from pipeline.apple.bundle.inspection import BUNDLE_SUFFIXES, built_app
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
+    from pipeline.apple.bundle.macho import Slice
     from pipeline.apple.signing.profiles import ProvisioningProfile
     from pipeline.apple.signing.trust import Anchors
 
@@ -54,7 +55,8 @@ class Contents:
 
     Attributes:
         app: the product as inspection tells it.
-        entitlements: of every program with its own, by place: as XML and as DER, None where that form is missing.
+        entitlements: of every program with its own, by place: as XML and as DER, None where that form is missing; once
+            more under "place (architecture)" for a slice that has others than the first.
         manifests: privacy manifests by path.
         weights: size by component.
     """
@@ -187,16 +189,28 @@ def _below(place: str, path: str) -> str | None:
 def _entitlements(artifact: Artifact, app: BuiltApp) -> Iterator[tuple[str, tuple[Plain | None, Plain | None]]]:
     for one in app.executables:
         where = _below(app.place, one.bundle or one.path)
-        if where is None or not one.runs or not one.slices or one.slices[0].signature is None:
+        if where is None or not one.runs:
             continue
-        part = one.slices[0]
-        offset, size = one.slices[0].signature
         with suppress(Malformed), artifact.open(one.path) as file:
-            blobs = codesignature.read_from(file, part.offset + offset, size).blobs
-            xml = _form(blobs.get(ENTITLEMENTS), lambda data: read_signed(data, "the signed entitlements"))
-            der = _form(blobs.get(ENTITLEMENTS_DER), read_der)
-            if xml is not None or der is not None:
-                yield where, (xml, der)
+            first: tuple[Plain | None, Plain | None] = (None, None)
+            for number, part in enumerate(one.slices):
+                found = _forms(file, part)
+                if number == 0:
+                    first = found
+                elif found == first:
+                    continue
+                if found != (None, None):
+                    yield (f"{where} ({part.architecture})".lstrip() if number else where), found
+
+
+def _forms(file: BinaryIO, part: Slice) -> tuple[Plain | None, Plain | None]:
+    """The entitlements of one slice, as XML and as DER."""
+    if part.signature is None:
+        return None, None
+    offset, size = part.signature
+    blobs = codesignature.read_from(file, part.offset + offset, size).blobs
+    xml = _form(blobs.get(ENTITLEMENTS), lambda data: read_signed(data, "the signed entitlements"))
+    return xml, _form(blobs.get(ENTITLEMENTS_DER), read_der)
 
 
 def _form(blob: bytes | None, read: Callable[[bytes], Mapping[str, Any]]) -> Plain | None:
@@ -373,7 +387,10 @@ def _rights(
     old: Mapping[str, tuple[Plain | None, Plain | None]], new: Mapping[str, tuple[Plain | None, Plain | None]]
 ) -> Iterator[Change]:
     for place in sorted({*old, *new}):
-        before, after = old.get(place, (None, None)), new.get(place, (None, None))
+        # A slice with entitlements of its own had those of all others where it is not told.
+        whole = place.rpartition("(")[0].rstrip() if place.endswith(")") else place
+        before = old.get(place) or old.get(whole, (None, None))
+        after = new.get(place) or new.get(whole, (None, None))
         found: list[list[Change]] = []
         for form, one, other in zip(("XML", "DER"), before, after, strict=True):
             if (one is None) != (other is None) and place in old and place in new:

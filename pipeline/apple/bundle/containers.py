@@ -9,13 +9,15 @@ import stat
 import struct
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Self, cast
 
 from pipeline.apple.bundle.deflate import Deflate
 from pipeline.apple.bundle.faults import Excessive, Malformed, Unsupported
 from pipeline.apple.bundle.macho import is_macho
+from pipeline.lazily import cached_property
 from pipeline.regular import opened
 from pipeline.values import dataclass
 
@@ -25,14 +27,18 @@ HELD_IN_MEMORY = 16 * 1024 * 1024
 MOST_FILES = 300_000
 MOST_BYTES = 24 * 1024**3
 """More than any product Apple takes; a disk or a bomb, not an app."""
-MOST_DIRECTORY_BYTES = 128 * 1024 * 1024
+MOST_DIRECTORY_BYTES = 32 * 1024 * 1024
+LONGEST_PATH = 1024
+"""PATH_MAX of Apple's systems: nothing longer can be unpacked there."""
+MOST_NAMES = 32 * 1024 * 1024
+"""Bytes of all paths and links that are unpacked, as Python keeps them: what zips may have for their directory."""
 DEFLATE_AT_BEST = 1032
 """No deflate stream grows more than so many times (zlib's technical notes): whoever declares more lies."""
 SUSPICIOUS_GROWTH = 200
-LONGEST_LINK = 4096
+LONGEST_LINK = LONGEST_PATH
 _STORED, _DEFLATED, _LZFSE = 0, 8, 99
 _ENCRYPTED, _STRONGLY_ENCRYPTED, _UTF8_NAME = 0x1, 0x40, 0x800
-_LOCAL = 30
+_LOCAL, _CENTRAL = 30, 46
 _USUAL_HEADER = 512
 _END, _LOCATOR, _LONG_END, _LONGEST_COMMENT = 22, 20, 56, 0xFFFF
 _WRAPS = 2**32
@@ -70,6 +76,7 @@ class Artifact:
         self.problems: list[str] = []
         self.unreadable: dict[str, str] = {}
         self._digests: dict[tuple[str, str], bytes] = {}
+        self._names_left = MOST_NAMES
 
     def __enter__(self) -> Self:
         return self
@@ -87,12 +94,30 @@ class Artifact:
         """
         raise NotImplementedError
 
+    def kept(self, name: str) -> str:
+        """A path or a link's target, after a look at what all of them take. Raises Excessive."""
+        self._names_left -= len(name) if name.isascii() else 4 * len(name)
+        if self._names_left < 0:
+            raise Excessive(f"{self.path.name} has paths and links of more than {MOST_NAMES:,} bytes")
+        return name
+
     def unreadable_words(self) -> Iterator[str]:
         """One phrase for each kind of packing that is not known here."""
-        for packing in dict.fromkeys(self.unreadable.values()):
-            paths = [path for path, named in self.unreadable.items() if named == packing]
+        packed: dict[str, list[str]] = {}
+        for path, packing in self.unreadable.items():
+            packed.setdefault(packing, []).append(path)
+        for packing, paths in packed.items():
             files = paths[0] if len(paths) == 1 else f"{len(paths):,} of {len(self.entries):,} files"
             yield f"{files} cannot be read here: {packing}"
+
+    @cached_property
+    def paths(self) -> Sequence[str]:
+        """The paths of all files and links, in order."""
+        return sorted(self.entries)
+
+    def below(self, folder: str) -> Sequence[str]:
+        """The paths in a folder, in order; found without a look at all others."""
+        return self.paths[bisect_left(self.paths, f"{folder}/") : bisect_left(self.paths, f"{folder}0")]
 
     @property
     def size(self) -> int:
@@ -233,13 +258,18 @@ def open_artifact(path: Path) -> Artifact:
     raise Unsupported(f"{path.name} is neither .ipa, .pkg, .xcarchive nor .app")
 
 
-def checked_path(name: str) -> str:
-    """A path inside a container, without a leading "./". Raises Malformed when it could lead outside."""
+def checked_path(name: str, folder: str = "") -> str:
+    """A path inside a container, without a leading "./". Raises Malformed when it could lead outside.
+
+    `folder` is a path that was checked, with a slash at its end; `name` lies in it.
+    """
     path = name.removeprefix("./")
+    if len(folder) + len(path) > LONGEST_PATH:
+        raise Malformed(f"a path is longer than the {LONGEST_PATH:,} characters that Apple's systems take")
     parts = path.rstrip("/").split("/")
     if path.startswith("/") or "\\" in path or "\0" in path or ".." in parts or "" in parts:
         raise Malformed(f"the path {name[:200]!r} leads outside the product or is none")
-    return path
+    return folder + path
 
 
 def leads_outside(entry: Entry) -> bool:
@@ -355,7 +385,7 @@ class ZipArtifact(Artifact):
         self.problems.extend(self.unreadable_words())
         for path, member in self._members.items():
             if stat.S_ISLNK(member.external_attr >> 16) and path not in self.unreadable:
-                target = self.read(path, LONGEST_LINK).decode("utf-8", "replace")
+                target = self.kept(self.read(path, LONGEST_LINK).decode("utf-8", "replace"))
                 found[path] = Entry(path, 0, target, member.external_attr >> 16)
                 if leads_outside(found[path]):
                     self.problems.append(f"{path} links to {target!r}, outside the product")
@@ -429,19 +459,35 @@ def _check_directory(path: Path) -> None:
         at = tail.rfind(b"PK\5\6")
         if at < 0 or at + _END > len(tail):
             raise Malformed(f"{path.name} is no zip archive")
-        length, offset = struct.unpack_from("<2L", tail, at + 12)
+        count, length, offset = struct.unpack_from("<H2L", tail, at + 10)
         locator = tail[max(0, at - _LOCATOR) : at]
         if len(locator) == _LOCATOR and locator[:4] == b"PK\6\7":
             # zipfile looks for the longer record right before its locator.
             file.seek(max(0, start + at - _LOCATOR - _LONG_END))
             record = file.read(_LONG_END)
             if record[:4] == b"PK\6\6":
-                length, offset = struct.unpack_from("<2Q", record, 40)
+                count, length, offset = struct.unpack_from("<3Q", record, 32)
                 at -= _LOCATOR + _LONG_END
-    if length > MOST_DIRECTORY_BYTES:
-        raise Excessive(f"{path.name} has a directory of {length:,} bytes")
-    if start + at - length - offset >= _WRAPS:
-        raise Unsupported(f"{path.name} is larger than 4 GiB and has no zip64 records: its places cannot be told here")
+        if length > MOST_DIRECTORY_BYTES:
+            raise Excessive(f"{path.name} has a directory of {length:,} bytes")
+        if start + at - length - offset >= _WRAPS:
+            reason = "larger than 4 GiB and has no zip64 records: its places cannot be told here"
+            raise Unsupported(f"{path.name} is {reason}")
+        # What the record tells is not believed where the directory has room for more.
+        if count > MOST_FILES or (length > MOST_FILES * _CENTRAL and _holds_more(file, start + at - length, length)):
+            raise Excessive(f"{path.name} holds more than {MOST_FILES:,} files")
+
+
+def _holds_more(file: BinaryIO, start: int, length: int) -> bool:
+    """Whether a directory has more members than are read, told from their headers (APPNOTE 4.3.12)."""
+    file.seek(max(0, start))
+    directory = file.read(length)
+    at = 0
+    for _ in range(MOST_FILES):
+        if directory[at : at + 4] != b"PK\1\2" or at + _CENTRAL > len(directory):
+            return False
+        at += _CENTRAL + sum(struct.unpack_from("<3H", directory, at + 28))
+    return at < length
 
 
 def _check_growth(name: str, members: list[zipfile.ZipInfo]) -> None:

@@ -5,14 +5,16 @@ PNG as in the PNG specification, with the chunk CgBI that Xcode puts before the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any, BinaryIO
 
 from pipeline.apple.bundle.containers import Artifact
 from pipeline.apple.bundle.dictionaries import read_dictionary
-from pipeline.apple.bundle.facts import BundledManifest, Catalog, OriginSignature, Picture
+from pipeline.apple.bundle.facts import BundledManifest, Catalog, OriginSignature, Picture, SwiftLibrary
 from pipeline.apple.bundle.faults import Malformed
-from pipeline.apple.bundle.macho import read_macho
+from pipeline.apple.bundle.macho import Slice, read_macho
 
 OWNERS = (".app", ".appex", ".framework")
 MANIFEST = "PrivacyInfo.xcprivacy"
@@ -20,17 +22,28 @@ CATALOG = "Assets.car"
 CATALOG_MAGIC = b"BOMStore"
 QUARANTINE = b"com.apple.quarantine"
 MOST_PICTURES = 200
+_MOST_NAMES = 10_000
 _SHORT = 1024 * 1024
 _MOST_ICNS_BYTES = 16 * 1024 * 1024
 _MOST_KINDS = 200
+_MOST_SWIFT_LIBRARIES = 500
 _ANYBODY_MAY_READ = 0o004
+_ANYBODY_MAY_RUN = 0o111
+_CONTENTS = "/Contents/"
+_BESIDE_CONTENTS = frozenset({".LSOverride", ".DS_Store", "Icon\r", ".SoftwareDepot.tracking"})
+_BESIDE_VERSIONS = frozenset({".DS_Store"})
+_CODE_FOLDERS = (
+    *("Frameworks/", "SharedFrameworks/", "PlugIns/", "Plug-ins/", "XPCServices/", "Helpers/", "MacOS/"),
+    *("Library/Automator/", "Library/Spotlight/", "Library/LoginItems/"),
+)
+"""Where rules2 of codesign look for nested code, from a bundle's Contents or a framework's version on."""
 
 
 def inside(artifact: Artifact, place: str, info: Mapping[str, Any], catalogs: Mapping[str, Catalog]) -> dict[str, Any]:
     """The fields of a Bundle about pictures and screens, for an app or app extension; `catalogs` by path."""
     deep = artifact.entry(f"{place}/Contents/Info.plist") is not None
     root = f"{place}/Contents/Resources" if deep else place
-    beside = [path for path in artifact.entries if path.startswith(f"{root}/")]
+    beside = artifact.below(root)
     catalog = artifact.entry(f"{root}/{CATALOG}")
     return {
         "catalog": catalog is not None and catalog.size > 0,
@@ -64,17 +77,25 @@ def _strings(value: object) -> tuple[str, ...]:
     return tuple(item for item in value if isinstance(item, str) and item) if isinstance(value, (list, tuple)) else ()
 
 
-def _pictures(artifact: Artifact, root: str, beside: list[str], names: tuple[str, ...]) -> Iterator[Picture]:
-    if not names:
-        return
-    stems = tuple(f"{root}/{name.removesuffix('.png')}" for name in names)
-    shown = [path for path in beside if path.endswith(".png") and path.startswith(stems)]
-    for path in shown[:MOST_PICTURES]:
+def _pictures(artifact: Artifact, root: str, beside: Sequence[str], names: tuple[str, ...]) -> Iterator[Picture]:
+    stems = sorted({f"{root}/{name.removesuffix('.png')}" for name in names[:_MOST_NAMES]})
+    for path in islice(_that_begin(stems, beside), MOST_PICTURES):
         try:
             width, height = png_size(artifact.head(path, 64))
         except Malformed:
             width = height = 0
         yield Picture(path.removeprefix(f"{root}/"), width, height)
+
+
+def _that_begin(stems: Sequence[str], beside: Sequence[str]) -> Iterator[str]:
+    """The .png files that begin with any of the stems, each once; stems and files in order."""
+    behind = 0
+    for stem in stems:
+        behind = bisect_left(beside, stem, behind)
+        while behind < len(beside) and beside[behind].startswith(stem):
+            if beside[behind].endswith(".png"):
+                yield beside[behind]
+            behind += 1
 
 
 def png_size(head: bytes) -> tuple[int, int]:
@@ -131,10 +152,12 @@ def around(artifact: Artifact, place: str) -> dict[str, Any]:
         "origins": tuple(_origins(artifact)),
         "crowded": tuple(_crowded(artifact, place)) if deep else (),
         "misplaced": () if deep else tuple(_misplaced(artifact, place)),
-        "swift_support": any(path.startswith("SwiftSupport/") for path in artifact.entries),
+        "swift_support": bool(artifact.below("SwiftSupport")),
+        "swift_libraries": tuple(_swift_libraries(artifact)),
         "quarantined": tuple(_quarantined(artifact)),
         "private": tuple(_private(artifact)),
         "symbols": tuple(_symbols(artifact)),
+        "record": _record(artifact),
     }
 
 
@@ -179,22 +202,89 @@ def _origins(artifact: Artifact) -> Iterator[OriginSignature]:
 
 
 def _crowded(artifact: Artifact, place: str) -> Iterator[tuple[str, str]]:
-    """Frameworks that have Versions, with the first thing beside them that should be a link."""
-    known: dict[str, str] = {}
-    versioned: set[str] = set()
-    for path, entry in artifact.entries.items():
-        at = path.find(".framework/", len(place))
+    """Bundles that Apple takes for unsealed, with the first thing that it does not allow at their top.
+
+    As BundleDiskRep::setup and BundleDiskRep::validateFrameworkRoot of Apple's Security framework have it.
+    """
+    found = dict(_beside_contents(artifact, place))
+    frameworks: dict[str, None] = {}
+    for path in artifact.below(place):
+        at = path.find(".framework/Versions/", len(place))
         while at >= 0:
-            where, rest = path[: at + 10], path[at + 11 :]
-            first, slash, deeper = rest.partition("/")
-            if first == "Versions":
-                versioned.add(where)
-                if deeper.startswith("Current/"):
-                    known.setdefault(where, "Versions/Current")
-            elif slash or not entry.link:
-                known.setdefault(where, first)
-            at = path.find(".framework/", at + 11)
-    return ((where, known[where]) for where in sorted(versioned & known.keys()))
+            frameworks[path[: at + 10]] = None
+            at = path.find(".framework/Versions/", at + 11)
+    for where in frameworks:
+        if stray := _beside_versions(artifact, where):
+            found[where] = stray
+    return iter(sorted(found.items()))
+
+
+def _beside_contents(artifact: Artifact, place: str) -> Iterator[tuple[str, str]]:
+    """Bundles with a folder Contents: the app, and what its signature takes for code inside it."""
+    wheres = {place: None}
+    for path in artifact.below(place):
+        at = path.find(_CONTENTS, len(place) + 1)
+        while at >= 0:
+            if _is_nested_code(path[:at]):
+                wheres[path[:at]] = None
+            at = path.find(_CONTENTS, at + 1)
+    for where in wheres:
+        every = artifact.below(where)
+        first, behind = f"{where}{_CONTENTS}", f"{where}{_CONTENTS[:-1]}0"
+        others = chain(every[: bisect_left(every, first)], every[bisect_left(every, behind) :])
+        for path in others:
+            name, slash, _ = path.removeprefix(f"{where}/").partition("/")
+            if slash or not _may_lie_there(artifact, path, _BESIDE_CONTENTS):
+                yield where, name
+                break
+
+
+def _is_nested_code(where: str) -> bool:
+    """Whether the seal of the bundle around it takes a folder for code (rules2, nested) and not for resources."""
+    contents, versions = where.rfind(_CONTENTS), where.rfind("/Versions/")
+    if contents == versions:
+        return False  # It lies beside all Contents itself.
+    base = contents + len(_CONTENTS) if contents > versions else where.find("/", versions + 10) + 1
+    folder, _, name = where[base:].rpartition("/")
+    return "." in name and "." not in folder and (not folder or f"{folder}/".startswith(_CODE_FOLDERS))
+
+
+def _may_lie_there(artifact: Artifact, path: str, names: frozenset[str]) -> bool:
+    """Whether one file is what Apple overlooks, or stands for the attributes of another (AppleDouble)."""
+    name, entry = path.rpartition("/")[2], artifact.entries[path]
+    plain = not entry.link and not entry.mode & _ANYBODY_MAY_RUN
+    return (name in names and plain) or name.startswith("._")
+
+
+def _beside_versions(artifact: Artifact, where: str) -> str:
+    """What lies in a framework beside its versions and is neither a link into the current one nor overlooked."""
+    pointer = artifact.entries.get(f"{where}/Versions/Current")
+    if artifact.below(f"{where}/Versions/Current"):
+        return "Versions/Current"
+    known = {"Current", pointer.link.removeprefix("./")} if pointer else set()
+    for path in artifact.below(where):
+        inside = path.removeprefix(f"{where}/")
+        top, _, deeper = inside.partition("/")
+        if top == "Versions":
+            version, _, rest = deeper.partition("/")
+            if version != "Current" and not rest and not _may_lie_there(artifact, path, _BESIDE_VERSIONS):
+                return inside
+            if rest and known and version not in known and not _is_version(artifact, f"{where}/Versions/{version}"):
+                return f"Versions/{version}"
+        elif deeper:
+            return top
+        else:
+            link = artifact.entries[path].link.removeprefix("./")
+            leads_in = link in {f"Versions/{version}/{top}" for version in known} or (link and not known)
+            names = _BESIDE_VERSIONS | {"module.map"}
+            if not leads_in and not _may_lie_there(artifact, path, names):
+                return top
+    return ""
+
+
+def _is_version(artifact: Artifact, folder: str) -> bool:
+    """Whether a folder may be a version of a framework: then it is judged as code of its own."""
+    return any(f"{folder}/{inside}Info.plist" in artifact.entries for inside in ("Resources/", ""))
 
 
 def _misplaced(artifact: Artifact, place: str) -> Iterator[str]:
@@ -207,6 +297,38 @@ def _misplaced(artifact: Artifact, place: str) -> Iterator[str]:
             if part == "Frameworks" and parts[number - 1].endswith((".appex", ".framework")):
                 found["/".join(parts[: number + 1])] = None
     return iter(found)
+
+
+def _swift_libraries(artifact: Artifact) -> Iterator[SwiftLibrary]:
+    libraries = (path for path in artifact.below("SwiftSupport") if path.endswith(".dylib"))
+    for path in islice(libraries, _MOST_SWIFT_LIBRARIES):
+        try:
+            with artifact.open(path) as file:
+                slices = read_macho(file, artifact.entries[path].size)
+                by_apple = all(_is_apples(file, part) for part in slices)
+        except Malformed:
+            continue
+        yield SwiftLibrary(path, tuple((part.architecture, part.uuid) for part in slices), by_apple)
+
+
+def _is_apples(file: BinaryIO, part: Slice) -> bool:
+    """Whether somebody signed a slice who is no developer: their certificates name a team."""
+    from pipeline.apple.bundle import codesignature
+    from pipeline.apple.signing.certificates import read_certificate
+    from pipeline.apple.signing.faults import SigningFault
+    from pipeline.apple.signing.trust import Anchors
+
+    if part.signature is None:
+        return False
+    offset, size = part.signature
+    read = codesignature.read_from(file, part.offset + offset, size)
+    if not read.cms:
+        return False
+    try:
+        signer = read_certificate(codesignature.verify(read.cms, read.directories, Anchors()).certificate)
+    except SigningFault as fault:
+        raise Malformed(str(fault)) from fault
+    return not codesignature.teams_differ("of Apple", signer.team_id)
 
 
 def _quarantined(artifact: Artifact) -> Iterator[str]:
@@ -234,3 +356,14 @@ def _symbols(artifact: Artifact) -> Iterator[str]:
                     yield from (part.uuid for part in read_macho(file, entry.size))
             except Malformed:
                 continue
+
+
+def _record(artifact: Artifact) -> Mapping[str, str]:
+    """The texts that Xcode wrote into an archive's own Info.plist about the app."""
+    if artifact.kind != "xcarchive" or artifact.entry("Info.plist") is None:
+        return {}
+    try:
+        told = read_dictionary(artifact.read("Info.plist", _SHORT)).value.get("ApplicationProperties")
+    except Malformed:
+        return {}
+    return {key: value for key, value in told.items() if isinstance(value, str)} if isinstance(told, dict) else {}

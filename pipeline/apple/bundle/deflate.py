@@ -35,12 +35,13 @@ class Deflate:
             return Deflate(unpacker, isal_zlib.crc32, cast("type[Exception]", isal_zlib.IsalError))
         return ZLIB
 
-    def inflated(self, blocks: Iterable[bytes], length: int) -> Iterator[bytes]:
-        """What the blocks unpack to, in blocks of at most `length` bytes. Raises EOFError when the data are not whole.
+    def inflated(self, blocks: Iterable[bytes], length: int, window: int = -zlib.MAX_WBITS) -> Iterator[bytes]:
+        """What the blocks unpack to, in blocks of at most `length` bytes; `window` as for zlib.decompressobj.
 
-        Damaged data are told as data that are not whole.
+        Raises:
+            EOFError: the data are not whole; its cause is what was damaged, if anything was.
         """
-        unpacker = self.decompressobj(-zlib.MAX_WBITS)
+        unpacker = self.decompressobj(window)
         try:
             for block in blocks:
                 rest = block

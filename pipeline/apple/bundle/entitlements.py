@@ -8,19 +8,22 @@ from typing import Any
 from pipeline.apple.bundle.faults import Malformed
 
 _APPLICATION, _DICTIONARY = 0x70, 0xB0
-_BOOLEAN, _INTEGER, _OCTETS, _UTF8, _SEQUENCE = 0x01, 0x02, 0x04, 0x0C, 0x30
+_BOOLEAN, _INTEGER, _OCTETS, _UTF8, _SEQUENCE, _SET = 0x01, 0x02, 0x04, 0x0C, 0x30, 0x31
 DEEPEST = 16
 
 
 def read_der(data: bytes) -> Mapping[str, Any]:
     """The dictionary of a DER entitlements blob (without its magic and length).
 
-    Shape, as in real signatures: [APPLICATION 16] { INTEGER 1, [16] { SEQUENCE { UTF8String key, value }… } }.
+    Shape, as in real signatures: [APPLICATION 16] { INTEGER 1, [16] { SEQUENCE { UTF8String key, value }… } }. Older
+    Xcodes (13 was seen) wrote the dictionary alone, as SET { SEQUENCE { UTF8String key, value }… }.
 
     Raises:
         Malformed: another shape, or lengths that lie.
     """
     tag, start, end = _head(data, 0, len(data))
+    if tag == _SET and end == len(data):
+        return _dictionary(data, start, end, 0)
     if tag != _APPLICATION or end != len(data):
         raise Malformed("the DER entitlements do not begin as such")
     tag, _, after = _head(data, start, end)
@@ -63,7 +66,7 @@ def _value(data: bytes, at: int, limit: int, depth: int) -> tuple[Any, int]:
         return content, end
     if tag == _SEQUENCE:
         return _list(data, start, end, depth), end
-    if tag == _DICTIONARY:
+    if tag in (_DICTIONARY, _SET):
         return _dictionary(data, start, end, depth), end
     raise Malformed(f"the DER entitlements hold a value of unknown kind 0x{tag:02x}")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pipeline.apple.bundle.macho import Slice
 from pipeline.apple.signing.certificates import NEVER, Certificate
@@ -95,13 +95,36 @@ class Signature:
 
 @dataclass(frozen=True)
 class Executable:
-    """One Mach-O file. `path` is inside the product; `bundle` is the place of the bundle that it is the program of."""
+    """One Mach-O file. `path` is inside the product; `bundle` is the place of the bundle that it is the program of.
+
+    Attributes:
+        entitlements: those of the first signed slice.
+        rights: the entitlements of all signed slices by architecture, where they differ; else empty.
+        unsigned: the architectures without a signature, where another one has one.
+        architecture: the one that `as_signed` speaks of.
+    """
 
     path: str = ""
     bundle: str = ""
     slices: tuple[Slice, ...] = ()
     signature: Signature = field(default_factory=Signature)
     entitlements: Mapping[str, Any] = field(default_factory=dict)
+    rights: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unsigned: tuple[str, ...] = ()
+    architecture: str = ""
+
+    @property
+    def as_signed(self) -> Iterator[Self]:
+        """Itself, once for each of its architectures where they are signed with different entitlements."""
+        if not self.rights:
+            yield self
+        for name, claimed in self.rights.items():
+            yield replace(self, entitlements=claimed, rights={}, architecture=name)
+
+    @property
+    def label(self) -> str:
+        """Its path, and the architecture where that matters."""
+        return f"{self.path} ({self.architecture})" if self.architecture else self.path
 
     @property
     def architectures(self) -> tuple[str, ...]:
@@ -165,6 +188,15 @@ class BundledManifest:
 
 
 @dataclass(frozen=True)
+class SwiftLibrary:
+    """One of Swift's libraries in SwiftSupport: pairs of architecture and UUID, and whether Apple signed it."""
+
+    path: str = ""
+    uuids: tuple[tuple[str, str], ...] = ()
+    by_apple: bool = True
+
+
+@dataclass(frozen=True)
 class OriginSignature:
     """What Xcode recorded of the signature of an .xcframework (Signatures/*.signature): `library` is what it holds."""
 
@@ -178,6 +210,7 @@ class Bundle:
     """A bundle inside a product. `place` is its folder inside the product; `info` is its Info.plist.
 
     Attributes:
+        entitlements, rights, architecture: those of its program.
         executable: path that Info.plist names; empty when it names none.
         profile_path: where a profile is embedded; `profile` is None without one, or when it cannot be read.
         catalog: whether there is a compiled asset catalog.
@@ -194,6 +227,8 @@ class Bundle:
     package_type: str = ""
     info: Mapping[str, Any] = field(default_factory=dict)
     entitlements: Mapping[str, Any] = field(default_factory=dict)
+    rights: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    architecture: str = ""
     signature: Signature = field(default_factory=Signature)
     profile: ProvisioningProfile | None = None
     profile_path: str = ""
@@ -203,6 +238,19 @@ class Bundle:
     pictures: tuple[Picture, ...] = ()
     icns: tuple[str, ...] | None = None
     screens: frozenset[str] = frozenset()
+
+    @property
+    def as_signed(self) -> Iterator[Self]:
+        """Itself, once for each architecture of its program where they are signed with different entitlements."""
+        if not self.rights:
+            yield self
+        for name, claimed in self.rights.items():
+            yield replace(self, entitlements=claimed, rights={}, architecture=name)
+
+    @property
+    def label(self) -> str:
+        """Its place, and the architecture where that matters."""
+        return f"{self.place} ({self.architecture})" if self.architecture else self.place
 
     def text(self, key: str) -> str:
         """A string of Info.plist; "" for anything else."""
@@ -269,12 +317,15 @@ class BuiltApp(Bundle):
         manifests: all privacy manifests.
         origins: what Xcode recorded of the signatures of binary frameworks.
         libraries: static libraries (.a) inside the app.
-        crowded: frameworks of the macOS kind, each with something beside its Versions that is no link.
+        crowded: bundles of the macOS kind, each with the first thing that Apple does not allow beside its Contents, or
+            beside the versions of a framework.
         misplaced: folders named Frameworks inside app extensions and frameworks.
         swift_support: whether SwiftSupport is beside the app.
+        swift_libraries: what is in it.
         quarantined: AppleDouble files (._name) that carry com.apple.quarantine.
         private: files of a package that nobody but root can read.
         symbols: UUIDs of the debug symbols (dSYMs) in an archive.
+        record: what Xcode wrote into an archive's own Info.plist about the app: SigningIdentity, Team, ….
     """
 
     path: str = ""
@@ -296,9 +347,11 @@ class BuiltApp(Bundle):
     crowded: tuple[tuple[str, str], ...] = ()
     misplaced: tuple[str, ...] = ()
     swift_support: bool = False
+    swift_libraries: tuple[SwiftLibrary, ...] = ()
     quarantined: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
+    record: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def comparable(self) -> bool:
@@ -320,6 +373,16 @@ class BuiltApp(Bundle):
         """The app itself, then everything nested in it."""
         yield self
         yield from self.nested
+
+    @property
+    def signed_bundles(self) -> Iterator[Bundle]:
+        """All bundles, each once for every way in which its architectures are signed."""
+        return (each for bundle in self.bundles for each in bundle.as_signed)
+
+    @property
+    def signed_executables(self) -> Iterator[Executable]:
+        """All executables, each once for every way in which its architectures are signed."""
+        return (each for executable in self.executables for each in executable.as_signed)
 
     def __str__(self) -> str:
         if not self.bundle_id:

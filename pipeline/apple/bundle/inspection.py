@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
@@ -245,7 +245,7 @@ class _Inspection:
         self._at = at
         self._crew = crew
         self._problems = list(artifact.problems)
-        self._chains: dict[bytes, Chain] = {}
+        self._chains: dict[tuple[bytes, tuple[bytes, ...]], Chain] = {}
         self._certificates: dict[bytes, Certificate] = {}
         self._seals: dict[str, Mapping[str, Any] | Malformed] = {}
         self._paths = sorted(artifact.entries)
@@ -269,7 +269,9 @@ class _Inspection:
         seen = self._survey(place, mains)
         executables = sorted(seen.executables, key=lambda executable: (executable.bundle != place, executable.path))
         bundles = {where: self._bundle(where, info, executables, seen.catalogs) for where, info in infos.items()}
-        app = bundles.pop(place, Bundle(place))
+        app = bundles.pop(place, None) or Bundle(
+            place, profile=self._profile(place), profile_path=self._profile_path(place)
+        )
         by_bundle = {bundle.place: bundle.signature for bundle in (app, *bundles.values())}
         return fact(
             **about,
@@ -289,14 +291,20 @@ class _Inspection:
     def _infos(self, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Every bundle with its Info.plist, the app itself first."""
         wheres: dict[str, None] = {place: None}
+        versions: dict[str, str] = {}
         for path in self._artifact.entries:
             if path.endswith("/Info.plist") and path.startswith(f"{place}/"):
                 where = path.removesuffix("/Info.plist")
                 where = where.removesuffix("/Contents").removesuffix("/Resources")
                 if where.rpartition("/")[0].endswith("/Versions"):
+                    versions[where] = path
                     where = where.rsplit("/", 2)[0]
                 if where.endswith(BUNDLE_SUFFIXES):
                     wheres[where] = None
+        for where, path in versions.items():
+            current = self._artifact.entry(_info_path(self._artifact, where.rsplit("/", 2)[0]))
+            if current and current.path != path and not where.endswith("/Current"):
+                wheres[where] = None  # Another version than the current one is code that Apple judges by itself.
         for where in wheres:
             try:
                 yield where, _read_info(self._artifact, where)
@@ -391,11 +399,21 @@ class _Inspection:
     def _executable(self, path: str, entry: Entry, file: BinaryIO, where: str) -> Executable:
         slices = read_macho(file, entry.size, wanted())
         around = self._around(where) if where else {}
-        told = [self._slice_signature(file, part, around) for part in slices]
-        signature, entitlements = told[0]
-        for part, (other, _) in zip(slices[1:], told[1:], strict=True):
-            signature = _merged(signature, other, part.architecture)
-        return Executable(path, where, slices, signature, entitlements)
+        told = [(part.architecture, *self._slice_signature(file, part, around)) for part in slices]
+        rights: dict[str, Mapping[str, Any]] = {}
+        for number, (name, signature, claimed) in enumerate(told):
+            if signature.present:
+                rights[f"{name}, slice {number}" if name in rights else name] = claimed
+        entitlements = next(iter(rights.values()), {})
+        return Executable(
+            path,
+            where,
+            slices,
+            _merged([(name, signature) for name, signature, _ in told]),
+            entitlements,
+            rights if any(dict(claimed) != dict(entitlements) for claimed in rights.values()) else {},
+            tuple(name for name, signature, _ in told if rights and not signature.present),
+        )
 
     def _around(self, place: str) -> Mapping[int, bytes | None]:
         """The files that a bundle's main executable vouches for, by slot number."""
@@ -472,9 +490,10 @@ class _Inspection:
         return self._certificates[leaf]
 
     def _chain(self, leaf: bytes, others: tuple[bytes, ...]) -> Chain:
-        if leaf not in self._chains:
-            self._chains[leaf] = walk(leaf, others, self._anchors, self._at)
-        return self._chains[leaf]
+        # One signer may come with other issuers elsewhere: each signature is judged by what it carries itself.
+        if (leaf, others) not in self._chains:
+            self._chains[leaf, others] = walk(leaf, others, self._anchors, self._at)
+        return self._chains[leaf, others]
 
     def _bundle(
         self,
@@ -495,6 +514,7 @@ class _Inspection:
             package_type=_text(info, "CFBundlePackageType"),
             info=info,
             entitlements=main.entitlements if main else {},
+            rights=main.rights if main else {},
             signature=signature,
             profile=self._profile(place),
             profile_path=self._profile_path(place),
@@ -572,27 +592,33 @@ class _Inspection:
 
 def code_at(path: str, executables: list[Executable]) -> frozenset[bytes] | None:
     """Identities of the code at a path: a bundle, one version of a framework, or a Mach-O file."""
-    for executable in executables:
+    found = next((each for each in executables if path in (each.bundle, each.path)), None)
+    if found is None and path.rpartition("/")[0].endswith("/Versions"):
         # A framework may hold bundles of its own in Versions/B: only that folder itself stands for the framework.
-        versioned = executable.bundle and path.rpartition("/")[0] == f"{executable.bundle}/Versions"
-        if versioned or path in (executable.bundle, executable.path):
-            return frozenset(bytes.fromhex(cdhash) for cdhash in executable.signature.cdhashes)
-    return None
+        found = next((each for each in executables if each.bundle == path.rsplit("/", 2)[0]), None)
+    return frozenset(bytes.fromhex(cdhash) for cdhash in found.signature.cdhashes) if found else None
 
 
-def _merged(first: Signature, other: Signature, architecture: str) -> Signature:
-    """One signature for all architectures: the first slice's, with what is wrong in another."""
-    flaws = [f"{flaw} ({architecture})" for flaw in other.flaws if flaw not in first.flaws]
-    if first.present != other.present:
-        flaws.append(f"only some architectures are signed: {architecture} is{'' if other.present else ' not'}")
-        first, other = (first, other) if first.present else (other, first)
-    elif _leaf(first.certificate) != _leaf(other.certificate):
-        flaws.append(f"{architecture} is signed by another certificate")
-    return replace(
-        first,
-        flaws=(*first.flaws, *flaws),
-        cdhashes=first.cdhashes + other.cdhashes,
-    )
+def _merged(slices: Sequence[tuple[str, Signature]]) -> Signature:
+    """One signature for all architectures: the first that names a signer, with what is wrong in the others.
+
+    That linkers sign arm64 ad hoc, and x86_64 not at all, is nothing that changed after signing.
+    """
+    _, first = min(slices, key=lambda each: (not each[1].present, each[1].certificate is None, each[1].adhoc))
+    merged = first
+    for architecture, other in slices:
+        if other is first:
+            continue
+        flaws = [f"{flaw} ({architecture})" for flaw in other.flaws if flaw not in first.flaws]
+        if not other.present and first.certificate:
+            flaws.append(f"only some architectures are signed: {architecture} is not")
+        elif other.present and _leaf(first.certificate) != _leaf(other.certificate):
+            flaws.append(f"{architecture} is signed {'ad hoc' if other.adhoc else 'by another certificate'}")
+        elif other.certificate and merged.trusted and not other.trusted:
+            # The same signer, whose issuers one slice carries and the other does not.
+            merged = replace(merged, trusted=False, reason=other.reason, missing=other.missing)
+        merged = replace(merged, flaws=(*merged.flaws, *flaws))
+    return replace(merged, cdhashes=tuple(cdhash for _, each in slices for cdhash in each.cdhashes))
 
 
 def _leaf(certificate: Certificate | None) -> str:

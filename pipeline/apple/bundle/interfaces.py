@@ -101,19 +101,22 @@ PURPOSES = (
     ),
 )
 
+PUSH = ("registerForRemoteNotifications", "_OBJC_CLASS_$_UIApplication")
+"""The message by which an app registers for push notifications, and the class that gets it."""
 WEB_VIEW = "_OBJC_CLASS_$_UIWebView"
 
 
 @cache
 def wanted() -> Wanted:
     """Everything that a rule asks of a symbol table."""
-    names = {WEB_VIEW, *(needed for _, needed in REASONED_MESSAGES.values())}
+    names = {WEB_VIEW, PUSH[1], *(needed for _, needed in REASONED_MESSAGES.values())}
     for symbols in REASONED.values():
         names.update(symbols)
     for purpose in PURPOSES:
         names.update(purpose.symbols)
     return Wanted(
-        frozenset(name.encode() for name in names), frozenset(message.encode() for message in REASONED_MESSAGES)
+        frozenset(name.encode() for name in names),
+        frozenset(message.encode() for message in (*REASONED_MESSAGES, PUSH[0])),
     )
 
 

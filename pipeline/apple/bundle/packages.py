@@ -30,6 +30,7 @@ from pipeline.apple.bundle.containers import (
     checked_path,
     leads_outside,
 )
+from pipeline.apple.bundle.deflate import ZLIB
 from pipeline.apple.bundle.faults import Excessive, Malformed, Unsupported
 from pipeline.apple.bundle.timestamps import signature_octets
 from pipeline.apple.signing.cms import SIZE_LIMIT as MOST_CMS_BYTES
@@ -41,12 +42,16 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 MOST_TOC_BYTES = 32 * 1024 * 1024
+MOST_MARKS = 200_000
+"""Of tags and attributes in a table of contents: each takes many times its length in memory."""
 MOST_GROWTH = 1100
 MOST_CERTIFICATES = 16
 MOST_LZMA_BYTES = 256 * BLOCK
 """Bytes that a decompressor may take for its dictionary."""
 _ANY_ZLIB = 47
 """Window bits for zlib.decompressobj: streams of zlib and gzip alike."""
+_GZIP = 31
+"""Window bits for gzip's streams alone."""
 _LONGEST_DECLARATION = 200
 _SHOWN = 3
 _APPLE_ARCHIVES = (b"AA01", b"YAA1", b"pbze", b"pbz4", b"pbzz", b"pbz-")
@@ -127,8 +132,9 @@ class Xar:
             seen += 1
             if seen > MOST_FILES:
                 raise Excessive(f"the package lists more than {MOST_FILES:,} files")
-            path = checked_path(folder + (element.findtext("name") or "").strip())
-            pending.extend((path + "/", inner) for inner in element.findall("file"))
+            path = checked_path((element.findtext("name") or "").strip(), folder).rstrip("/")
+            within = f"{path}/"
+            pending.extend((within, inner) for inner in element.findall("file"))
             data = element.find("data")
             if data is not None:
                 encoding = data.find("encoding")
@@ -183,7 +189,7 @@ class Xar:
         blocks = _section(self._file, self._heap + member.offset, member.length)
         kind = member.encoding.removeprefix("application/x-")
         if kind == "gzip":
-            return _measured(member, _inflated(blocks, zlib.decompressobj(_ANY_ZLIB)))
+            return _measured(member, _inflated(blocks, _ANY_ZLIB))
         if kind == "bzip2":
             import bz2
 
@@ -269,7 +275,7 @@ def _rsa_holds(certificate: bytes, signature: bytes, checksum: bytes, style: str
             except InvalidSignature:
                 continue
             return True
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         return False
     return False
 
@@ -282,6 +288,8 @@ def _parse(toc: bytes) -> Element:
         raise Malformed("the package's table of contents is not in UTF-8")
     if b"<!DOCTYPE" in toc or b"<!ENTITY" in toc:
         raise Malformed("the package's table of contents declares entities")
+    if toc.count(b"<") + toc.count(b"=") > MOST_MARKS:
+        raise Excessive("the package's table of contents has more tags than any installer's")
     try:
         top = ET.fromstring(toc)  # noqa: S314 (entities are refused above, the size is bounded)
     except (ET.ParseError, ValueError, LookupError) as fault:
@@ -336,22 +344,12 @@ def _section(file: BinaryIO, offset: int, length: int) -> Iterator[bytes]:
         yield block
 
 
-def _inflated(blocks: Iterator[bytes], unpacker: zlib._Decompress) -> Iterator[bytes]:
+def _inflated(blocks: Iterator[bytes], window: int) -> Iterator[bytes]:
     try:
-        for block in blocks:
-            rest = block
-            while rest and not unpacker.eof:
-                out = unpacker.decompress(rest, BLOCK)
-                rest = unpacker.unconsumed_tail
-                if out:
-                    yield out
-        # The last bytes may be held back although all input was taken.
-        while not unpacker.eof and (out := unpacker.decompress(b"", BLOCK)):
-            yield out
-        if not unpacker.eof:
-            raise Malformed("compressed data in the package is cut short")
-    except zlib.error as fault:
-        raise Malformed("compressed data in the package is damaged") from fault
+        yield from ZLIB.inflated(blocks, BLOCK, window)
+    except EOFError as fault:
+        state = "damaged" if fault.__cause__ else "cut short"
+        raise Malformed(f"compressed data in the package is {state}") from fault
 
 
 def _unpacked_by(unpacker: object, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -411,7 +409,7 @@ def _payload_blocks(raw: Iterator[bytes]) -> Iterator[bytes]:
     data = _Bytes(raw)
     magic = data.peek(6)
     if magic[:2] == b"\x1f\x8b":
-        return _inflated(data.rest(), zlib.decompressobj(31))
+        return _inflated(data.rest(), _GZIP)
     if magic[:4] == b"pbzx":
         return _pbzx(data)
     if magic in (b"070707", b"070701", b"070702"):
@@ -525,7 +523,7 @@ class PackageArtifact(Artifact):
                 raise Malformed("a folder in the package's payload has content")
             data.take(record.size)
             return
-        path = checked_path(record.name)
+        path = self.kept(checked_path(record.name))
         if path in found:
             raise Malformed(f"{path} is in the package twice")
         start = self._copy.tell()
@@ -534,7 +532,8 @@ class PackageArtifact(Artifact):
         if stat.S_ISLNK(record.mode):
             if record.size > LONGEST_LINK:
                 raise Malformed(f"{path} links to a path of impossible length")
-            found[path] = Entry(path, 0, data.take(record.size).decode("utf-8", "surrogateescape"), record.mode)
+            target = self.kept(data.take(record.size).decode("utf-8", "surrogateescape"))
+            found[path] = Entry(path, 0, target, record.mode)
             if leads_outside(found[path]):
                 self.problems.append(f"{path} links to {found[path].link!r}, outside the product")
             return

@@ -174,7 +174,9 @@ class _Rules:
             weight = details.get("weight", 1)
             heavy = float(weight) if isinstance(weight, (int, float)) else 1.0
             self._rules.append((heavy, bool(details.get("omit")), matcher))
-        self._rules.sort(key=lambda rule: -rule[0])
+        # Of rules with one weight Apple takes whichever its dictionary names first: a signer that left a file out was
+        # as right as one that sealed it (ResourceBuilder::findRule; on watchOS leaving out wins by rule).
+        self._rules.sort(key=lambda rule: (-rule[0], not rule[1]))
 
     def seals(self, path: str) -> bool:
         """Whether a file of that path belongs into the seal."""

@@ -1,9 +1,9 @@
 """Finds what Apple means in what its tools, services and mails print.
 
 How codes are printed: `ERROR ITMS-90087: "…"` (Transporter, mail), `Asset validation failed (90206) …` and `… (90208)`
-at the end (altool), `STATE_ERROR.VALIDATION_ERROR.90205` (Xcode, fastlane), `Error 90725:`, `90626: Invalid …` at the
-beginning of a line (App Store Connect), `"code" : "90035"`. Newer tools print `Validation failed (409) <text> (ID: …)`
-without any code: that is told by its text.
+at the end of a message (altool), `STATE_ERROR.VALIDATION_ERROR.90205` (Xcode, fastlane), `"code" : "90035"`; and with
+less to be known by `Error 90725: SDK …` and `90626: Invalid …` at the beginning of a line (App Store Connect). Newer
+tools print `Validation failed (409) <text> (ID: …)` without any code: that is told by its text.
 
 Every phrase is looked for once in the whole text, so the time grows with the text and not with its lines.
 """
@@ -24,12 +24,21 @@ _GAP = 300
 
 _NUMBER = r"(9[01]\d{3})(?!\d)"
 _CODE = re.compile(
-    rf"(?:\bi?tms[- ]|_error\.|\berror:?\s{{1,4}}|\bcode\"?\s{{0,4}}[:=]\s{{0,4}}\"?){_NUMBER}"
-    rf"|(?<!\d\s)\({_NUMBER}\)|^{_NUMBER}: (?=[a-z])",
-    re.IGNORECASE | re.MULTILINE,
+    rf"(?:\bi?tms[- ]|_error\.|\"code\"\s{{0,4}}:\s{{0,4}}\"?){_NUMBER}"
+    rf"|(?:\bfailed|[a-z\"')][.!][\"']?|\(id: [0-9a-f-]{{8,40}}\)|^)\s{{0,4}}\({_NUMBER}\)"
 )
-"""A code where a code stands. In brackets behind a digit it may be a build number: 2.5.0 (90206)."""
+"""A code where a code stands, in a plain text. In brackets behind anything else it is a number of some build."""
 _LISTED = re.compile(r"failed \((9[01]\d{3}(?:\s{0,4},\s{0,4}9[01]\d{3}){1,99})")
+_ABOUT = (
+    r"apps?|applications?|bundles?|builds?|binary|sdk|xcode|icons?|info\.plist|plist|keys?|signatures?|signed|signing"
+    r"|profiles?|entitlements?|executables?|frameworks?|extensions?|packages?|manifests?|api|swift|versions?|support"
+)
+_NUMBERED = re.compile(
+    rf"(?:^[\t ]{{0,20}}|\b(?i:error):?[\t ]{{1,4}})(?P<said>{_NUMBER} ?: [\"“]?[A-Z])"
+    rf"(?=[^\n]{{0,120}}?\b(?i:{_ABOUT})\b)",
+    re.MULTILINE,
+)
+"""A number before a sentence, which is Apple's only where that begins as one and is about an app."""
 _BARE = re.compile(rf"\s*(?:itms-)?{_NUMBER}\s*", re.IGNORECASE)
 _BEGINS = re.compile(
     r"\bi?tms[- ]9|\berror itms|\bwarning itms|(?<!title=)\b(?:asset )?validation failed\b|\berror: |\*\*\* error\b"
@@ -45,24 +54,26 @@ def codes_in(text: str) -> tuple[str, ...]:
     """Apple's codes in a text, five digits each, in order, each once; a text that is nothing but a code counts too."""
     if bare := _BARE.fullmatch(text[:40]):
         return (bare[1],)
-    return tuple(dict.fromkeys(code for _, code in _codes_at(text)))
+    lines = text[-TEXT_LIMIT:]
+    plain = _plain(lines)
+    return tuple(dict.fromkeys(code for _, code in sorted([*_codes_at(plain), *_numbered(lines, plain)])))
 
 
 def explain_rejection(text: str) -> tuple[Rejection, ...]:
     """What Apple says in a text, in the order in which it is said, each once.
 
     In every statement a known code decides; where it has none, its words do. Where the same words may mean several
-    things and the text has the code of one of them, they mean that one. Of a text longer than TEXT_LIMIT only the end
-    is looked at.
+    things and the text has the code of one of them, or words that mean that one alone, they mean that one. Of a text
+    longer than TEXT_LIMIT only the end is looked at.
     """
     lines = text[-TEXT_LIMIT:]
     if bare := _BARE.fullmatch(lines[:40]):
         return tuple(filter(None, [_known().get(bare[1])]))
     plain = _plain(lines)
     begins = [match.start() for match in _BEGINS.finditer(plain)]
-    # A code at the beginning of a line is seen while there are lines; its place in the plain text is found again.
+    # A number before a sentence is seen while there are lines; its place in the plain text is found again.
     coded = [(at, _known()[code]) for at, code in _codes_at(plain) if code in _known()]
-    led = [(at, _known()[code]) for at, code in _leading(lines, plain) if code in _known()]
+    led = [(at, _known()[code]) for at, code in _numbered(lines, plain) if code in _known()]
     begins = sorted({*begins, *(at for at, _ in led)})
     said = sorted([*coded, *led], key=lambda each: each[0])
     decided = {bisect_right(begins, at) for at, _ in said}
@@ -101,13 +112,10 @@ def _codes_at(text: str) -> list[tuple[int, str]]:
     return sorted(found, key=lambda each: each[0])
 
 
-_LEADING = re.compile(rf"^[\t ]{{0,20}}({_NUMBER}: [A-Z].{{0,60}})", re.MULTILINE)
-
-
-def _leading(lines: str, plain: str) -> Iterator[tuple[int, str]]:
+def _numbered(lines: str, plain: str) -> Iterator[tuple[int, str]]:
     after = 0
-    for match in _LEADING.finditer(lines):
-        at = plain.find(_plain(match[1]), after)
+    for match in _NUMBERED.finditer(lines):
+        at = plain.find(_plain(match["said"]), after)
         if at >= 0:
             yield at, match[2]
             after = at + 1
@@ -120,21 +128,26 @@ def _known() -> Mapping[str, Rejection]:
 
 @cache
 def _meanings() -> Mapping[str, list[Rejection]]:
-    """The entries of each phrase, by the phrase as a plain text has it."""
+    """The entries of each phrase, by the phrase as a plain text has it; those that mean one thing come first."""
     meanings: dict[str, list[Rejection]] = {}
     for rejection in REJECTIONS:
         for phrase in rejection.phrases:
             meanings.setdefault(phrase.lower(), []).append(rejection)
-    return meanings
+    return dict(sorted(meanings.items(), key=lambda each: len(each[1])))
 
 
 def _by_words(plain: str, begins: list[int], decided: set[int], named: set[str]) -> list[tuple[int, Rejection]]:
     """What is said in statements that no code decides. `named` are the keys of what the text's codes mean."""
-    found = []
+    found: list[tuple[int, Rejection]] = []
+    told = set(named)
     for phrase, meanings in _meanings().items():
         at = next((at for at in _places(plain, phrase, begins) if bisect_right(begins, at) not in decided), None)
-        if at is not None and not any(rejection.key in named for rejection in meanings):
+        if at is not None and not any(
+            rejection.key in (named if len(meanings) == 1 else told) for rejection in meanings
+        ):
             found += [(at, rejection) for rejection in meanings]
+            if len(meanings) == 1:
+                told.add(meanings[0].key)
     return found
 
 

@@ -216,11 +216,13 @@ class Unresolved:
     Attributes:
         whose: the target; empty for the app.
         names: the settings that it refers to and that nothing here defines; none where it is empty.
+        hidden: the configuration files that are not here and could set it.
     """
 
     setting: str = ""
     whose: str = ""
     names: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
     location: Location | None = None
 
 

@@ -167,11 +167,13 @@ def signing_need(
 
     The team that `config/` declares is everybody's: the archive is given it on xcodebuild's command line.
     """
-    partial = any(each.missing or each.optional for each in (problems.value or ProjectProblems()).problems)
+    known = (problems.value or ProjectProblems()).problems
+    partial = any(each.missing or each.optional for each in known)
+    missing = frozenset(each.missing for each in known if each.missing)
     identifier = _identifier(settings, info.value or TargetInfo())
     app = _need_of(Companion(settings=settings, entitlements=entitlements), identifier, declared, partial=partial)
     unresolved = [] if declared.bundle_id and not identifier.undefined else [*_nameless("", identifier, app)]
-    unresolved += _unresolved("", settings, partial=partial)
+    unresolved += _unresolved("", settings, missing, partial=partial)
     inside = []
     for each in companions.targets:
         if not _has_need(each, lane):
@@ -179,7 +181,10 @@ def signing_need(
         its = _identifier(each.settings, each.info)
         need = _need_of(each, its, declared, partial=partial)
         inside += [need] if need.bundle_id else []
-        unresolved += [*_nameless(each.target, its, need), *_unresolved(each.target, each.settings, partial=partial)]
+        unresolved += [
+            *_nameless(each.target, its, need),
+            *_unresolved(each.target, each.settings, missing, partial=partial),
+        ]
     return SigningNeed(
         platform=lane.platform,
         team_id=declared.team_id or app.team_id,
@@ -247,17 +252,25 @@ def _need_of(companion: Companion, identifier: Value, declared: Declaration, *, 
 
 def _nameless(whose: str, identifier: Value, need: BundleNeed) -> Iterator[Unresolved]:
     if not need.bundle_id:
-        yield Unresolved("PRODUCT_BUNDLE_IDENTIFIER", whose, identifier.undefined, identifier.location)
+        yield Unresolved("PRODUCT_BUNDLE_IDENTIFIER", whose, identifier.undefined, location=identifier.location)
 
 
-def _unresolved(whose: str, settings: TargetSettings, *, partial: bool) -> Iterator[Unresolved]:
-    """What is not known of the profile and the identity that are named where it is signed manually."""
+def _unresolved(
+    whose: str, settings: TargetSettings, missing: frozenset[str], *, partial: bool
+) -> Iterator[Unresolved]:
+    """What is not known of the way in which it is signed; manually, of the profile and the identity that are named.
+
+    A file that need not be here is as absent for Xcode on this machine, so only `missing` ones hide the style.
+    """
+    style = settings.code_sign_style
+    if hidden := tuple(each for each in style.hidden if each in missing):
+        yield Unresolved("CODE_SIGN_STYLE", whose, hidden=hidden, location=style.location)
     for setting, value in (
         ("PROVISIONING_PROFILE_SPECIFIER", settings.profile_specifier),
         ("CODE_SIGN_IDENTITY", settings.code_sign_identity),
     ):
-        if is_manual(settings.code_sign_style.text) and _is_open(value, partial=partial):
-            yield Unresolved(setting, whose, value.undefined, value.location)
+        if is_manual(style.text) and _is_open(value, partial=partial):
+            yield Unresolved(setting, whose, value.undefined, location=value.location)
 
 
 def _asked(entitlements: TargetEntitlements) -> Mapping[str, Any]:

@@ -451,6 +451,9 @@ def _takes_place(heir: HeldProfile, one: HeldProfile, at: datetime) -> bool:
     if heir.ends <= end or heir.profile.created > max(end, at):
         return False
     new, old = heir.profile, one.profile
+    if new.xcode_managed and not old.xcode_managed:
+        # Xcode refuses its own profiles where signing is manual.
+        return False
     if not set(old.platforms) <= set(new.platforms):
         return False
     if old.application_identifier:

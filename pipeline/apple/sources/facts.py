@@ -8,6 +8,9 @@ from enum import StrEnum
 from pipeline.model import Location
 from pipeline.values import dataclass
 
+CONTAINER, STORE, MIRROR = "CKContainer", "cloud store", "NSPersistentCloudKitContainer"
+"""Who asks CloudKit for a container: the app itself, a store that is told which, a store that looks for one."""
+
 
 class Topic(StrEnum):
     """What a use is about, and so what its `name` is."""
@@ -36,6 +39,8 @@ class Topic(StrEnum):
     """A CloudKit container that is named where it is opened."""
     CONTAINER_TEXT = "CONTAINER_TEXT"
     """A CloudKit container that is named elsewhere, and may be opened."""
+    OPENED = "OPENED"
+    """CloudKit is asked for a container, named or not: CONTAINER, STORE or MIRROR, by who asks."""
     ZONE = "ZONE"
     """A CloudKit record zone that is named."""
     RECORD_TYPE = "RECORD_TYPE"
@@ -52,6 +57,8 @@ class Topic(StrEnum):
     """A path into the group container of one of Apple's apps: that group."""
     COMPARED = "COMPARED"
     """A text that the app's bundle identifier is compared with."""
+    CONFLICT = "CONFLICT"
+    """A merge that was not brought to its end: the markers that version control leaves in the file."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,10 @@ class Use:
         linked: False where the code is part of another executable than the app's own, such as an embedded framework.
         imported: False where the code is linked into the app and nothing that the app runs imports it, so that it may
             never run.
+        reached: of OPENED, False where it is not evident that the app comes there: it is made when first asked for, or
+            nothing else names the type or function in which it stands.
+        guarded: of OPENED, True where the app may well pass it by: sources look first whether there is iCloud, or it
+            stands in a package, and other entitlements of the repository than the app's ask for CloudKit.
     """
 
     topic: Topic
@@ -77,6 +88,8 @@ class Use:
     certain: bool = True
     linked: bool = True
     imported: bool = True
+    reached: bool = True
+    guarded: bool = False
 
 
 @dataclass(frozen=True)

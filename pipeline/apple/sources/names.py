@@ -2,10 +2,54 @@
 
 from __future__ import annotations
 
-from pipeline.apple.sources.facts import Topic
-from pipeline.apple.sources.signs import IOS, MAC, NOT_MAC, Sign
+from pipeline.apple.sources.facts import CONTAINER, MIRROR, STORE, Topic
+from pipeline.apple.sources.signs import IOS, MAC, MARKER, NOT_MAC, Sign, imports, made
 
 _QUOTE = r'(?=@?#*")'
+
+OPENED = (
+    Sign(
+        Topic.OPENED,
+        CONTAINER,
+        "CKContainer.default()",
+        "CKContainer",
+        r"(?<![\w.])CKContainer\s*\.\s*`?default`?\s*\(\s*\)",
+        r"\[\s*CKContainer\s+defaultContainer\s*\]",
+    ),
+    Sign(
+        Topic.OPENED,
+        CONTAINER,
+        "CKContainer(identifier:)",
+        "CKContainer",
+        r"(?<![\w.])CKContainer\s*\(\s*identifier\s*:",
+        r"\[\s*CKContainer\s+containerWithIdentifier:",
+    ),
+    Sign(Topic.OPENED, CONTAINER, "CKSyncEngine", "CKSyncEngine", *made("CKSyncEngine")),
+    Sign(
+        Topic.OPENED,
+        STORE,
+        "NSPersistentCloudKitContainerOptions(containerIdentifier:)",
+        "NSPersistentCloudKitContainerOptions",
+        r"\bNSPersistentCloudKitContainerOptions\s*\(\s*containerIdentifier\s*:",
+        r"\bNSPersistentCloudKitContainerOptions\s+alloc\s*\]\s*initWithContainerIdentifier:",
+    ),
+    Sign(
+        Topic.OPENED,
+        STORE,
+        "ModelConfiguration(cloudKitDatabase: .private)",
+        "cloudKitDatabase",
+        r"\bcloudKitDatabase\s*:\s*\.private\s*\(",
+        beside=imports("SwiftData"),
+    ),
+    Sign(Topic.OPENED, MIRROR, MIRROR, MIRROR, *made(MIRROR)),
+)
+"""Who asks CloudKit for a container, by how: itself, by a store that is told which one, by a store that looks for one.
+Source: the class pages of CKContainer, CKSyncEngine and NSPersistentCloudKitContainer ("a
+single store description, which Core Data assigns to the first CloudKit container identifier in an app's entitlements"),
+and of ModelConfiguration.CloudKitDatabase."""
+
+CONFLICTS = (Sign(Topic.CONFLICT, "", "", MARKER),)
+"""Found by its lines: `Scan` looks for them."""
 
 NAMED = (
     Sign(
@@ -62,6 +106,7 @@ NAMED = (
         "cloudKitDatabase",
         rf"\bcloudKitDatabase\s*:\s*\.private\s*\(\s*{_QUOTE}",
     ),
+    *OPENED,
     Sign(
         Topic.ZONE,
         "",

@@ -14,11 +14,13 @@ from pipeline.apple.sources.facts import (
     Reason,
     TargetSources,
     Topic,
+    Use,
 )
 from pipeline.apple.sources.identifiers import identifiers
 from pipeline.apple.sources.membership import MANIFEST, Membership, membership
 from pipeline.apple.sources.scanning import SWIFT, Module, Scan, imported, lexed
 from pipeline.apple.xcode.manifests import BUILT
+from pipeline.apple.xcode.observation import Unseen, target_entitlements
 from pipeline.apple.xcode.project import FRAMEWORK
 from pipeline.model import Location
 
@@ -71,7 +73,7 @@ def target_sources(sight: Sight, besides: frozenset[str] = frozenset()) -> Targe
                 scan.search(path, _lexed(workspace, path), signs, module)
     return TargetSources(
         count,
-        tuple(scan.uses),
+        tuple(_reached(sight, members, scan.uses)),
         members.packages,
         tuple(members.remote),
         tuple(members.absent[:_MOST_TOLD]),
@@ -81,6 +83,34 @@ def target_sources(sight: Sight, besides: frozenset[str] = frozenset()) -> Targe
         tuple(members.undecided),
         identifiers(workspace) if any(use.topic is Topic.COMPARED for use in scan.uses) else (),
     )
+
+
+def _reached(sight: Sight, members: Membership, uses: list[Use]) -> list[Use]:
+    """The uses, with what is not evident of those that end the app."""
+    if not any(use.topic is Topic.OPENED for use in uses) or _is_entitled(sight):
+        return uses
+    from pipeline.apple.sources.reaching import Reach
+
+    workspace = sight.workspace
+    own = sight.file("CODE_SIGN_ENTITLEMENTS")[0].text
+    reach = Reach(
+        members.modules,
+        lambda path: workspace.read(path, FILE_LIMIT),
+        lambda path: _lexed(workspace, path),
+        entitled=any(
+            path.endswith(".entitlements") and path != own and b"CloudKit" in (workspace.read(path, FILE_LIMIT) or b"")
+            for path in workspace.tree
+        ),
+    )
+    return [reach.told(use) if use.topic is Topic.OPENED else use for use in uses]
+
+
+def _is_entitled(sight: Sight) -> bool:
+    """Whether the program may open containers: then nothing ends it there."""
+    try:
+        return target_entitlements(sight).cloudkit
+    except Unseen:
+        return False
 
 
 def embedded_sources(sight: Sight) -> EmbeddedSources:

@@ -9,11 +9,23 @@ from __future__ import annotations
 from pipeline.apple.sources.facts import Topic
 from pipeline.apple.sources.signs import CALL, IOS, MAC, NOT_MAC, PHONES, Sign, asked, imports, made
 
-_ACCESS = r"\brequestAccess\s*\(\s*"
+_ASKED = r"\.\s*requestAccess\s*\(\s*"
+_DEVICE = r"(?<![\w.])AVCaptureDevice\s*\.\s*requestAccess\s*\(\s*for\s*:\s*(?:AVMediaType)?"
+_STORE = rf"(?:\w*[sS]tore\w*|\))\s*[?!]?\s*{_ASKED}"
+_FOREIGN = r"\A(?![\s\S]*\bfunc\s+requestAccess\b)[\s\S]*?"
+"""Of a file that has no function of its own of that name."""
 
 
 def _purpose(key: str, symbol: str, trigger: str, swift: str = "", objc: str = "", **more: object) -> Sign:
     return Sign(Topic.PURPOSE, key, symbol, trigger, swift, objc, **more)  # type: ignore[arg-type]
+
+
+def _of_store(key: str, symbol: str, swift: str, objc: str, modules: str) -> tuple[Sign, ...]:
+    """A store of Apple's that is asked for access: it is called so, or the file has no such function of its own."""
+    return (
+        _purpose(key, symbol, "requestAccess", _STORE + swift, objc, beside=imports(modules)),
+        _purpose(key, symbol, "requestAccess", _ASKED + swift, beside=_FOREIGN + imports(modules)),
+    )
 
 
 _CAMERA, _MICROPHONE = "NSCameraUsageDescription", "NSMicrophoneUsageDescription"
@@ -37,7 +49,7 @@ PURPOSES = (
         _CAMERA,
         "AVCaptureDevice.requestAccess(for: .video)",
         "requestAccess",
-        _ACCESS + r"for\s*:\s*(?:AVMediaType)?\.video\b",
+        rf"{_DEVICE}\.video\b",
         r"\brequestAccessForMediaType:\s*AVMediaTypeVideo\b",
     ),
     _purpose(
@@ -73,7 +85,7 @@ PURPOSES = (
         _MICROPHONE,
         "AVCaptureDevice.requestAccess(for: .audio)",
         "requestAccess",
-        _ACCESS + r"for\s*:\s*(?:AVMediaType)?\.audio\b",
+        rf"{_DEVICE}\.audio\b",
         r"\brequestAccessForMediaType:\s*AVMediaTypeAudio\b",
     ),
     _purpose(
@@ -114,12 +126,12 @@ PURPOSES = (
         r"\bUISaveVideoAtPathToSavedPhotosAlbum\s*\(",
         platforms=(IOS,),
     ),
-    _purpose(
+    *_of_store(
         _CONTACTS,
         "CNContactStore.requestAccess(for: .contacts)",
-        "requestAccess",
-        _ACCESS + r"for\s*:\s*(?:CNEntityType)?\.contacts\b",
+        r"for\s*:\s*(?:CNEntityType)?\.contacts\b",
         r"\brequestAccessForEntityType:\s*CNEntityTypeContacts\b",
+        "Contacts|ContactsUI",
     ),
     _purpose(
         _CALENDARS_FULL,
@@ -137,12 +149,12 @@ PURPOSES = (
         r"\brequestWriteOnlyAccessToEventsWithCompletion:",
         beside=imports("EventKit|EventKitUI"),
     ),
-    _purpose(
+    *_of_store(
         _CALENDARS,
         "EKEventStore.requestAccess(to: .event)",
-        "requestAccess",
-        _ACCESS + r"to\s*:\s*(?:EKEntityType)?\.event\b",
+        r"to\s*:\s*(?:EKEntityType)?\.event\b",
         r"\brequestAccessToEntityType:\s*EKEntityTypeEvent\b",
+        "EventKit|EventKitUI",
     ),
     _purpose(
         _REMINDERS_FULL,
@@ -152,12 +164,12 @@ PURPOSES = (
         r"\brequestFullAccessToRemindersWithCompletion:",
         beside=imports("EventKit|EventKitUI"),
     ),
-    _purpose(
+    *_of_store(
         _REMINDERS,
         "EKEventStore.requestAccess(to: .reminder)",
-        "requestAccess",
-        _ACCESS + r"to\s*:\s*(?:EKEntityType)?\.reminder\b",
+        r"to\s*:\s*(?:EKEntityType)?\.reminder\b",
         r"\brequestAccessToEntityType:\s*EKEntityTypeReminder\b",
+        "EventKit|EventKitUI",
     ),
     _purpose(
         _WHEN_IN_USE,

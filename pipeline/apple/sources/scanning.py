@@ -9,6 +9,7 @@ from itertools import islice
 from pipeline.apple.sources.conditions import Conditions
 from pipeline.apple.sources.facts import Topic, Use
 from pipeline.apple.sources.lexing import Lexed, Source, c_family, swift
+from pipeline.apple.sources.signs import MARKER
 from pipeline.apple.sources.symbols import Sign, by_trigger, triggers
 from pipeline.model import Location
 from pipeline.values import dataclass
@@ -24,12 +25,20 @@ C_FAMILY = (".m", ".mm", ".c", ".cc", ".cpp", ".cxx")
 ENDINGS = (SWIFT, *C_FAMILY)
 
 _CONTAINER = re.compile(r"iCloud\.[A-Za-z0-9.-]+")
-_OPENED = re.compile(r"(?<![\w.])CKContainer\s*\(\s*identifier\s*:\s*(?:[Ss]elf\s*\.\s*)?(\w+)\s*\)")
+_OPENED = re.compile(
+    r"(?<![\w.])CKContainer\s*\(\s*identifier\s*:\s*(?:self\s*\.\s*|(?:[A-Z]\w*\s*\.\s*){1,4})?(\w+)\s*\)"
+)
 _CONSTANT = re.compile(r"\blet\s+(\w+)\s*(?::\s*String\s*)?=\s*$")
+_DECLARED = re.compile(r"\b(?:let|var)\s+(\w+)")
 _LINE_LENGTH = 200
 _GROUP_FOLDER = "Group Containers"
 _GROUP = re.compile(r"(group\.com\.apple\.[\w.-]+)")
 _GROUP_PATH = re.compile(rf"{_GROUP_FOLDER}/{_GROUP.pattern}")
+_CONFLICT = b"\n" + MARKER.encode() + b" "
+_BEGUN = re.compile(rf"^{MARKER} ", re.MULTILINE)
+_PARTED = re.compile(r"^={7}\r?$", re.MULTILINE)
+_ENDED = re.compile(r"^>{7} ", re.MULTILINE)
+"""As version control writes them, and as compilers know them: swift, Lexer::tryLexConflictMarker."""
 _NEAR = 200
 """Characters between the parts of a path that is put together."""
 
@@ -68,7 +77,8 @@ class Scan:
 
     def words(self, data: bytes) -> frozenset[bytes]:
         """The triggers and imports in a file."""
-        return frozenset(self._triggers.findall(data))
+        words = frozenset(self._triggers.findall(data))
+        return words | {MARKER.encode()} if _CONFLICT in data or data.startswith(_CONFLICT[1:]) else words
 
     def signs(self, words: frozenset[bytes], module: Module) -> tuple[Sign, ...]:
         """The signs that a file with these words may show and that are not yet told of often enough."""
@@ -96,6 +106,8 @@ class Scan:
             self._fields(source, path, module)
         if any(sign.topic is Topic.OTHERS_GROUP for sign in signs):
             self._groups(source, path, module)
+        if any(sign.topic is Topic.CONFLICT for sign in signs):
+            self._conflict(source, path, module)
         self.uses[before:] = sorted(self.uses[before:], key=_line_of)
 
     def _found(self, sign: Sign, source: Source, path: str, match: re.Match[str], module: Module) -> None:
@@ -124,12 +136,13 @@ class Scan:
         """Texts that are names of containers, in a file that opens one by a name: a constant of the file, or not."""
         told = {(use.name, use.location.line) for use in self.uses if use.location and use.location.path == path}
         opened = {match[1] for match in _OPENED.finditer(source.code)}
+        constants = _DECLARED.findall(source.code) if opened else []
         for offset, text in source.texts.items():
             line = source.line(offset)
             if not _CONTAINER.fullmatch(text) or (text, line) in told or source.code[offset] not in '"#':
                 continue
             constant = _CONSTANT.search(source.code, max(0, offset - _LINE_LENGTH), offset)
-            direct = constant is not None and constant[1] in opened
+            direct = constant is not None and constant[1] in opened and constants.count(constant[1]) == 1
             topic, symbol = (Topic.CONTAINER, "CKContainer(identifier:)") if direct else (Topic.CONTAINER_TEXT, "")
             self._keep(_use(topic, text, symbol, Location(path, line), module, certain=source.certain(offset)))
 
@@ -146,6 +159,15 @@ class Scan:
                 symbol = f"{_GROUP_FOLDER}/{match[1]}"
                 certain = source.certain(offset)
                 self._keep(_use(Topic.OTHERS_GROUP, match[1], symbol, place, module, certain=certain))
+
+    def _conflict(self, source: Source, path: str, module: Module) -> None:
+        """The first merge of a file that was not brought to its end: all three lines, in their order."""
+        begun = _BEGUN.search(source.code)
+        parted = _PARTED.search(source.code, begun.end()) if begun else None
+        if begun and parted and _ENDED.search(source.code, parted.end()):
+            place = Location(path, source.line(begun.start()))
+            certain = source.certain(begun.start())
+            self._keep(_use(Topic.CONFLICT, MARKER, MARKER, place, module, certain=certain))
 
     def _fields(self, source: Source, path: str, module: Module) -> None:
         for name, offset in _fields(source):
@@ -186,7 +208,7 @@ def _fields(source: Source) -> Iterator[tuple[str, int]]:
         record_type = source.text_at(made.end())
         if not record_type:
             continue
-        end = _block_end(source.code, made.end())
+        end = block_end(source.code, made.end())
         name = made[1]
         again = re.compile(rf"\b(?:let|var)\s+{name}\b").search(source.code, made.end(), end)
         end = again.start() if again else end
@@ -199,7 +221,8 @@ def _fields(source: Source) -> Iterator[tuple[str, int]]:
                 yield f"{record_type}.{field}", match.end()
 
 
-def _block_end(code: str, position: int) -> int:
+def block_end(code: str, position: int) -> int:
+    """Where the block ends that is open at the position; the end of the code, where it does not end."""
     depth = 0
     for match in _BRACE.finditer(code, position):
         depth += 1 if match[0] == "{" else -1

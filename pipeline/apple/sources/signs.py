@@ -55,6 +55,9 @@ def imports(module: str) -> str:
     return rf"\bimport\s+(?:(?:class|struct|enum|func|protocol)\s+)?<?(?:{module})\b"
 
 
+MARKER = "<<<<<<<"
+"""The trigger of a merge that was not brought to its end; it is no word, and begins a line."""
+
 CALL = r"\s*(?:\(|\{)"
 
 

@@ -12,12 +12,12 @@ from functools import cache
 from posixpath import commonprefix
 
 from pipeline.apple.sources.capabilities import CAPABILITIES
-from pipeline.apple.sources.names import COMPARED, NAMED, OTHERS_GROUPS, WEB
+from pipeline.apple.sources.names import COMPARED, CONFLICTS, NAMED, OTHERS_GROUPS, WEB
 from pipeline.apple.sources.purposes import PURPOSES
 from pipeline.apple.sources.reasons import REASONS
-from pipeline.apple.sources.signs import Sign
+from pipeline.apple.sources.signs import MARKER, Sign
 
-SIGNS: tuple[Sign, ...] = (*PURPOSES, *REASONS, *CAPABILITIES, *NAMED, *COMPARED, *OTHERS_GROUPS, *WEB)
+SIGNS: tuple[Sign, ...] = (*PURPOSES, *REASONS, *CAPABILITIES, *NAMED, *COMPARED, *OTHERS_GROUPS, *WEB, *CONFLICTS)
 
 
 @cache
@@ -36,7 +36,7 @@ def triggers(platform: str) -> re.Pattern[bytes]:
 
     Built as a tree, and anchored at the beginning of a word: that is three times as fast as a plain alternation.
     """
-    words = [trigger.encode() for trigger in by_trigger(platform)]
+    words = [trigger.encode() for trigger in by_trigger(platform) if trigger != MARKER]
     return re.compile(
         rb"\b(?:import[ \t]+<?(?:(?:class|struct|enum|func|protocol)[ \t]+)?\w+|(?:" + _tree(words) + rb"))"
     )

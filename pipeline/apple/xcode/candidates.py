@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Iterator
 
 from pipeline.apple.xcode.facts import Problem, Unrehearsed
-from pipeline.apple.xcode.pbxproj import BrokenList
+from pipeline.apple.xcode.pbxproj import BrokenList, UnreadList
 from pipeline.apple.xcode.project import APPLICATION, MESSAGES_CONTAINER, WATCH_CONTAINER, Project, Target
 from pipeline.apple.xcode.schemes import Scheme
 from pipeline.apple.xcode.settings import Settings
 from pipeline.apple.xcode.workspace import Workspace
-from pipeline.model import Location, Platform
+from pipeline.model import Lane, Location, Platform
 from pipeline.values import dataclass
 
 _BY_SDK = {platform.sdk: platform for platform in Platform}
@@ -34,7 +34,10 @@ _RELEASES = ("production", "release", "appstore", "distribution")
 class Candidate:
     """An app target on one platform, and how well it fits a release. `reasons` says what the score is made of.
 
-    `carried` says that another app holds this one, `catalyst` that the iOS app is built for Macs too.
+    `carried` says that another app holds this one, `catalyst` that the iOS app is built for Macs too. `outside` says
+    why it is a Mac app for another place than the store; where it is `sandboxed`, it may go to the store all the same.
+    `unlikely` says why nothing shows that there is a Mac app.
+    `against` are those of the reasons that speak against it.
     """
 
     project: str
@@ -48,6 +51,10 @@ class Candidate:
     bundle_id: str = ""
     carried: bool = False
     catalyst: bool = False
+    outside: str = ""
+    sandboxed: bool = False
+    unlikely: str = ""
+    against: tuple[str, ...] = ()
 
 
 def candidates(
@@ -58,7 +65,8 @@ def candidates(
             project = workspace.project(path)
         except BrokenList as fault:
             place = Location(file_of(path), fault.line)
-            problems.append(Problem("unreadable", f"the project cannot be read: {fault.reason}", place))
+            kind = "unread" if isinstance(fault, UnreadList) else "unreadable"
+            problems.append(Problem(kind, f"the project cannot be read: {fault.reason}", place))
             continue
         problems += [
             Problem("damaged", f"the project is damaged: {text}", Location(file_of(path), line))
@@ -88,8 +96,10 @@ def _on_platforms(
             continue
         settings = workspace.settings(project, target, configuration, platform.sdk)
         against = _against(project, target, settings, re.sub(r"[0-9.]+$", "", sdk))
-        score, reasons = _score(project, target, settings, scheme)
+        score, reasons, doubts = _score(project, target, settings, scheme)
         identifier = settings.get("PRODUCT_BUNDLE_IDENTIFIER")
+        mac = platform is Platform.MAC_OS
+        spans = len(_BY_SDK.keys() & set(names)) > 1 and not sdk.startswith("macosx")
         yield Candidate(
             project.path,
             target.name,
@@ -102,7 +112,107 @@ def _on_platforms(
             identifier.text,
             target.identifier in project.carried,
             platform is Platform.IOS and settings.flag("SUPPORTS_MACCATALYST"),
+            _against_store(workspace, project, target, settings) if mac else "",
+            mac and _is_sandboxed(workspace, project, settings),
+            _unlikely_on_macs(workspace, project, target, settings, spans=spans) if mac else "",
+            (*doubts, *against),
         )
+
+
+_UPDATERS = ("SUFeedURL", "SUPublicEDKey", "SUPublicDSAKeyFile")
+"""Info.plist keys of Sparkle, which updates apps from outside the App Store."""
+_HERE = ("-", "Sign to Run Locally")
+
+
+def _against_store(workspace: Workspace, project: Project, target: Target, settings: Settings) -> str:
+    """What says that a Mac app is made for another place than the App Store; "" when nothing does."""
+    identity = settings.text("CODE_SIGN_IDENTITY")
+    if identity.startswith("Developer ID") and not is_for_store(settings.text("PROVISIONING_PROFILE_SPECIFIER")):
+        return "it is signed for distribution outside the App Store"
+    team = settings.get("DEVELOPMENT_TEAM")
+    signed = settings.get("CODE_SIGN_IDENTITY")
+    if identity in _HERE and signed.given and not (team.text or team.hidden or signed.hidden):
+        return "it is signed to run on the machine that builds it"
+    linked = (path for path, _ in project.members(target, "PBXFrameworksBuildPhase", settings.context.sdk))
+    if "Sparkle.framework" in map(posixpath.basename, linked) or _says(workspace, project, settings, _UPDATERS):
+        return "it brings its own updater, which is for apps outside the App Store"
+    return ""
+
+
+def _is_sandboxed(workspace: Workspace, project: Project, settings: Settings) -> bool:
+    """Whether it has what the Mac App Store asks of every app, and others seldom bear; or nobody knows.
+
+    Some take their updater out of the same target when they build it for the store.
+    """
+    if settings.text("CODE_SIGN_IDENTITY").startswith("Developer ID"):
+        return False
+    flag, named = settings.get("ENABLE_APP_SANDBOX"), settings.get("CODE_SIGN_ENTITLEMENTS")
+    if settings.flag("ENABLE_APP_SANDBOX") or flag.hidden or named.hidden:
+        return True
+    if not named.text:
+        return False
+    plist = workspace.plist(workspace.spelled(workspace.relative(named.text, project.folder))).plist
+    return plist is None or (
+        isinstance(plist.value, dict) and plist.value.get(_SANDBOX) is not False and _SANDBOX in plist.value
+    )
+
+
+_SANDBOX = "com.apple.security.app-sandbox"
+
+
+def is_for_store(name: str) -> bool:
+    """Whether a target's or a profile's name speaks of the App Store."""
+    return "appstore" in plain(name)
+
+
+def _says(workspace: Workspace, project: Project, settings: Settings, keys: Iterable[str]) -> bool:
+    """Whether the Info.plist has one of some keys."""
+    path = settings.text("INFOPLIST_FILE")
+    loaded = workspace.info(workspace.spelled(workspace.relative(path, project.folder)), settings) if path else None
+    held = loaded.plist.value if loaded and loaded.plist else None
+    return isinstance(held, dict) and any(key in held for key in keys)
+
+
+_CATEGORY = "LSApplicationCategoryType"
+
+
+def _unlikely_on_macs(
+    workspace: Workspace, project: Project, target: Target, settings: Settings, *, spans: bool
+) -> str:
+    """Why an app of several platforms has no Mac edition in the store, as far as its settings show.
+
+    Xcode's templates for several platforms make a Mac app of their own accord. The store takes none without a category
+    (90242) nor without an icon for Macs (90236), so that where there is neither, none was ever delivered.
+    """
+    identity, category = settings.get("CODE_SIGN_IDENTITY"), settings.get(f"INFOPLIST_KEY_{_CATEGORY}")
+    if (
+        not (spans or identity.text in _HERE)
+        or "Distribution" in identity.text
+        or category.text
+        or identity.hidden
+        or category.hidden
+        or is_for_store(target.name)
+        or settings.text("PROVISIONING_PROFILE_SPECIFIER")
+        or _says(workspace, project, settings, (_CATEGORY,))
+        or _has_mac_icon(workspace, project, target, settings)
+    ):
+        return ""
+    return "nothing shows a Mac edition: it has neither a category nor an icon for Macs, which the store wants"
+
+
+def _has_mac_icon(workspace: Workspace, project: Project, target: Target, settings: Settings) -> bool:
+    """Whether it has an icon for Macs, or one that could not be looked at."""
+    from pipeline.apple.xcode.icons import app_icon
+    from pipeline.apple.xcode.sight import UNREADABLE, Sight
+
+    lane = Lane("", Platform.MAC_OS, project.path, target.name, settings.context.configuration)
+    try:
+        icon = app_icon(Sight(workspace, lane))
+    except UNREADABLE:
+        return True
+    if icon.absent or icon.flaw or icon.kind not in ("", "appiconset"):
+        return True
+    return any(image.filename and "mac" in (image.idiom, image.platform) for image in icon.images)
 
 
 _WEIGHT = 20
@@ -155,8 +265,10 @@ def _configuration(target: Target, scheme: Scheme | None) -> str:
     return best if best and _rank(best) < len(_RELEASES) else (target.default_configuration or best)
 
 
-def _score(project: Project, target: Target, settings: Settings, scheme: Scheme | None) -> tuple[int, tuple[str, ...]]:
-    """How much speaks for releasing this target, and what."""
+def _score(
+    project: Project, target: Target, settings: Settings, scheme: Scheme | None
+) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
+    """How much speaks for releasing this target, what does, and what of it speaks against."""
     configuration = settings.context.configuration
     identity = settings.get("CODE_SIGN_IDENTITY")
     signals = (
@@ -171,7 +283,8 @@ def _score(project: Project, target: Target, settings: Settings, scheme: Scheme 
         (-4, identity.text.startswith("Developer ID"), "it is signed for distribution outside the App Store"),
     )
     held = [(points, reason) for points, holds, reason in signals if holds]
-    return sum(points for points, _ in held), tuple(reason for _, reason in held)
+    doubts = tuple(reason for points, reason in held if points < 0)
+    return sum(points for points, _ in held), tuple(reason for _, reason in held), doubts
 
 
 def file_of(project: str) -> str:

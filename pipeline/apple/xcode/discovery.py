@@ -15,6 +15,8 @@ from pipeline.apple.xcode.homes import broken_workspaces, in_workspace
 from pipeline.apple.xcode.rivals import NAMES, chosen, unchosen
 from pipeline.apple.xcode.workspace import Workspace
 from pipeline.model import Lane, Platform, UsageFault
+from pipeline.ports.files import Elsewhere
+from pipeline.regular import Outside
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
@@ -97,8 +99,10 @@ def _open(files: Files) -> Workspace:
             return None if live is None else live.read(path, limit)
         except FileNotFoundError:
             return None
+        except Elsewhere as fault:
+            raise Outside(path) from fault
         except UsageFault as fault:
-            raise ValueError(str(fault)) from fault
+            raise ValueError(fault.why or fault.what) from fault
 
     def stamp(path: str) -> Stamp | None:
         live = port()
@@ -196,6 +200,8 @@ def _discovered(workspace: Workspace, wish: _Wish) -> Discovery:
     problems += broken_workspaces(workspace, lanes)
     rest, concerned, rivals = unchosen(lanes, candidates)
     rest += tuple(unjudged(workspace, concerned))
+    if not lanes and not wanted:
+        raise _nothing_for_the_store(fitting)
     if not lanes:
         have = ", ".join(sorted({NAMES[candidate.platform] for candidate in fitting}))
         raise UsageFault(
@@ -205,6 +211,16 @@ def _discovered(workspace: Workspace, wish: _Wish) -> Discovery:
         )
     rivals = tuple(in_workspace(workspace, lane) for lane in rivals)
     return Discovery(lanes, (*others, *rest), tuple(problems), tuple(candidates), concerned, rivals)
+
+
+def _nothing_for_the_store(fitting: list[Candidate]) -> UsageFault:
+    best = next(each for each in fitting if each.outside)
+    return UsageFault(
+        "no app here is made for the App Store",
+        why=f"{best.target} in {best.project}: {best.outside}",
+        remedy=f"judge it all the same with --project {best.project}, or as another build configuration makes it with "
+        f"--configuration; `platforms: [{NAMES[best.platform]}]` in config/pipeline.yaml says so for good",
+    )
 
 
 def _root_is_there(files: Files) -> None:
@@ -267,8 +283,12 @@ def _nothing_fits(
 ) -> UsageFault:
     if not candidates and problems:
         first = problems[0]
+        broken = first.kind != "unread"
         return UsageFault(
-            f"{first.location}: {first.text}", remedy="mend the project file; Xcode could not open it either"
+            f"{first.location}: {first.text}",
+            remedy="mend the project file; Xcode could not open it either"
+            if broken
+            else "nothing says that it is broken: name another project with --project, or another folder with --app",
         )
     named = [
         f"{kind} {name}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.apple.xcode.facts import TargetEntitlements, Undefined
+from pipeline.apple.xcode.facts import ALL, TargetEntitlements, Undefined
 from pipeline.apple.xcode.infoplist import expanded, place_of, places
 from pipeline.apple.xcode.plists import Plist
 from pipeline.apple.xcode.settings import Settings
@@ -53,8 +53,9 @@ def effective(source: Plist | None, path: str, settings: Settings) -> TargetEnti
     where: dict[str, Location] = {}
     prefixed: dict[str, Any] = {}
     injected: list[str] = []
+    hidden: dict[str, tuple[str, ...]] = {}
     if source is not None and isinstance(source.value, dict):
-        values = expanded(source, path, settings, undefined)
+        values = expanded(source, path, settings, undefined, hidden)
         where = places(source, path)
         prefixed = _prefixed(source, path, settings, values)
     if settings.context.sdk == "macosx":
@@ -63,15 +64,19 @@ def effective(source: Plist | None, path: str, settings: Settings) -> TargetEnti
             values[key] = True
             if key not in where and (place := place_of(settings.get(setting))):
                 where[key] = place
+        if SANDBOX not in values:
+            hidden[SANDBOX] = settings.get("ENABLE_APP_SANDBOX").hidden
+    hidden[ALL] = settings.get("CODE_SIGN_ENTITLEMENTS").hidden
+    hidden = {key: files for key, files in hidden.items() if files}
     named = path if source is not None else ""
-    return TargetEntitlements(values, where, named, tuple(injected), tuple(undefined), prefixed)
+    return TargetEntitlements(values, where, named, tuple(injected), tuple(undefined), prefixed, hidden)
 
 
 def _prefixed(source: Plist, path: str, settings: Settings, values: dict[str, Any]) -> dict[str, Any]:
     """The values in which the prefix takes part, unless the project decides itself what it is."""
     if settings.get(PREFIX).given:
         return {}
-    found = expanded(source, path, settings.with_value(PREFIX, f"$$({PREFIX})"), [])
+    found = expanded(source, path, settings.with_value(PREFIX, f"$$({PREFIX})"), [], {})
     return {key: value for key, value in found.items() if value != values[key]}
 
 

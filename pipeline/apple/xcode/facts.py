@@ -16,13 +16,15 @@ class Value:
     """A build setting after expansion, and where it is written. `location` is None for Xcode's own defaults.
 
     `undefined` names the settings that it refers to and that nothing defines; Xcode takes them for empty. `composed`
-    says that it refers to any.
+    says that it refers to any. `hidden` names the configuration files that were not read and could make it another
+    value: what it says here is not known to be what will be built.
     """
 
     text: str = ""
     location: Location | None = None
     undefined: tuple[str, ...] = ()
     composed: bool = False
+    hidden: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.text)
@@ -35,7 +37,7 @@ class Value:
 class Problem:
     """Something wrong with a file of the project.
 
-    `kind` is one of unreadable, duplicate, missing-base, missing-pods, optional-base, case, syntax.
+    `kind` is one of unreadable, unread, outside, duplicate, missing-base, missing-pods, optional-base, case, syntax.
 
     `missing` is the path of the configuration file that is not here, `optional` that of one that need not be here.
     `target` is the embedded target it concerns; "" for the lane's own.
@@ -140,12 +142,29 @@ class TargetSettings:
 
 @dataclass(frozen=True)
 class Undefined:
-    """A key of a property list whose value refers to a setting that nothing defines. `rest` is what it expands to."""
+    """A key of a property list whose value refers to a setting that nothing defines. `rest` is what it expands to.
+
+    `hidden` names the configuration files that were not read and may define it.
+    """
 
     key: str
     names: tuple[str, ...]
     location: Location | None = None
     rest: str = ""
+    hidden: tuple[str, ...] = ()
+
+
+ABSENT, ALL = "", "*"
+"""In place of a key: everything that is missing, and everything there is."""
+
+
+def _hiding(hidden: Mapping[str, tuple[str, ...]], values: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    name = key.partition("/")[0]
+    found = [*hidden.get(ALL, ())]
+    if name not in values:
+        found += hidden.get(ABSENT, ())
+    found += [file for at, files in hidden.items() if at == key or at.startswith(f"{key}/") for file in files]
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)
@@ -155,6 +174,8 @@ class TargetInfo:
     `places` says where a key was decided; nested ones are written "UIBackgroundModes/0". `path` is the source file;
     "" when the whole of it is generated. `literals` are the texts of the source file before expansion.
     `stamped` names the versions that a script of the target writes into the built file: what stands here does not ship.
+    `hidden` names the configuration files that were not read and could make another value of a key; see ABSENT and ALL.
+    `lost` are keys that name a launch screen, where no storyboard and no xib of the whole checkout has that name.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -163,11 +184,21 @@ class TargetInfo:
     literals: Mapping[str, str] = field(default_factory=dict)
     undefined: tuple[Undefined, ...] = ()
     stamped: tuple[str, ...] = ()
+    hidden: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+
+    def hiding(self, key: str) -> tuple[str, ...]:
+        """The files that were not read and could say something else of a key, or of anything in it."""
+        return _hiding(self.hidden, self.values, key)
 
     def text(self, key: str) -> str:
         """A string value; "" for anything else."""
         value = self.values.get(key)
         return value if isinstance(value, str) else ""
+
+    def value(self, key: str) -> Value:
+        """A string value with its place, and with what could make it another."""
+        return Value(self.text(key), self.place(key), hidden=self.hiding(key))
 
     def place(self, key: str) -> Location | None:
         """Where a key stands, or the nearest thing that contains it, or the file."""
@@ -184,6 +215,7 @@ class TargetEntitlements:
 
     `injected` names keys that no file holds and that build settings add. `prefixed` holds those of the values that use
     `$(AppIdentifierPrefix)`, with it left as it is: the prefix is the profile's to say, and seldom not the team.
+    `hidden` names the configuration files that were not read and could make another value of a key; see ABSENT and ALL.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -192,6 +224,11 @@ class TargetEntitlements:
     injected: tuple[str, ...] = ()
     undefined: tuple[Undefined, ...] = ()
     prefixed: Mapping[str, Any] = field(default_factory=dict)
+    hidden: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def hiding(self, key: str) -> tuple[str, ...]:
+        """The files that were not read and could say something else of a key, or of anything in it."""
+        return _hiding(self.hidden, self.values, key)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """The strings of a list value; a lone string counts as a list of one."""
@@ -357,8 +394,8 @@ class Companion:
     @property
     def bundle_id(self) -> Value:
         """The bundle identifier, as the Info.plist will say."""
-        text = self.info.text("CFBundleIdentifier")
-        return Value(text, self.info.place("CFBundleIdentifier")) if text else self.settings.bundle_id
+        found = self.info.value("CFBundleIdentifier")
+        return found or self.settings.bundle_id
 
 
 @dataclass(frozen=True)
@@ -436,7 +473,8 @@ class Unrehearsed:
 class ProjectSurvey:
     """Everything that has to agree across the projects of one app.
 
-    `unused` are property lists of no target, `idle` settings that nothing reads.
+    `unused` are property lists of no target, `idle` settings that nothing reads. `provisioning` are the places where
+    fastlane names profiles in the project before it builds, each with the action that does.
     """
 
     targets: tuple[SurveyedTarget, ...] = ()
@@ -445,3 +483,4 @@ class ProjectSurvey:
     problems: tuple[Problem, ...] = ()
     unused: tuple[str, ...] = ()
     idle: tuple[IdleSettings, ...] = ()
+    provisioning: tuple[tuple[str, Location], ...] = ()

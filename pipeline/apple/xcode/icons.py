@@ -9,8 +9,8 @@ from typing import Any
 
 from pipeline.apple.xcode import assets
 from pipeline.apple.xcode.facts import AppIcon, IconImage, LooseIcon
-from pipeline.apple.xcode.sight import Sight
-from pipeline.apple.xcode.workspace import Workspace
+from pipeline.apple.xcode.sight import Sight, Unseen
+from pipeline.apple.xcode.workspace import READ_LIMIT, Workspace
 from pipeline.model import Location
 
 _ICON_LIMIT = 64 * 1024 * 1024
@@ -64,7 +64,7 @@ def _icon_set(workspace: Workspace, name: str, path: str, kind: str, catalogs: t
     if kind != "appiconset":
         return AppIcon(name, path, kind, catalogs=catalogs)
     try:
-        images = assets.icon_images(workspace.read(path) or b"")
+        images = assets.icon_images(_seen(workspace, path) or b"")
     except assets.BrokenCatalog as fault:
         return AppIcon(name, path, kind, flaw=fault.reason, catalogs=catalogs)
     folder = posixpath.dirname(path)
@@ -72,9 +72,16 @@ def _icon_set(workspace: Workspace, name: str, path: str, kind: str, catalogs: t
     found = []
     for image in images:
         if image.filename and image.filename not in heads:
-            heads[image.filename] = workspace.read(f"{folder}/{image.filename}", _ICON_LIMIT)
+            heads[image.filename] = _seen(workspace, f"{folder}/{image.filename}", _ICON_LIMIT)
         found.append(_with_file(image, heads.get(image.filename)))
     return AppIcon(name, path, kind, tuple(found), catalogs=catalogs)
+
+
+def _seen(workspace: Workspace, path: str, limit: int = READ_LIMIT) -> bytes | None:
+    data = workspace.read(path, limit)
+    if data is None and workspace.is_outside(path):
+        raise Unseen(f"{path} lies outside of the checkout, and is not read")
+    return data
 
 
 def _with_file(image: IconImage, data: bytes | None) -> IconImage:

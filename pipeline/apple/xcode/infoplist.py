@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from pipeline.apple.xcode.facts import Undefined
+from pipeline.apple.xcode.facts import ABSENT, ALL, Undefined
 from pipeline.apple.xcode.plists import Plist
 from pipeline.apple.xcode.settings import Resolved, Settings
 from pipeline.model import Location
@@ -96,6 +96,7 @@ class InfoPlist:
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[str, Location] = field(default_factory=dict)
     undefined: list[Undefined] = field(default_factory=list)
+    hidden: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def place_of(resolved: Resolved) -> Location | None:
@@ -111,15 +112,24 @@ def effective(source: Plist | None, path: str, settings: Settings) -> InfoPlist:
     """
     info = InfoPlist()
     if source is not None and isinstance(source.value, dict):
-        info.values.update(expanded(source, path, settings, info.undefined))
+        info.values.update(expanded(source, path, settings, info.undefined, info.hidden))
         info.places.update(places(source, path))
     if settings.flag("GENERATE_INFOPLIST_FILE"):
-        for key, value, place in _generated(settings):
+        for key, value, place, hidden in _generated(settings):
             _merge(info, key, value, place)
+            _hide(info, key, hidden)
+        _hide(info, ABSENT, settings.get(f"{PREFIX}{ABSENT}").hidden)
+    _hide(info, ABSENT, settings.get("GENERATE_INFOPLIST_FILE").hidden)
+    _hide(info, ALL, settings.get("INFOPLIST_FILE").hidden)
     info.values = _without_empty(info.values)
     if settings.context.sdk in _FAMILIES:
         _set_families(info, settings)
     return info
+
+
+def _hide(info: InfoPlist, key: str, files: tuple[str, ...]) -> None:
+    if files:
+        info.hidden[key] = tuple(dict.fromkeys((*info.hidden.get(key, ()), *files)))
 
 
 _FAMILIES = {"iphoneos": (1, 2), "appletvos": (3,), "xros": (7,)}
@@ -149,8 +159,12 @@ class Overgrown(LookupError):  # reads as what happened
     """A property list whose settings expand beyond all measure, so that what it holds is not known."""
 
 
-def expanded(source: Plist, path: str, settings: Settings, undefined: list[Undefined]) -> dict[str, Any]:
+def expanded(
+    source: Plist, path: str, settings: Settings, undefined: list[Undefined], hidden: dict[str, tuple[str, ...]]
+) -> dict[str, Any]:
     """The dictionary of a property list with every `$(SETTING)` in its values replaced.
+
+    What a value refers to in vain is added to `undefined`, and to `hidden` the files that were not read and may say.
 
     Raises:
         Overgrown: the settings expand to more than EXPANDED_LIMIT characters.
@@ -168,7 +182,9 @@ def expanded(source: Plist, path: str, settings: Settings, undefined: list[Undef
             if left < 0:
                 raise Overgrown(f"{path} refers to settings that expand to more than {EXPANDED_LIMIT:,} characters")
             if resolved.undefined:
-                undefined.append(Undefined(key, resolved.undefined, where.get(key), resolved.text))
+                undefined.append(Undefined(key, resolved.undefined, where.get(key), resolved.text, resolved.hidden))
+            if resolved.hidden:
+                hidden[key] = resolved.hidden
             return resolved.text
         if isinstance(value, dict):
             return {name: walk(inner, f"{key}/{name}" if key else str(name)) for name, inner in value.items()}
@@ -193,24 +209,24 @@ def texts(source: Plist | None) -> Mapping[str, str]:
     return {key: value for key, value in source.value.items() if isinstance(value, str)}
 
 
-Generated = tuple[str, Any, Location | None]
+Generated = tuple[str, Any, Location | None, tuple[str, ...]]
 
 
 def _generated(settings: Settings) -> list[Generated]:
-    """What GENERATE_INFOPLIST_FILE adds: key, value, and the place of the setting."""
+    """What GENERATE_INFOPLIST_FILE adds: key, value, the place of the setting, and the files that hide another one."""
     found: list[Generated | None] = [
         _from_key(name, settings)
         for setting in settings
         if (name := setting.removeprefix(PREFIX)) != setting and name in KNOWN
     ]
     found += [
-        (key, (resolved := settings.get(setting)).text, place_of(resolved))
+        (key, (resolved := settings.get(setting)).text, place_of(resolved), resolved.hidden)
         for key, setting in _FROM_SETTINGS
         if setting in settings
     ]
-    found.append(("CFBundleInfoDictionaryVersion", "6.0", None))
+    found.append(("CFBundleInfoDictionaryVersion", "6.0", None, ()))
     if settings.context.sdk in ("iphoneos", "appletvos"):
-        found.append(("LSRequiresIPhoneOS", True, None))
+        found.append(("LSRequiresIPhoneOS", True, None, ()))
     return [each for each in found if each is not None]
 
 
@@ -218,11 +234,11 @@ def _from_key(name: str, settings: Settings) -> Generated | None:
     resolved = settings.get(PREFIX + name)
     if name in _MADE:
         key, value = _MADE[name]
-        return (key, dict(value), place_of(resolved)) if settings.flag(PREFIX + name) else None
+        return (key, dict(value), place_of(resolved), resolved.hidden) if settings.flag(PREFIX + name) else None
     key = name.replace("_iPhone", "~iphone").replace("_iPad", "~ipad")
     if name in FLAGS:
-        return key, settings.flag(PREFIX + name), place_of(resolved)
-    return key, resolved.text.split() if name in LISTS else resolved.text, place_of(resolved)
+        return key, settings.flag(PREFIX + name), place_of(resolved), resolved.hidden
+    return key, resolved.text.split() if name in LISTS else resolved.text, place_of(resolved), resolved.hidden
 
 
 def _merge(info: InfoPlist, key: str, value: Any, place: Location | None) -> None:
@@ -243,6 +259,7 @@ def _merge(info: InfoPlist, key: str, value: Any, place: Location | None) -> Non
 def _set_families(info: InfoPlist, settings: Settings) -> None:
     """UIDeviceFamily is the setting's, whatever the file says; of a setting for other devices, the platform's own."""
     resolved = settings.get("TARGETED_DEVICE_FAMILY")
+    _hide(info, "UIDeviceFamily", resolved.hidden)
     known = _FAMILIES[settings.context.sdk]
     asked = {int(item) for item in resolved.text.replace(",", " ").split() if item.isdecimal() and len(item) < 3}
     if resolved.text:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from pipeline.apple.xcode import privacy
 from pipeline.apple.xcode.facts import PrivacyFlaw, PrivacyManifest
-from pipeline.apple.xcode.sight import Sight
+from pipeline.apple.xcode.sight import Sight, Unseen
 from pipeline.apple.xcode.workspace import Workspace
 
 BUILT = (".xcarchive/", ".app/", ".framework/", ".xcframework/", ".bundle/")
@@ -37,6 +37,8 @@ def own_manifest(sight: Sight) -> PrivacyManifest | None:
         loaded = sight.workspace.plist(path)
         if loaded.plist is not None:
             return PrivacyManifest(path, privacy.flaws(loaded.plist))
+        if loaded.problem is not None and loaded.problem.kind == "outside":
+            raise Unseen(f"{path} {loaded.problem.text}")
         if loaded.problem is not None:
             line = loaded.problem.location.line if loaded.problem.location else None
             return PrivacyManifest(path, (PrivacyFlaw(loaded.problem.text, "ITMS-91056", line),))

@@ -172,8 +172,8 @@ def _signing_style(sight: Sight) -> Value:
     if style.location:
         return style
     if style:
-        return Value(style.text, Location(sight.project.file, sight.target.line))
-    return Value("Manual" if _profile(sight) else "Automatic")
+        return replace(style, location=Location(sight.project.file, sight.target.line))
+    return replace(style, text="Manual" if _profile(sight) else "Automatic")
 
 
 def _profile(sight: Sight) -> Value:
@@ -266,8 +266,33 @@ def _target_info(sight: Sight) -> TargetInfo:
     except infoplist.Overgrown as fault:
         raise Unseen(str(fault)) from fault
     return TargetInfo(
-        info.values, info.places, path, infoplist.texts(loaded.plist), tuple(info.undefined), _stamped(sight)
+        info.values,
+        info.places,
+        path,
+        infoplist.texts(loaded.plist),
+        tuple(info.undefined),
+        _stamped(sight),
+        info.hidden,
+        tuple(_lost(sight, info)),
     )
+
+
+_LAUNCH_SCREENS = ("UILaunchStoryboardName", "UILaunchStoryboardName~ipad")
+_STORYBOARDS = (".storyboard", ".xib", ".nib")
+
+
+def _lost(sight: Sight, info: infoplist.InfoPlist) -> Iterator[str]:
+    """The keys of a launch screen whose storyboard is none of the target's, and lies nowhere in the checkout.
+
+    One that lies there may come into the app by a way that the project does not tell.
+    """
+    for key in _LAUNCH_SCREENS:
+        named = info.values.get(key)
+        if isinstance(named, str) and named and "$" not in named:
+            files = tuple(named if named.endswith(suffix) else f"{named}{suffix}" for suffix in _STORYBOARDS)
+            held = (*sight.members(), *sight.workspace.tree)
+            if not any(path.endswith(files) and posixpath.basename(path) in files for path in held):
+                yield key
 
 
 _STAMPS = ("CFBundleShortVersionString", "CFBundleVersion")
@@ -341,8 +366,7 @@ def _of_target(sight: Sight) -> Iterator[Problem]:
             place = Location(sight.project.file, configuration.line)
             yield Problem("missing-base", text, place, configuration.base, label)
         for flaw in flaws:
-            kind = "missing-base" if flaw.missing else "optional-base" if flaw.optional else "syntax"
-            yield Problem(kind, flaw.text, Location(flaw.path, flaw.line), flaw.missing, label, flaw.optional)
+            yield Problem(flaw.kind, flaw.text, Location(flaw.path, flaw.line), flaw.missing, label, flaw.optional)
     for key in ("INFOPLIST_FILE", "CODE_SIGN_ENTITLEMENTS"):
         path, loaded = sight.plist(key)
         written = sight.value(key)

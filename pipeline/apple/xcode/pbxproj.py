@@ -39,6 +39,10 @@ class BrokenList(ValueError):  # reads as what happened
         self.line = line
 
 
+class UnreadList(BrokenList):
+    """A property list that was not read, so that nothing says that it is broken."""
+
+
 class Lines:
     """Turns offsets into line numbers, without counting before somebody asks."""
 

@@ -26,7 +26,7 @@ def chosen(
         )
         if not rivals:
             continue
-        best = rivals[0]
+        best = next((each for each in rivals if free and each.score >= 0 and not each.outside), rivals[0])
         if wanted and platform not in wanted:
             others.append(_left_out(platform, best, "the platforms asked for do not include it"))
         elif free and best.project != head.project and not _is_related(best.project, [best], [head]):
@@ -35,6 +35,10 @@ def chosen(
             others.append(_left_out(platform, best, "it is one platform of a target for several"))
         elif free and best.score < 0 <= head.score:
             others.append(_left_out(platform, best, f"it is hardly one for a release: {best.reasons[-1]}"))
+        elif free and best.outside and not best.sandboxed:
+            others.append(_left_out(platform, best, best.outside))
+        elif free and best.unlikely and best.platform is not head.platform:
+            others.append(_left_out(platform, best, best.unlikely))
         else:
             lanes.append(Lane(NAMES[platform], platform, best.project, best.target, best.configuration, best.scheme))
             if best.catalyst:
@@ -144,7 +148,7 @@ def _outdone(group: list[Candidate], winners: list[Candidate], *, rival: bool) -
     """One word for all apps of a project that are not rehearsed."""
     candidate = group[0]
     winner = next(one for one in winners if one.platform is candidate.platform)
-    because = [reason for reason in winner.reasons if reason not in candidate.reasons]
+    because = [reason for reason in winner.reasons if reason not in (*candidate.reasons, *winner.against)]
     against = [reason for reason in candidate.reasons if reason not in winner.reasons]
     reason = (
         f"{winner.target} in {winner.project} fits a release better"

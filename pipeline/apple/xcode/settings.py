@@ -35,7 +35,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Resolved:
-    """A value after expansion, and the assignment that decided it. `undefined` names what expanded to nothing."""
+    """A value after expansion, and the assignment that decided it. `undefined` names what expanded to nothing.
+
+    `hidden` names the configuration files that were not read and could make another value of it: it is not known.
+    """
 
     text: str
     written: str = ""
@@ -43,11 +46,37 @@ class Resolved:
     line: int | None = None
     level: Level | None = None
     undefined: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
     @property
     def given(self) -> bool:
         """Whether the project itself, not Xcode's defaults, assigns it."""
         return self.level not in (None, Level.PLATFORM)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A configuration file that was not read, and its place: it would win over the first `after` settings of a level.
+
+    Without an `optional` one the checkout builds too, so that it only makes known what otherwise is empty.
+    """
+
+    path: str
+    level: Level
+    after: int = 0
+    optional: bool = False
+
+    def may_give(self, key: str) -> bool:
+        """Whether the file could hold that setting; what CocoaPods writes says nothing of what the product is."""
+        return "Pods" not in self.path.split("/") or not key.startswith(_OF_THE_PRODUCT)
+
+
+_OF_THE_PRODUCT = (
+    *("PRODUCT_BUNDLE", "PRODUCT_NAME", "MARKETING_VERSION", "CURRENT_PROJECT_VERSION", "VERSIONING_SYSTEM"),
+    *("DEVELOPMENT_TEAM", "CODE_SIGN_", "PROVISIONING_PROFILE", "ENABLE_APP_SANDBOX", "INFOPLIST_", "GENERATE_INFO"),
+    *("ASSETCATALOG_", "TARGETED_DEVICE_FAMILY", "SUPPORTED_PLATFORMS", "SUPPORTS_MACCATALYST", "DERIVE_MACCATALYST"),
+    *("IPHONEOS_DEPLOYMENT", "MACOSX_DEPLOYMENT", "TVOS_DEPLOYMENT", "WATCHOS_DEPLOYMENT", "XROS_DEPLOYMENT"),
+)
 
 
 @dataclass(frozen=True)
@@ -94,10 +123,11 @@ def _quoted(item: str) -> str:
 
 @dataclass
 class _Walk:
-    """One evaluation: which assignments are being expanded, what turned out undefined, and how much work is left."""
+    """One evaluation: what is being expanded, what turned out undefined or not known, and how much work is left."""
 
     active: dict[str, int] = field(default_factory=dict)
     undefined: dict[str, None] = field(default_factory=dict)
+    hidden: dict[str, None] = field(default_factory=dict)
     steps: int = EXPANSION_LIMIT
     depth: int = 0
 
@@ -111,6 +141,7 @@ class Settings:
         defaults: Xcode's own values.
         assigned: tells the names that the project assigns anywhere. A setting that another configuration assigns is
             left empty here on purpose (a suffix of test builds, say), so it does not count as undefined.
+        gaps: the configuration files that were not read.
     """
 
     def __init__(
@@ -119,9 +150,11 @@ class Settings:
         context: Context,
         defaults: Mapping[str, str],
         assigned: Callable[[], Container[str]] = frozenset,
+        gaps: Sequence[Gap] = (),
     ) -> None:
         self.context = context
         self._assigned = assigned
+        self._gaps = tuple(((_ORDER[gap.level], gap.after), gap) for gap in gaps)
         self._stacks: dict[str, list[tuple[Assignment, Level]]] = {
             key: [(Assignment(key, (), value, "", None), Level.PLATFORM)] for key, value in defaults.items()
         }
@@ -130,6 +163,18 @@ class Settings:
             for assignment in assignments:
                 if not assignment.conditions or context.admits(assignment.conditions):
                     self._stacks.setdefault(assignment.key, []).append((assignment, level))
+        self._orders = self._ordered(levels, defaults) if gaps else {}
+
+    def _ordered(
+        self, levels: Sequence[tuple[Level, Iterable[Assignment]]], defaults: Iterable[str]
+    ) -> dict[str, list[tuple[int, int]]]:
+        """The place among the levels of each assignment of a stack. Only gaps make it worth knowing."""
+        orders = {key: [_LOWEST] for key in defaults}
+        for level, assignments in levels:
+            for number, assignment in enumerate(assignments):
+                if not assignment.conditions or self.context.admits(assignment.conditions):
+                    orders.setdefault(assignment.key, []).append((_ORDER[level], number))
+        return orders
 
     def __contains__(self, key: str) -> bool:
         return key in self._stacks
@@ -158,12 +203,14 @@ class Settings:
         if "$" not in text:
             return Resolved(text, text)
         walk = _Walk()
-        return Resolved(self._expand(text, walk, ""), text, undefined=tuple(walk.undefined))
+        found = self._expand(text, walk, "")
+        return Resolved(found, text, undefined=tuple(walk.undefined), hidden=tuple(walk.hidden))
 
     def with_value(self, key: str, value: str) -> Settings:
         """The same settings, but for one that has this value whatever the project assigns; `$$` stands for a dollar."""
         found = Settings((), self.context, {}, self._assigned)
         found._stacks = {**self._stacks, key: [(Assignment(key, (), value, "", None), Level.COMMAND)]}
+        found._gaps, found._orders = self._gaps, {**self._orders, key: [_HIGHEST]}
         return found
 
     def assignments(self, key: str) -> tuple[tuple[Assignment, Level], ...]:
@@ -176,18 +223,36 @@ class Settings:
 
     def _resolve(self, key: str) -> Resolved:
         stack = self._stacks.get(key)
-        if not stack:
-            return Resolved("")
         walk = _Walk()
+        if not stack:
+            self._look_behind(key, -1, "", walk)
+            return Resolved("", hidden=tuple(walk.hidden))
         text = self._value(key, len(stack) - 1, walk)
         # `KEY = $(inherited)` decides nothing: the place that a person has to change is the one it inherits from.
         position = len(stack) - 1
         while position > 0 and stack[position][0].value.strip() in ("$(inherited)", "${inherited}", f"$({key})"):
             position -= 1
         assignment, level = stack[position]
-        return Resolved(text, assignment.value, assignment.path, assignment.line, level, tuple(walk.undefined))
+        undefined, hidden = tuple(walk.undefined), tuple(walk.hidden)
+        return Resolved(text, assignment.value, assignment.path, assignment.line, level, undefined, hidden)
+
+    def _look_behind(self, key: str, position: int, text: str, walk: _Walk) -> None:
+        """Notes which files that were not read could stand between an assignment and the next stronger one."""
+        if not self._gaps or key in _FIXED:
+            return
+        orders = self._orders.get(key, [])
+        below = orders[position] if position >= 0 else _LOWEST
+        above = orders[position + 1] if position + 1 < len(orders) else _HIGHEST
+        for place, gap in self._gaps:
+            if below < place <= above and not (gap.optional and text) and gap.may_give(key):
+                walk.hidden[gap.path] = None
 
     def _value(self, key: str, position: int, walk: _Walk) -> str:
+        text = self._expanded(key, position, walk)
+        self._look_behind(key, position, text, walk)
+        return text
+
+    def _expanded(self, key: str, position: int, walk: _Walk) -> str:
         stack = self._stacks.get(key)
         if not stack or position < 0:
             return ""
@@ -211,6 +276,8 @@ class Settings:
             return self._value(name, walk.active[name] - 1, walk)
         stack = self._stacks.get(name)
         if stack is None:
+            if not _is_xcodes(name) or name.endswith(_DEPLOYMENT):
+                self._look_behind(name, -1, "", walk)
             if name and not _is_xcodes(name) and (name == TEAM or name not in self._assigned()):
                 walk.undefined[name] = None
             return ""
@@ -284,6 +351,17 @@ def words(text: str) -> tuple[str, ...]:
 
 TEAM = "DEVELOPMENT_TEAM"
 
+_ORDER = {level: number for number, level in enumerate(Level)}
+_LOWEST, _HIGHEST = (-1, 0), (len(_ORDER), 0)
+_FIXED_NAMES = (
+    "ACTION CFBundleIdentifier CONFIGURATION CURRENT_ARCH DEVELOPMENT_LANGUAGE EFFECTIVE_PLATFORM_NAME "
+    "EXECUTABLE_NAME EXECUTABLE_PREFIX EXECUTABLE_SUFFIX LOCAL_APPS_DIR PLATFORM_NAME "
+    "PRODUCT_BUNDLE_PACKAGE_TYPE PROJECT PROJECT_DIR PROJECT_FILE_PATH PROJECT_NAME SDK_NAME "
+    "SOURCE_ROOT SRCROOT TARGET_NAME TARGETNAME WRAPPER_EXTENSION WRAPPER_NAME"
+)
+_FIXED = frozenset(_FIXED_NAMES.split())
+"""Defaults that follow from the project and its target, and that no configuration file is expected to change."""
+
 _OF_XCODE = frozenset(
     [
         "ARCHS",
@@ -317,7 +395,8 @@ _OF_XCODE = frozenset(
     ]
 )
 _PREFIXES = ("ARCHS_", "BUILT_PRODUCTS_", "DEVELOPER_", "DT_", "MAC_OS_X_", "PLATFORM_", "SDK_", "TOOLCHAIN", "XCODE_")
-_SUFFIXES = ("_DEPLOYMENT_TARGET", "_FOLDER_PATH", "_FOLDER_NAME")
+_DEPLOYMENT = "_DEPLOYMENT_TARGET"
+_SUFFIXES = (_DEPLOYMENT, "_FOLDER_PATH", "_FOLDER_NAME")
 
 
 def _is_xcodes(name: str) -> bool:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Collection
 
-from pipeline.apple.xcode.candidates import EXAMPLE, Candidate, plain, title_of
+from pipeline.apple.xcode.candidates import EXAMPLE, Candidate, is_for_store, title_of
 from pipeline.apple.xcode.discovery import Discovery, in_workspace
-from pipeline.apple.xcode.observation import target_info
 from pipeline.apple.xcode.rivals import core
-from pipeline.apple.xcode.settings import Settings
-from pipeline.apple.xcode.sight import UNREADABLE, Sight
 from pipeline.apple.xcode.workspace import Workspace
 from pipeline.model import Beside, Lane, Left, Platform
 
@@ -61,9 +57,6 @@ _EXAMPLE = re.compile(
 )
 """As a part of a name in camel case or behind a separator."""
 _PLACEHOLDER = re.compile(r"(?:com\.)?(?:example|yourcompany|mycompany|your-company|apple-samplecode)\.", re.IGNORECASE)
-_UPDATERS = ("SUFeedURL", "SUPublicEDKey", "SUPublicDSAKeyFile")
-"""Info.plist keys of Sparkle, which updates apps from outside the App Store."""
-
 _MODULES = re.compile(r"^\s*path\s*=\s*(.+?)\s*$", re.MULTILINE)
 _MODULES_LIMIT = 1 << 20
 
@@ -189,7 +182,7 @@ class _Choice:
         if _PLACEHOLDER.match(one.bundle_id):
             return f"{one.bundle_id} is the identifier of an example"
         beside = (each.target for each in self.discovery.candidates if each.project == one.project)
-        if not _is_for_store(one.target) and any(map(_is_for_store, beside)):
+        if not is_for_store(one.target) and any(map(is_for_store, beside)):
             return "the apps of its project that go to the App Store say so in their names"
         return ""
 
@@ -198,10 +191,6 @@ def _name(one: Candidate, judged: list[Candidate]) -> str:
     """The project and the target; the platform where the target is judged for several."""
     twins = [each for each in judged if (each.project, each.target) == (one.project, one.target)]
     return f"{one.project}:{one.target}{f' ({one.platform.label})' if len(twins) > 1 else ''}"
-
-
-def _is_for_store(name: str) -> bool:
-    return "appstore" in plain(name)
 
 
 def maker(bundle_id: str) -> str:
@@ -225,34 +214,7 @@ def _by_settings(workspace: Workspace, one: Candidate) -> str:
         return "SKIP_INSTALL keeps it out of archives"
     if workspace.relative(settings.text("INFOPLIST_FILE"), project.folder).startswith("../"):
         return "its Info.plist lies outside of the checkout, or is made while it is built"
-    if one.platform is not Platform.MAC_OS:
-        return ""
-    identity, profile = settings.text("CODE_SIGN_IDENTITY"), settings.text("PROVISIONING_PROFILE_SPECIFIER")
-    if identity.startswith("Developer ID") and not _is_for_store(profile):
-        return "it is signed for distribution outside the App Store"
-    if (
-        identity in ("-", "Sign to Run Locally")
-        and settings.get("CODE_SIGN_IDENTITY").given
-        and not _has_team(settings)
-    ):
-        return "it is signed to run on the machine that builds it"
-    linked = (path for path, _ in project.members(target, "PBXFrameworksBuildPhase", one.platform.sdk))
-    if "Sparkle.framework" in map(posixpath.basename, linked) or _updates_itself(workspace, one):
-        return "it brings its own updater, which is for apps outside the App Store"
-    return ""
-
-
-def _has_team(settings: Settings) -> bool:
-    return bool(settings.text("DEVELOPMENT_TEAM"))
-
-
-def _updates_itself(workspace: Workspace, one: Candidate) -> bool:
-    lane = Lane("", one.platform, one.project, one.target, one.configuration, one.scheme)
-    try:
-        values = target_info(Sight(workspace, lane)).values
-    except UNREADABLE:
-        return False
-    return any(key in values for key in _UPDATERS)
+    return one.outside or one.unlikely
 
 
 def _submodules(workspace: Workspace, lanes: tuple[Lane, ...]) -> tuple[str, ...]:

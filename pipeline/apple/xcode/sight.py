@@ -227,4 +227,4 @@ def _bundle_of(path: str) -> str:
 def value_of(resolved: Resolved) -> Value:
     """A resolved setting as a fact."""
     place = Location(resolved.path, resolved.line) if resolved.path else None
-    return Value(resolved.text, place, resolved.undefined, "$" in resolved.written)
+    return Value(resolved.text, place, resolved.undefined, "$" in resolved.written, resolved.hidden)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 
 from pipeline.apple.xcode.discovery import Candidate, Discovery
@@ -52,7 +53,22 @@ def survey(workspace: Workspace, discovery: Discovery) -> ProjectSurvey:
         discovery.problems,
         tuple(_unused(workspace)),
         idle_settings(workspace, discovery.concerned),
+        tuple(_provisioning(workspace)),
     )
+
+
+_NAMING = re.compile(rb"^[ \t]*(update_project_provisioning|update_code_signing_settings)\b", re.MULTILINE)
+_LANES_LIMIT = 1 << 20
+
+
+def _provisioning(workspace: Workspace) -> Iterator[tuple[str, Location]]:
+    """Where the lanes of fastlane write a profile or a signing style into the project, the first of each file."""
+    for path in workspace.tree:
+        folder, _, name = path.rpartition("/")
+        if name.startswith("Fastfile") or (name.endswith(".rb") and "fastlane" in folder.split("/")):
+            data = workspace.read(path, _LANES_LIMIT) or b""
+            if found := _NAMING.search(data):
+                yield found[1].decode(), Location(path, data.count(b"\n", 0, found.start()) + 1)
 
 
 def _version(workspace: Workspace, candidate: Candidate) -> Value:

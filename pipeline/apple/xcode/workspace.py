@@ -10,14 +10,14 @@ from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.apple.xcode.facts import Problem
-from pipeline.apple.xcode.pbxproj import BrokenList
+from pipeline.apple.xcode.pbxproj import BrokenList, UnreadList
 from pipeline.apple.xcode.pbxproj import parse as parse_project
 from pipeline.apple.xcode.plists import BrokenPlist, Plist
 from pipeline.apple.xcode.plists import parse as parse_plist
 from pipeline.apple.xcode.project import Configuration, Project, Target
 from pipeline.apple.xcode.schemes import FOLDER, BrokenScheme, Scheme
 from pipeline.apple.xcode.schemes import parse as parse_scheme
-from pipeline.apple.xcode.settings import Context, Level, Settings, settings_of
+from pipeline.apple.xcode.settings import Context, Gap, Level, Settings, settings_of
 from pipeline.apple.xcode.workspacedata import FILE as CONTENTS
 from pipeline.apple.xcode.workspacedata import LIMIT as WORKSPACE_LIMIT
 from pipeline.apple.xcode.workspacedata import BrokenWorkspace, WorkspaceData
@@ -25,6 +25,7 @@ from pipeline.apple.xcode.workspacedata import parse as parse_workspace
 from pipeline.apple.xcode.xcconfig import Assignment, Flaw, load
 from pipeline.lazily import cached_property
 from pipeline.model import Location
+from pipeline.regular import Outside
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ READ_LIMIT = 32 * 1024 * 1024
 PLIST_LIMIT = 4 * 1024 * 1024
 """The largest real property lists of a project have a tenth of it."""
 PROJECT_LIMIT = 32 * 1024 * 1024
-"""The largest public projects have a fifth of it; reading so much takes two seconds and 250 MB."""
+"""The largest public projects have a fifth of it; reading three quarters of it takes three seconds and 340 MB."""
 XCCONFIG_LIMIT = 4 * 1024 * 1024
 
 DEPLOYMENT = {
@@ -80,10 +81,37 @@ class Workspace:
         self._cache: dict[tuple[str, ...], object] = {}
 
     def has(self, path: str) -> bool:
-        """Whether there is such a file. Paths that leave the root are asked of the disk."""
-        if path.startswith(".."):
-            return self.read(path) is not None
-        return path in self._files or self.spelled(path) in self._files
+        """Whether there is such a file. Paths that leave the root, or lead through a link, are asked of the disk.
+
+        What lies outside of the checkout is taken to be there: nobody looks, and so nobody can say that it is missing.
+        """
+        if path in self._files or self.spelled(path) in self._files:
+            return True
+        if not path.startswith(("..", "/")) and not self._is_behind_a_link(path):
+            return False
+        try:
+            return self._bytes(path, READ_LIMIT) is not None
+        except Outside:
+            return True
+        except (OSError, ValueError):
+            return False
+
+    def _is_behind_a_link(self, path: str) -> bool:
+        """Whether a folder of it is a link, which the tree tells among the files."""
+        folder = posixpath.dirname(path)
+        while folder and folder not in self._files:
+            folder = folder.rpartition("/")[0]
+        return folder != ""
+
+    def is_outside(self, path: str) -> bool:
+        """Whether a path leads out of the checkout, so that what it names was not read."""
+        try:
+            self._bytes(path, READ_LIMIT)
+        except Outside:
+            return True
+        except (OSError, ValueError):
+            return False
+        return False
 
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
         """The bytes of a file; None when there is none or it cannot be read."""
@@ -143,7 +171,7 @@ class Workspace:
             except BrokenList as fault:
                 return fault
             except (OSError, ValueError) as fault:
-                return BrokenList(str(fault))
+                return UnreadList(str(fault))
 
         found = self.once(("project", path), parse)
         if isinstance(found, BrokenList):
@@ -202,6 +230,8 @@ class Workspace:
         def parse() -> Loaded:
             try:
                 data = self._bytes(path, PLIST_LIMIT)
+            except Outside:
+                return _fenced(path)
             except (OSError, ValueError) as fault:
                 return Loaded(None, Problem("unreadable", f"cannot be read: {fault}", Location(path)))
             if data is None:
@@ -222,7 +252,12 @@ class Workspace:
         def parse() -> Loaded:
             from pipeline.apple.xcode.preprocessor import NotPreprocessed, definitions_of, preprocessed
 
-            data = self.read(path, PLIST_LIMIT)
+            try:
+                data = self._bytes(path, PLIST_LIMIT)
+            except Outside:
+                return _fenced(path)
+            except (OSError, ValueError):
+                return Loaded()
             if data is None:
                 return Loaded()
             try:
@@ -258,6 +293,7 @@ class Workspace:
         self, project: Project, target: Target, configuration: str, sdk: str, team_id: str
     ) -> Settings:
         levels: list[tuple[Level, tuple[Assignment, ...]]] = []
+        gaps: list[Gap] = []
         of_project = project.configuration(configuration)
         of_target = target.configuration(configuration)
         for found, file_level, level in (
@@ -267,13 +303,15 @@ class Workspace:
             if found is None:
                 continue
             if found.base:
-                levels.append((file_level, self.xcconfig(found.base)[0]))
+                assignments, flaws, there = self.xcconfig(found.base)
+                levels.append((file_level, assignments))
+                gaps += _gaps(file_level, flaws) if there else [Gap(found.base, file_level)]
             levels.append((level, self.written(found, project)))
         if team_id:
             # As the archive is given it on xcodebuild's command line.
             levels.append((Level.COMMAND, (Assignment("DEVELOPMENT_TEAM", (), team_id, "", None),)))
         defaults = self._defaults(project, target, configuration, sdk)
-        return Settings(levels, Context(sdk, configuration), defaults, lambda: self._assigned(project))
+        return Settings(levels, Context(sdk, configuration), defaults, lambda: self._assigned(project), gaps)
 
     def _assigned(self, project: Project) -> frozenset[str]:
         """The names that any configuration of the project or of its targets assigns, under whatever condition."""
@@ -347,6 +385,19 @@ class Workspace:
             if key not in self._cache:
                 self._cache[key] = make()
             return self._cache[key]  # type: ignore[return-value]
+
+
+def _gaps(level: Level, flaws: Sequence[Flaw]) -> list[Gap]:
+    """The files that were not read among those of a configuration file."""
+    return [
+        Gap(flaw.missing or flaw.optional, level, flaw.after, optional=not flaw.missing)
+        for flaw in flaws
+        if flaw.missing or flaw.optional
+    ]
+
+
+def _fenced(path: str) -> Loaded:
+    return Loaded(None, Problem("outside", "lies outside of the checkout, and is not read", Location(path)))
 
 
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7}|={7})(?: |\r?$)", re.MULTILINE)

@@ -10,6 +10,7 @@ import posixpath
 import re
 from collections.abc import Callable
 
+from pipeline.regular import Outside
 from pipeline.values import dataclass
 
 INCLUDE_DEPTH = 32
@@ -45,7 +46,9 @@ class Assignment:
 class Flaw:
     """Something in a configuration file that Xcode would stumble over. `missing` names a file that is not there.
 
+    `missing` also names one that is there and was not read, itself or for the most part.
     `optional` names one that need not be there (`#include?`), and is not: no fault, but it might have set something.
+    `after` is how many assignments stand before what was not read, and would lose against it.
     """
 
     text: str
@@ -53,6 +56,18 @@ class Flaw:
     line: int | None
     missing: str = ""
     optional: str = ""
+    after: int = 0
+    outside: bool = False
+    """Whether it lies outside of the checkout, where nobody looks: what is wrong, if anything, is not known."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of Problem that it is."""
+        if self.outside:
+            return "outside"
+        if self.missing and self.missing != self.path:
+            return "missing-base"
+        return "optional-base" if self.optional else "syntax"
 
 
 def split_key(key: str) -> tuple[str, Conditions] | None:
@@ -68,8 +83,28 @@ def split_key(key: str) -> tuple[str, Conditions] | None:
 def load(path: str, read: Read) -> tuple[tuple[Assignment, ...], tuple[Flaw, ...]]:
     """All assignments of a file and its includes, in the order in which they take effect, and what is wrong."""
     loader = _Loader(read)
-    loader.load(path, ())
+    if not loader.load(path, ()):
+        loader.miss(path)
     return tuple(loader.assignments), tuple(loader.flaws)
+
+
+_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16 (little-endian)",
+    b"\xfe\xff": "UTF-16 (big-endian)",
+}
+
+
+def _encoding(data: bytes) -> str:
+    """What a file is that holds no UTF-8 text as a whole, of which every line would be told; "" for text."""
+    told = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "")
+    if told or b"\0" not in data:
+        return told
+    halves = data[1::2].count(0), data[::2].count(0)
+    if max(halves) * 3 > len(data):
+        return "UTF-16 (little-endian)" if halves[0] > halves[1] else "UTF-16 (big-endian)"
+    return "no text"
 
 
 class _Loader:
@@ -79,16 +114,24 @@ class _Loader:
         self.assignments: list[Assignment] = []
         self.flaws: list[Flaw] = []
 
-    def load(self, path: str, within: tuple[str, ...]) -> bool:
-        """Whether there was such a file."""
+    def load(self, path: str, within: tuple[str, ...], at: int | None = None, *, optional: bool = False) -> bool:
+        """Whether there was such a file. `at` is the line that includes it, and `optional` says that it need not be."""
         self._files += 1
         try:
             data = self._read(path)
-        except ValueError as fault:
-            self._flaw(str(fault), path, None)
+        except Outside:
+            text = f"{path} lies outside of the checkout, and is not read"
+            named = ("", path) if optional else (path, "")
+            self._flaw(text, within[-1] if within else path, at, *named, outside=True)
+            return True
+        except (OSError, ValueError) as fault:
+            self._flaw(f"cannot be read: {fault}", path, None, missing=path)
             return True
         if data is None:
             return False
+        if encoding := _encoding(data):
+            self._flaw(f"it is {encoding}, and Xcode reads UTF-8", path, 1, missing=path)
+            return True
         text = data.decode("utf-8-sig", "replace")
         if "\ufffd" in text:
             self._flaw("not UTF-8 text", path, text.count("\n", 0, text.index("\ufffd")) + 1)
@@ -109,9 +152,22 @@ class _Loader:
             self._line(" ".join(kept).strip(), path, first, within)
         return True
 
-    def _flaw(self, text: str, path: str, line: int | None, missing: str = "", optional: str = "") -> None:
-        if len(self.flaws) < FLAW_LIMIT:
-            self.flaws.append(Flaw(text, path, line, missing, optional))
+    def miss(self, path: str) -> None:
+        """Say that there is no such file, though something refers to it: a link that leads nowhere."""
+        self._flaw(f"{path} is not there", path, None, missing=path)
+
+    def _flaw(
+        self,
+        text: str,
+        path: str,
+        line: int | None,
+        missing: str = "",
+        optional: str = "",
+        *,
+        outside: bool = False,
+    ) -> None:
+        if len(self.flaws) < FLAW_LIMIT or missing or optional:
+            self.flaws.append(Flaw(text, path, line, missing, optional, len(self.assignments), outside))
 
     def _line(self, line: str, path: str, number: int, within: tuple[str, ...]) -> None:
         if not line or len(self.assignments) > ASSIGNMENT_LIMIT:
@@ -145,6 +201,6 @@ class _Loader:
         elif len(within) >= INCLUDE_DEPTH or self._files >= FILE_LIMIT:
             if not self.flaws or self.flaws[-1].text != _TOO_MANY:
                 self._flaw(_TOO_MANY, path, number)
-        elif not self.load(target, (*within, path)):
+        elif not self.load(target, (*within, path), number, optional=bool(optional)):
             text = f"includes {name}, which is not there"
             self._flaw(text, path, number, "" if optional else target, target if optional else "")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import plistlib
 from typing import TYPE_CHECKING, Any
 
-from pipeline import regular
 from pipeline.simulator.machine.project import BuildError, Sdk, Settings, Target
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ TEAM = "com.apple.developer.team-identifier"
 ENVIRONMENT = "com.apple.developer.icloud-container-environment"
 _CONTAINERS = "com.apple.developer.icloud-container-identifiers"
 _SERVICES = "com.apple.developer.icloud-services"
+_STORE = "com.apple.developer.ubiquity-kvstore-identifier"
+_GROUPS = "keychain-access-groups"
 _PUSH = ("aps-environment", "com.apple.developer.aps-environment")
 _INJECTED = {
     **{
@@ -80,7 +81,7 @@ def read_plist(path: Path, target: Target, macros: str | None = None) -> dict[st
         BuildError: it is missing or is no dictionary, in Xcode's words.
     """
     try:
-        data = regular.read(path)
+        data = target.project.fence.read(path.absolute())
         values = plistlib.loads(data if macros is None else _without_conditions(data, macros))
     except FileNotFoundError:
         raise BuildError(
@@ -139,7 +140,7 @@ def granted(asked: Mapping[str, Any], sdk: Sdk, team_id: str, bundle_id: str, *,
     out: dict[str, Any] = {
         identifier_key(sdk): f"{team_id}.{bundle_id}",
         TEAM: team_id,
-        "keychain-access-groups": [f"{team_id}.*"],
+        "keychain-access-groups": [f"{prefix}.*" for prefix in _prefixes(asked.get(_GROUPS), team_id)],
     }
     if not mac:
         out["get-task-allow"] = not store
@@ -153,8 +154,20 @@ def granted(asked: Mapping[str, Any], sdk: Sdk, team_id: str, bundle_id: str, *,
     if _CONTAINERS in asked or _SERVICES in asked:
         out[_SERVICES] = "*"
         out[ENVIRONMENT] = "Production" if store else ["Development", "Production"]
-        out["com.apple.developer.ubiquity-kvstore-identifier"] = f"{team_id}.*"
+        out[_STORE] = f"{_prefixes(asked.get(_STORE), team_id)[-1]}.*"
     return out
+
+
+def _prefixes(asked: Any, team_id: str) -> list[str]:
+    """The team, and whatever else of such a shape the values begin with.
+
+    App IDs of before 2011 have prefixes of their own, and a project that writes one out knows it: Apple's portal would
+    grant it. Source: Apple, TN2311, Managing Multiple App ID Prefixes.
+    """
+    texts = asked if isinstance(asked, (list, tuple)) else (asked,)
+    heads = (str(text).partition(".")[0] for text in texts if text)
+    written = (head for head in heads if len(head) == len("A1B2C3D4E5") and head.isalnum() and head.isupper())
+    return list(dict.fromkeys((team_id, *written)))
 
 
 def signed(

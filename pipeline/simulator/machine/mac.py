@@ -47,6 +47,7 @@ class Machine:
         scenario: what is wrong with the machine.
         organization: the team's name, as certificates spell it.
         now: the clock.
+        root: the app's folder; what lies outside of its checkout is not read. "" for each project's own folder.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class Machine:
         scenario: Scenario | None = None,
         organization: str = "Rehearsal Team",
         now: Callable[[], datetime] | None = None,
+        root: str = "",
     ) -> None:
         self.home = home
         self.scenario = scenario or Scenario()
         self._now = now or _utc_now
         self._team_id = team_id
         self._paths = tuple(projects)
+        self._root = root
         self._organization = organization
         self._projects: dict[str, tuple[int, Project]] = {}
         self._keychain: Keychain | None = None
@@ -126,7 +129,7 @@ class Machine:
             stamp = 0
         known = self._projects.get(str(path))
         if known is None or known[0] != stamp:
-            known = (stamp, Project(path))
+            known = (stamp, Project(path, self._root))
             self._projects[str(path)] = known
         return known[1]
 

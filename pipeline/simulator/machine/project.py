@@ -281,19 +281,19 @@ def _whole_lines(text: str) -> Iterator[str]:
     yield begun
 
 
-def _xcconfig(path: Path, settings: Settings, opened: list[Path] | None = None) -> None:
+def _xcconfig(path: Path, settings: Settings, read: Callable[[Path], bytes], opened: list[Path] | None = None) -> None:
     opened = [] if opened is None else opened
     if len(opened) >= INCLUDE_LIMIT:
         return
     opened.append(path)
     try:
-        text = regular.read(path).decode("utf-8", "replace")
+        text = read(path).decode("utf-8", "replace")
     except OSError:
         return
     for line in _whole_lines(text):
         included = _INCLUDE.match(line)
         if included:
-            _xcconfig(path.parent / included[2], settings, opened)
+            _xcconfig(path.parent / included[2], settings, read, opened)
             continue
         match = _LINE.match(line)
         if match:
@@ -339,7 +339,7 @@ class Target:
                 if candidate.get("name") == configuration:
                     base = self.project.base_configuration(candidate)
                     if base:
-                        _xcconfig(base, settings)
+                        _xcconfig(base, settings, self.project.fence.read)
                     settings.push(_mapping(candidate.get("buildSettings")))
                     break
             else:
@@ -348,7 +348,7 @@ class Target:
                     f' named "{configuration}".',
                 )
         if xcconfig:
-            _xcconfig(xcconfig, settings)
+            _xcconfig(xcconfig, settings, regular.read)
         settings.push(overrides)
         # The destination decides the platform, whatever SDKROOT says: `auto` in particular.
         settings.push({"SDKROOT": sdk.name})
@@ -409,7 +409,7 @@ class Target:
                     base = self.project.base_configuration(candidate)
                     probe = Settings(SDKS["macosx"], configuration)
                     if base:
-                        _xcconfig(base, probe)
+                        _xcconfig(base, probe, self.project.fence.read)
                     probe.push(_mapping(candidate.get("buildSettings")))
                     found = probe["SDKROOT"] or found
         return found
@@ -432,12 +432,14 @@ class Project:
 
     Args:
         path: the .xcodeproj folder.
+        within: the app's root, outside of whose checkout nothing is read; "" for the folder that holds the project.
 
     Raises:
         BuildError: it is missing or unreadable, in xcodebuild's words.
     """
 
     path: Path
+    within: str = ""
     _cache: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -445,7 +447,7 @@ class Project:
         try:
             if file.stat().st_size > SIZE_LIMIT:
                 raise BuildError(self._unreadable("The file is too large."), 74)
-            text = regular.read(file).decode("utf-8", "replace")
+            text = self.fence.read(file.absolute()).decode("utf-8", "replace")
         except OSError:
             if not self.path.exists():
                 raise BuildError(f"xcodebuild: error: '{self.path}' does not exist.", 66) from None
@@ -467,6 +469,11 @@ class Project:
     def name(self) -> str:
         """The file's name without its extension."""
         return self.path.stem
+
+    @cached_property
+    def fence(self) -> regular.Fence:
+        """The bounds of the checkout."""
+        return regular.Fence(str(Path(self.within or self.folder).absolute()))
 
     @property
     def folder(self) -> Path:
@@ -502,7 +509,7 @@ class Project:
         found: dict[str, tuple[str, str]] = {}
         for pattern in ("xcshareddata/xcschemes/*.xcscheme", "xcuserdata/*/xcschemes/*.xcscheme"):
             for path in sorted(self.path.glob(pattern)):
-                references, configuration = scheme_of(path)
+                references, configuration = scheme_of(path, self.fence.read)
                 found.setdefault(path.stem, (self._released([each for each, _ in references]), configuration))
         served = {identifier for identifier, _ in found.values()}
         for target in self.targets:
@@ -607,13 +614,13 @@ def _walk(folder: Path, root: Path, excepted: set[str]) -> Iterator[Path]:
             yield entry
 
 
-def scheme_of(path: Path) -> tuple[list[tuple[str, str]], str]:
+def scheme_of(path: Path, read: Callable[[Path], bytes] = regular.read) -> tuple[list[tuple[str, str]], str]:
     """What a scheme archives, in its order, and its archive configuration.
 
     Each target is told by its identifier and by the path of its project, relative to the folder that holds the
     project or workspace of the scheme.
     """
-    text = regular.read(path).decode("utf-8", "replace")
+    text = read(path).decode("utf-8", "replace")
     archived: list[tuple[str, str]] = []
     for entry in re.findall(r"<BuildActionEntry\b(.*?)</BuildActionEntry>", text, re.DOTALL):
         reference = re.search(r'BlueprintIdentifier\s*=\s*"([^"]*)"', entry)

@@ -15,7 +15,7 @@ from functools import lru_cache
 from struct import pack
 from typing import TYPE_CHECKING
 
-from pipeline import regular
+from pipeline.regular import Fence, Outside
 from pipeline.simulator.machine.project import BuildError, Settings, Target
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def app_icon(target: Target, settings: Settings) -> tuple[str, bytes]:
         return name, b""
     for catalog in catalogs:
         for folder in catalog.glob(f"**/{name}.appiconset"):
-            picture = _largest(folder, "mac" if settings.sdk.name == "macosx" else "ios")
+            platform = "mac" if settings.sdk.name == "macosx" else "ios"
+            picture = _largest(folder, platform, target.project.fence)
             return (name, picture) if picture else ("", b"")
         if any(next(catalog.glob(f"**/{name}.{kind}"), None) for kind in _LAYERED):
             return "", b""
@@ -81,16 +82,16 @@ def app_icon(target: Target, settings: Settings) -> tuple[str, bytes]:
     return "", b""
 
 
-def _largest(folder: Path, platform: str) -> bytes:
+def _largest(folder: Path, platform: str, fence: Fence) -> bytes:
     try:
-        images = json.loads(regular.read(folder / "Contents.json")).get("images", [])
+        images = json.loads(fence.read((folder / "Contents.json").absolute())).get("images", [])
     except (OSError, ValueError, AttributeError):
         return b""
     for image in images if isinstance(images, list) else []:
         ours = image.get("platform") == platform or image.get("idiom") in ("ios-marketing", "mac")
         path = folder / str(image.get("filename", ""))
         if ours and image.get("filename") and path.is_file() and path.stat().st_size <= FILE_LIMIT:
-            data = path.read_bytes()
+            data = _read(path, fence)
             if data[16:24] == pack(">II", 1024, 1024):
                 return data
     return b""
@@ -113,7 +114,7 @@ def compiled(target: Target, settings: Settings, icon: tuple[str, bytes]) -> dic
             size = path.stat().st_size
             total += size
             if size <= FILE_LIMIT and total <= TOTAL_LIMIT:
-                out[_place(path)] = path.read_bytes()
+                out[_place(path)] = _read(path, target.project.fence)
     name, largest = icon
     if name and mac:
         out[f"{name}.icns"] = icns(largest or plain_picture(1024))
@@ -122,6 +123,14 @@ def compiled(target: Target, settings: Settings, icon: tuple[str, bytes]) -> dic
         if "2" in settings["TARGETED_DEVICE_FAMILY"]:
             out[f"{name}76x76@2x~ipad.png"] = plain_picture(152)
     return out
+
+
+def _read(path: Path, fence: Fence) -> bytes:
+    """A file of the checkout; of one that lies elsewhere, nothing."""
+    try:
+        return fence.read(path.absolute())
+    except Outside:
+        return b""
 
 
 def _place(path: Path) -> str:

@@ -91,7 +91,8 @@ def test_synchronized_folders_and_their_exceptions(shared_data: Path) -> None:
 
 
 def test_a_configuration_of_its_own(shared_data: Path) -> None:
-    project = Project(shared_data / "isometry/2026-02/native/IsometryiOS/IsometryiOS.xcodeproj")
+    root = shared_data / "isometry/2026-02"
+    project = Project(root / "native/IsometryiOS/IsometryiOS.xcodeproj", str(root))
     made = project.targets[0].settings(SDKS["iphoneos"], "Production", {})
     assert made["MARKETING_VERSION"] == "2.5.0"
     assert made["PRODUCT_BUNDLE_IDENTIFIER"] == "com.cardboard.isometry"

@@ -59,7 +59,7 @@ class Pair:
         found = self.mine.target(target)
         assert found is not None
         self.client = workspace.settings(self.mine, found, configuration, sdk)
-        theirs = Project(Path(workspace.root) / path)
+        theirs = Project(Path(workspace.root) / path, workspace.root)
         self.target = next(one for one in theirs.targets if one.name == target)
         self.machine = self.target.settings(SDKS[sdk], configuration, {})
 

@@ -305,3 +305,151 @@ def test_what_is_offered_begins_with_the_apps_own(app: Path) -> None:
     workflow(app, "run: xcodebuild -scheme Ap build")
     (found,) = judged(app)
     assert "there is Zebra, App, Aa" in found[3]
+
+
+def local(root: Path, text: str, name: str = "prepare") -> None:
+    write(root / f".github/actions/{name}/action.yml", text)
+
+
+COMPOSITE = "name: p\ninputs:\n  xcode:\n    default: '26.1'\nruns:\n  using: composite\n  steps:\n"
+OLD = HEAD.replace("macos-26", "macos-15")
+SHIPS = "      - run: |\n          xcodebuild archive -project App.xcodeproj -scheme App -destination 'generic/platform=iOS'\n          xcrun altool --upload-package a.ipa --type ios\n"
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        (f"{COMPOSITE}    - run: sudo xcode-select -s /Applications/Xcode_26.1.app\n      shell: bash\n", False),
+        (
+            f"{COMPOSITE}    - uses: maxim-lobanov/setup-xcode@v1\n      with: {{xcode-version: '${{{{ inputs.xcode }}}}'}}\n",
+            False,
+        ),
+        (f'{COMPOSITE}    - run: sudo xcode-select -s "$(ls -d /Applications/Xcode_26*)"\n      shell: bash\n', False),
+        (
+            f"{COMPOSITE}    - run: echo DEVELOPER_DIR=/Applications/Xcode_26.1.app >> $GITHUB_ENV\n      shell: bash\n",
+            False,
+        ),
+        (f"{COMPOSITE}    - uses: ./.github/actions/prepare\n", False),
+        ("runs:\n  using: node20\n  main: index.js\n", False),
+        ("runs: [\n", False),
+        (f"{COMPOSITE}    - run: sudo xcode-select -s /Applications/Xcode_16.2.app\n      shell: bash\n", True),
+        (f"{COMPOSITE}    - run: echo hello\n      shell: bash\n", True),
+    ],
+)
+def test_what_an_action_of_the_repository_chooses(app: Path, action: str, told: bool) -> None:
+    local(app, action)
+    write(app / ".github/workflows/ship.yml", f"{OLD}      - uses: ./.github/actions/prepare\n{SHIPS}")
+    assert ("AUTO013" in {rule for rule, *_ in judged(app)}) is told
+
+
+def test_an_input_given_to_an_action(app: Path) -> None:
+    local(
+        app,
+        f"{COMPOSITE}    - uses: maxim-lobanov/setup-xcode@v1\n      with: {{xcode-version: '${{{{ inputs.xcode }}}}'}}\n",
+    )
+    use = "      - uses: ./.github/actions/prepare\n        with: {xcode: '16.3'}\n"
+    write(app / ".github/workflows/ship.yml", f"{OLD}{use}{SHIPS}")
+    assert [(path, line) for rule, path, line, _ in judged(app) if rule == "AUTO013"] == [
+        (".github/actions/prepare/action.yml", 9)
+    ]
+
+
+def test_an_action_that_is_not_here_may_choose_anything(app: Path) -> None:
+    write(app / ".github/workflows/ship.yml", f"{OLD}      - uses: ./elsewhere\n{SHIPS}")
+    assert "AUTO013" not in {rule for rule, *_ in judged(app)}
+
+
+FIRST = """#!/bin/bash
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+pick() {
+    local candidates=("$@")
+    for candidate in "${candidates[@]}"; do
+        if [[ -d "$candidate" ]]; then
+            echo "$candidate"
+            return 0
+        fi
+    done
+    return 1
+}
+PROJECT="$(pick "$ROOT/Gone.xcodeproj" "$ROOT/App.xcodeproj")"
+BUNDLE_ID="com.example.other"
+xcodebuild archive -project "$PROJECT" -scheme Missing
+"""
+
+
+def test_a_function_that_takes_what_is_there(app: Path) -> None:
+    other = {**PHONE, "PRODUCT_BUNDLE_IDENTIFIER": "com.example.other"}
+    project(app / "other", name="Other", targets={"Other": {"Release": other}})
+    write(app / "scripts/release.sh", FIRST)
+    found = {(rule, line) for rule, path, line, _ in judged(app) if path == "scripts/release.sh"}
+    assert ("AUTO004", 14) in found
+    write(app / "scripts/release.sh", FIRST.replace('echo "$candidate"', 'echo "$candidate.x"'))
+    assert not [rule for rule, path, _, _ in judged(app) if path == "scripts/release.sh"]
+
+
+LOOKS = """#!/bin/bash
+tools=("xcodebuild" "xcrun")
+tools+=("altool")
+for tool in "${tools[@]}"; do
+    if ! command -v "$tool" >/dev/null 2>&1; then
+        echo "no $tool"
+        exit 1
+    fi
+done
+"""
+
+
+def test_a_tool_that_is_not_on_the_path(app: Path) -> None:
+    write(app / "release.sh", LOOKS)
+    assert ("AUTO019", "release.sh", 3) in places(app)
+    write(app / "release.sh", "for t in xcodebuild notarytool; do\n  if ! which $t; then\n    exit 2\n  fi\ndone\n")
+    assert ("AUTO019", "release.sh", 1) in places(app)
+    for change in (LOOKS.replace("exit 1", "MISSING=1"), LOOKS.replace('"altool"', '"altool-helper"')):
+        write(app / "release.sh", change)
+        assert "AUTO019" not in {rule for rule, *_ in places(app)}
+
+
+IDLE = """#!/bin/bash
+# altool
+upload_to_testflight() {
+    if [[ "$DRY_RUN" == true ]]; then
+        log_info "Dry run"
+        return 0
+    fi
+    log_success "Upload initiated"
+}
+upload_to_testflight
+"""
+
+
+def test_an_upload_that_is_none(app: Path) -> None:
+    write(app / "release.sh", IDLE)
+    assert ("AUTO028", "release.sh", 10) in places(app)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            '    log_success "Upload initiated"',
+            '    xcrun altool --upload-package a.ipa\n    log_success "Upload initiated"',
+        ),
+        ('log_success "Upload initiated"', 'log_success "Uploaded $(make ship)"'),
+        ('log_success "Upload initiated"', 'echo "Upload initiated" > "$OUT"'),
+        ('log_success "Upload initiated"', 'log_info "Do it by hand"'),
+        ('log_success "Upload initiated"', 'read -r answer\n    log_success "Upload complete"'),
+        ("\nupload_to_testflight\n", "\n"),
+    ],
+)
+def test_uploads_that_may_be_some(app: Path, old: str, new: str) -> None:
+    assert old in IDLE
+    write(app / "release.sh", IDLE.replace(old, new))
+    assert "AUTO028" not in {rule for rule, *_ in places(app)}
+
+
+def test_a_certificate_by_its_former_name(app: Path) -> None:
+    script = 'NAME="iPhone Distribution"\nsecurity find-certificate -c "$NAME" -a\nxcodebuild -version\n'
+    write(app / "certs.sh", script)
+    assert [place for place in places(app) if place[0] == "AUTO029"] == [("AUTO029", "certs.sh", 1)]
+    write(app / "certs.sh", script + 'security find-certificate -c "Apple Distribution"\n')
+    assert "AUTO029" not in {rule for rule, *_ in places(app)}

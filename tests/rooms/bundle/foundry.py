@@ -54,12 +54,13 @@ def issue(
     ca: bool = False,
     rsa_key: bool = False,
     days: int = 200,
+    team: str = TEAM,
 ) -> Identity:
     key: Key = rsa.generate_private_key(65537, 2048) if rsa_key else ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [
             x509.NameAttribute(x509.NameOID.COMMON_NAME, name),
-            x509.NameAttribute(x509.NameOID.ORGANIZATIONAL_UNIT_NAME, TEAM),
+            x509.NameAttribute(x509.NameOID.ORGANIZATIONAL_UNIT_NAME, team),
         ]
     )
     builder = (
@@ -130,6 +131,11 @@ def der_value(value: Any) -> bytes:
     if isinstance(value, list):
         return der(0x30, b"".join(map(der_value, value)))
     return der(0xB0, b"".join(der(0x30, der_value(k) + der_value(v)) for k, v in sorted(value.items())))
+
+
+def old_der_entitlements(entitlements: Mapping[str, Any]) -> bytes:
+    """As Xcode 13 wrote them: the dictionary alone, and as a set."""
+    return der(0x31, b"".join(der(0x30, der_value(k) + der_value(v)) for k, v in sorted(entitlements.items())))
 
 
 def der_entitlements(entitlements: Mapping[str, Any]) -> bytes:
@@ -318,6 +324,8 @@ def sign_macho(
     der_twin: Mapping[str, Any] | None = None,
     names: str = "list",
     stamp: Callable[[bytes], bytes] | None = None,
+    others: bool = True,
+    team: str = TEAM,
     **shape: Any,
 ) -> bytes:
     """A signed thin Mach-O; ad hoc when `identity` is None.
@@ -333,7 +341,7 @@ def sign_macho(
     slots = {**blobs, **({1: info} if info else {}), **({3: resources} if resources else {})}
     flags = 0 if identity else 2
     kinds = (1, 2) if both_hashes else (2,)
-    directories = [code_directory(code, slots, identifier, flags=flags, kind=kind) for kind in kinds]
+    directories = [code_directory(code, slots, identifier, team=team, flags=flags, kind=kind) for kind in kinds]
     numbered = list(zip(kinds, directories, strict=True))
     digests = [(HASHES[kind][1], hashlib.new(HASHES[kind][0], raw).digest()) for kind, raw in numbered]
     blobs[0] = directories[0]
@@ -347,6 +355,7 @@ def sign_macho(
             digests=digests if "digests" in names else None,
             bare=names == "bare",
             stamp=stamp,
+            others=others,
         )
     blobs[0x10000] = blob(0xFADE0B01, message)
     return code + superblob(blobs).ljust(room, b"\0")
@@ -541,7 +550,7 @@ class App:
         sealed[embedded] = profile(self.granted, self.certificates, devices=self.devices, platform=platform)
         resources = seal(sealed, self.nested)
         slices = [
-            sign_macho(self.identity, entitlements=self.entitlements, info=info, resources=resources, **shape)
+            sign_macho(self.identity, info=info, resources=resources, **{"entitlements": self.entitlements, **shape})
             for shape in self.shapes
         ]
         name = str(self.info["CFBundleExecutable"])

@@ -337,6 +337,12 @@ def test_any_der_ends(data: bytes) -> None:
         return
 
 
+def test_der_entitlements_of_older_xcodes_are_read() -> None:
+    assert read_der(foundry.old_der_entitlements(foundry.ENTITLEMENTS)) == foundry.ENTITLEMENTS
+    with pytest.raises(Malformed):
+        read_der(foundry.old_der_entitlements(foundry.ENTITLEMENTS) + b"0")
+
+
 def test_deep_der_is_refused() -> None:
     value = foundry.der_value(True)
     for _ in range(40):

@@ -96,6 +96,12 @@ def test_entitlements_are_told_once_for_both_forms(old: Contents, tmp_path: Path
     )
 
 
+def test_entitlements_of_every_slice_are_compared(old: Contents, tmp_path: Path) -> None:
+    other = {"cpu": (foundry.ARM64[0], 2), "entitlements": {**foundry.ENTITLEMENTS, "get-task-allow": True}}
+    found = compared(old, App(shapes=({}, other)), tmp_path)
+    assert found.entitlements == (Change("(arm64e)", "get-task-allow", "false", "true"),)
+
+
 def test_one_form_that_says_something_else(old: Contents, tmp_path: Path) -> None:
     app = App()
     app.shapes = ({"der_twin": {**app.entitlements, "get-task-allow": True}},)

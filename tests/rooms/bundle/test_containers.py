@@ -13,7 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.apple.bundle.containers import MOST_DIRECTORY_BYTES, checked_path, open_artifact
+from pipeline.apple.bundle import containers
+from pipeline.apple.bundle.containers import (
+    LONGEST_PATH,
+    MOST_DIRECTORY_BYTES,
+    MOST_FILES,
+    checked_path,
+    open_artifact,
+)
 from pipeline.apple.bundle.faults import Excessive, Malformed, Unsupported
 from tests.rooms.bundle import foundry
 
@@ -91,6 +98,65 @@ def test_an_oversized_directory_is_refused(tmp_path: Path) -> None:
     broken = data[:at] + struct.pack("<I", MOST_DIRECTORY_BYTES + 1) + data[at + 4 :]
     with pytest.raises(Excessive, match="directory"):
         open_artifact(written(tmp_path, "a.ipa", broken))
+
+
+def heads(count: int, name: bytes = b"a") -> bytes:
+    """So many members in a directory, all alike."""
+    fields = (45, 20, 0, 0, 0, 0, 0, 0, 0, len(name), 0, 0, 0, 0, 0, 0)
+    return (struct.pack("<4s2H4H3L2H3H2L", b"PK\1\2", *fields) + name) * count
+
+
+@pytest.mark.parametrize("told", [MOST_FILES + 1, 1])
+def test_too_many_members_are_refused_before_they_are_read(tmp_path: Path, told: int) -> None:
+    """Whatever the end record says of them: it is not believed where the directory has room for more."""
+    with pytest.raises(Excessive, match="more than 300,000 files"):
+        open_artifact(written(tmp_path, "a.ipa", zip64(heads(MOST_FILES + 1), told, 0)))
+    if told > MOST_FILES:
+        with pytest.raises(Excessive, match="more than 300,000 files"):
+            open_artifact(written(tmp_path, "a.ipa", zip64(heads(1), told, 0)))
+
+
+def test_long_names_are_not_taken_for_many_members(tmp_path: Path) -> None:
+    directory = heads(20_000, b"n" * 700)
+    assert len(directory) > MOST_FILES * 46
+    with pytest.raises(Malformed, match="overlap"):
+        open_artifact(written(tmp_path, "a.ipa", zip64(directory, 20_000, 0)))
+
+
+def test_a_path_that_no_system_of_apples_takes_is_refused(tmp_path: Path) -> None:
+    fits = f"Payload/{'a' * (LONGEST_PATH - 8)}"
+    assert checked_path(fits) == fits
+    for name, folder in ((f"{fits}b", ""), ("a" * 100, "b/" * 500)):
+        with pytest.raises(Malformed, match="longer than the 1,024 characters"):
+            checked_path(name, folder)
+    with pytest.raises(Malformed, match="longer than"):
+        open_artifact(written(tmp_path, "a.ipa", foundry.ipa({"a" * LONGEST_PATH: b""})))
+
+
+def test_links_take_no_more_room_than_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "MOST_NAMES", 2_000)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            link = zipfile.ZipInfo(f"Payload/A.app/{number}")
+            link.external_attr = 0o120755 << 16
+            archive.writestr(link, "x" * 900)
+    with pytest.raises(Excessive, match="paths and links of more than 2,000 bytes"):
+        open_artifact(written(tmp_path, "a.ipa", out.getvalue()))
+
+
+def test_packings_are_gathered_in_one_look(tmp_path: Path) -> None:
+    class Counted(dict[str, str]):
+        looks = 0
+
+        def items(self) -> Any:
+            Counted.looks += 1
+            return super().items()
+
+    with open_artifact(written(tmp_path, "a.ipa", foundry.ipa({"A": b""}))) as artifact:
+        artifact.unreadable = Counted({str(number): f"packed with method {number}" for number in range(50)})
+        assert len(list(artifact.unreadable_words())) == 50
+    assert Counted.looks == 1
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def added(path: str, data: bytes = b"new") -> Callable[[dict[str, bytes]], None]
         (changed("Example", 5000), {"BUND005"}),
         (changed("Assets.car"), {"BUND005", "BUND076"}),
         (changed("_CodeSignature/CodeResources"), {"BUND005"}),
-        (without("Assets.car"), {"BUND005", "BUND042", "BUND043"}),
+        (without("Assets.car"), {"BUND005", "BUND042", "BUND043", "BUND076"}),
         (without("_CodeSignature/CodeResources"), {"BUND005"}),
         (added("extra.png"), {"BUND005"}),
         (added("Info.plist", plistlib.dumps({**foundry.INFO, "CFBundleVersion": "251"})), {"BUND003", "BUND005"}),
@@ -143,6 +143,12 @@ def test_changes_after_signing_are_found(
     files = App().files()
     change(files)
     assert rules_against(exported(tmp_path, ipa(files))) == expected
+
+
+def test_a_missing_info_plist_is_told_and_not_its_consequences(tmp_path: Path) -> None:
+    files = extension_of(App())
+    del files["Info.plist"]
+    assert rules_against(exported(tmp_path, ipa(files))) == {"BUND001"}
 
 
 def test_timestamps_are_judged_and_not_needed(tmp_path: Path) -> None:
@@ -251,7 +257,7 @@ def test_expired_certificates_are_told_at_the_hour_of_the_clock(tmp_path: Path) 
     assert rules_against(app) >= {"BUND006", "BUND007"}
 
 
-def extension_of(app: App) -> dict[str, bytes]:
+def extension_of(app: App, **changes: Any) -> dict[str, bytes]:
     """An app with one extension; the extension is sealed by its own signature, and by the app's."""
     identifier = f"{foundry.BUNDLE_ID}.share"
     own = {"application-identifier": f"{foundry.TEAM}.{identifier}"}
@@ -260,6 +266,7 @@ def extension_of(app: App) -> dict[str, bytes]:
         entitlements={**foundry.ENTITLEMENTS, **own},
         granted={**foundry.GRANTED, **own},
         resources={},
+        **changes,
     ).files()
     app.resources |= {f"PlugIns/Share.appex/{path}": data for path, data in inner.items()}
     return app.files()
@@ -308,6 +315,22 @@ def test_frameworks_with_versions_are_followed_through_their_links(tmp_path: Pat
     assert rules_against(found, MACOS) == (set() if whole else {"BUND005"})
 
 
+@pytest.mark.parametrize("added", ["", "Versions/B/Resources/new"])
+def test_every_version_of_a_framework_is_judged(tmp_path: Path, added: str) -> None:
+    files, links, cdhash = mac_framework()
+    files |= {path.replace("Versions/A/", "Versions/B/"): data for path, data in files.items()}
+    if added:
+        files[added] = b"new"
+    app = mac_app(nested={"Frameworks/F.framework": cdhash})
+    place = "./Example.app/Contents/Frameworks/F.framework/"
+    payload = {f"./Example.app/{path}": data for path, data in app.files().items()}
+    payload |= {place + path: data for path, data in files.items()}
+    package = foundry.pkg(foundry.odc(payload, {place + path: to for path, to in links.items()}), authority().installer)
+    found = exported(tmp_path, package, "Example.pkg")
+    assert [bundle.place.rpartition("/")[2] for bundle in found.nested] == ["F.framework", "B"]
+    assert rules_against(found, MACOS) == ({"BUND005"} if added else set())
+
+
 def test_programs_inside_a_frameworks_version_are_told_apart_from_it() -> None:
     """Sparkle keeps an app and services in Versions/B, and its seal lists them."""
     framework = Executable("F.framework/Versions/B/F", "F.framework", signature=Signature(True, cdhashes=("aa",)))
@@ -332,7 +355,75 @@ def test_one_unsigned_architecture_does_not_hide_the_others_signature(tmp_path: 
     found = built_app(ExportedApp, tool, ANCHORS, foundry.NOW)
     (executable,) = found.executables
     assert str(executable.signature) == "signed ad hoc"
-    assert "only some architectures are signed: arm64 is" in executable.signature.flaws
+    assert (executable.unsigned, executable.signature.flaws) == (("x86_64",), ())
+    assert "BUND005" not in rules_against(found, MACOS)
+    tool.write_bytes(foundry.fat(bare, foundry.sign_macho(authority().distribution)))
+    (executable,) = built_app(ExportedApp, tool, ANCHORS, foundry.NOW).executables
+    assert executable.signature.flaws == ("only some architectures are signed: x86_64 is not",)
+
+
+ARM64E = (foundry.ARM64[0], 2)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_entitlements_of_every_slice_are_judged(tmp_path: Path, first: bool) -> None:
+    def judged(claimed: dict[str, Any]) -> set[str]:
+        shapes: list[dict[str, Any]] = [{}, {"cpu": ARM64E, "entitlements": claimed}]
+        app = exported(tmp_path, ipa(App(shapes=tuple(shapes[:: 1 if first else -1])).files()))
+        assert (app.executables[0].rights == {}) == (claimed == foundry.ENTITLEMENTS)
+        return rules_against(app)
+
+    assert judged(dict(foundry.ENTITLEMENTS)) == set()
+    assert judged(entitled(get__task__allow=True)) == {"BUND010"}
+    assert judged({**foundry.ENTITLEMENTS, "com.apple.developer.healthkit": True}) == {"BUND009"}
+    assert judged(entitled(aps__environment="development")) == {"BUND012"}
+    assert judged({**foundry.ENTITLEMENTS, CONTAINERS: []}) == {"BUND013"}
+    assert judged({}) == {"BUND013", "BUND050"}
+
+
+def test_a_mac_app_is_sandboxed_in_every_slice(tmp_path: Path) -> None:
+    unsandboxed = {key: value for key, value in mac_app().entitlements.items() if "sandbox" not in key}
+    for at in (0, 1):
+        app = mac_app()
+        app.shapes[at]["entitlements"] = unsandboxed
+        package = foundry.mac_pkg(app.files(), authority().installer)
+        assert rules_against(exported(tmp_path, package, "Example.pkg"), MACOS) == {"BUND014"}
+
+
+def test_issuers_in_one_signature_do_not_vouch_for_another(tmp_path: Path) -> None:
+    """Whichever is read first: the extension brings its signer's issuer, the app does not, or the other way round."""
+    found = []
+    for bare in ("app", "extension"):
+        app = App(shapes=({"others": bare != "app"},))
+        files = extension_of(app, shapes=({"others": bare != "extension"},))
+        for order in (1, -1):
+            product = exported(tmp_path, ipa(dict(list(files.items())[::order])))
+            found.append(rules_against(product))
+            assert product.signature.trusted == (bare != "app")
+    assert found == [{"BUND006"}] * 4
+
+
+def test_an_issuer_that_one_slice_lacks_is_missed(tmp_path: Path) -> None:
+    app = App(shapes=({}, {"cpu": ARM64E, "others": False}))
+    assert rules_against(exported(tmp_path, ipa(app.files()))) == {"BUND006"}
+
+
+def test_code_of_another_team_is_found(tmp_path: Path) -> None:
+    other = "Z9Y8X7W6V5"
+    for team, expected in ((foundry.TEAM, set()), (other, {"BUND004"})):
+        signer = foundry.issue(
+            "Apple Distribution: X", authority().wwdr, ("6.1.7", "6.1.4"), foundry.CODE_SIGNING, team=team
+        )
+        info = plistlib.dumps({**foundry.INFO, "CFBundleIdentifier": "com.other.f", "CFBundlePackageType": "FMWK"})
+        resources = foundry.seal({})
+        code = foundry.sign_macho(
+            signer, identifier="com.other.f", info=info, resources=resources, team=team, file_type=6
+        )
+        place = "Frameworks/F.framework/"
+        inner = {f"{place}Example": code, f"{place}Info.plist": info, f"{place}_CodeSignature/CodeResources": resources}
+        app = App()
+        app.resources |= inner
+        assert rules_against(exported(tmp_path, ipa(app.files()))) == expected
 
 
 def test_an_unsigned_archive_is_read(tmp_path: Path) -> None:

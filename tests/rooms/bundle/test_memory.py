@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import struct
 import subprocess
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from pipeline.apple.bundle.containers import open_artifact
 from pipeline.apple.bundle.faults import Excessive
 from tests.rooms.bundle import foundry
 from tests.rooms.bundle.foundry import App
-from tests.rooms.bundle.test_containers import zip64
+from tests.rooms.bundle.test_containers import heads, zip64
+from tests.rooms.bundle.test_packages import record
 
 MOST = 150 * 1024 * 1024
 JUDGE = """
@@ -30,6 +33,8 @@ peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(peak if sys.platform == "darwin" else peak * 1024)
 print(len(app.executables), *app.problems, sep="\\n")
 """
+REFUSED = 100 * 1024 * 1024
+"""What may be taken where nothing is read: Python itself and a directory or table of 32 MB, once."""
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -101,3 +106,31 @@ def test_a_product_that_is_packed_a_hundred_times(tmp_path: Path) -> None:
     peak, _, problems = judged(path)
     assert not any("unpacked" in problem for problem in problems)
     assert peak < MOST
+
+
+def test_a_directory_of_more_members_than_it_tells(tmp_path: Path) -> None:
+    """700,000 of them in 32 MiB, for which zipfile would take 350 MB."""
+    (tmp_path / "a.ipa").write_bytes(zip64(heads(700_000), 1, 0))
+    peak, _, problems = judged(tmp_path / "a.ipa")
+    assert problems == ["a.ipa holds more than 300,000 files"]
+    assert peak < REFUSED
+
+
+@pytest.mark.parametrize("unit", [b"<a/>", b"<file><name>a</name></file>"])
+def test_a_table_of_contents_of_nothing_but_tags(tmp_path: Path, unit: bytes) -> None:
+    """A few kilobytes of zeros and ones, of which a parser would make gigabytes."""
+    text = b"<xar><toc>" + unit * (31 * 1024 * 1024 // len(unit)) + b"</toc></xar>"
+    packed = zlib.compress(text)
+    (tmp_path / "a.pkg").write_bytes(b"xar!" + struct.pack(">HHQQI", 28, 1, len(packed), len(text), 1) + packed)
+    peak, _, problems = judged(tmp_path / "a.pkg")
+    assert problems == ["the package's table of contents has more tags than any installer's"]
+    assert peak < REFUSED
+
+
+def test_a_payload_of_nothing_but_names(tmp_path: Path) -> None:
+    """Two megabytes, with 250,000 paths of a kilobyte each in them."""
+    payload = b"".join(record(b"./%07d" % number + b"a" * 990) for number in range(250_000)) + record(b"TRAILER!!!")
+    (tmp_path / "a.pkg").write_bytes(foundry.pkg(gzip.compress(payload, 1)))
+    peak, _, problems = judged(tmp_path / "a.pkg")
+    assert problems == ["a.pkg has paths and links of more than 33,554,432 bytes"]
+    assert peak < REFUSED

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.apple.bundle import containers
 from pipeline.apple.bundle.containers import open_artifact
 from pipeline.apple.bundle.faults import Excessive, Malformed, Unsupported
-from pipeline.apple.bundle.packages import PackageArtifact
+from pipeline.apple.bundle.packages import MOST_MARKS, PackageArtifact
 from tests.rooms.bundle import foundry
 
 FILES = {"./A.app/Contents/Info.plist": b"info" * 30, "./A.app/Contents/MacOS/A": os.urandom(150_001)}
@@ -128,6 +129,24 @@ def test_an_installer_signature_over_something_else_does_not_hold(tmp_path: Path
         assert not artifact.signature.holds
 
 
+class Renumbered(foundry.Identity):
+    """A certificate that claims to be of version 67."""
+
+    @property
+    def der(self) -> bytes:
+        version = b"\xa0\x03\x02\x01"
+        assert version + b"\x02" in super().der
+        return super().der.replace(version + b"\x02", version + b"\x42", 1)
+
+
+def test_a_certificate_of_a_version_that_there_is_not_signs_nothing(tmp_path: Path) -> None:
+    identity = foundry.authority().installer
+    data = foundry.pkg(foundry.odc(FILES), Renumbered(identity.certificate, identity.key))
+    with opened(tmp_path, data) as artifact:
+        assert artifact.signature
+        assert not artifact.signature.holds
+
+
 @pytest.mark.parametrize(("message", "holds"), [(b"", True), (b"another checksum", False)])
 def test_a_second_signature_must_hold_too(tmp_path: Path, message: bytes, holds: bool) -> None:
     data = foundry.pkg(foundry.odc(FILES), foundry.authority().installer, message=message)
@@ -187,6 +206,51 @@ def member(name: str, offset: int = 0, length: int = 0) -> str:
 def test_lying_packages_are_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(Malformed):
         opened(tmp_path, data)
+
+
+def nested(depth: int, name: str = "ab") -> bytes:
+    return toc(f"<file><name>{name}</name>" * depth + "</file>" * depth)
+
+
+def test_folders_in_folders_end_where_paths_end(tmp_path: Path) -> None:
+    with opened(tmp_path, nested(300)) as artifact:
+        assert not artifact.entries
+    with pytest.raises(Malformed, match="longer than the 1,024 characters"):
+        opened(tmp_path, nested(400))
+
+
+def test_a_name_in_a_folder_leads_nowhere_else(tmp_path: Path) -> None:
+    for name in ("..", "/x", "x//y", "../../x", "a\\b"):
+        with pytest.raises(Malformed, match="leads outside"):
+            opened(tmp_path, toc(f"<file><name>a</name><file><name>{name}</name></file></file>"))
+
+
+@pytest.mark.parametrize("unit", ["<a/>", "<a></a>", "<file><name>a</name></file>", "<b a=''/>"])
+def test_a_table_of_more_tags_than_any_installer_has_is_not_parsed(tmp_path: Path, unit: str) -> None:
+    with pytest.raises(Excessive, match="more tags"):
+        opened(tmp_path, toc(unit * MOST_MARKS))
+
+
+def test_attributes_count_as_tags(tmp_path: Path) -> None:
+    attributes = " ".join(f"a{number}=''" for number in range(MOST_MARKS))
+    with pytest.raises(Excessive, match="more tags"):
+        opened(tmp_path, toc(f"<a {attributes}/>"))
+
+
+@pytest.mark.parametrize("mode", [0o100644, 0o120755])
+def test_paths_and_links_of_a_payload_are_bounded(tmp_path: Path, mode: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "MOST_NAMES", 2_000)
+    long = b"./" + b"a" * 700 if mode == 0o100644 else b"./a"
+    content = b"" if mode == 0o100644 else b"a" * 700
+    payload = b"".join(record(long + b"%d" % number, content, mode) for number in range(3)) + record(b"TRAILER!!!")
+    with pytest.raises(Excessive, match="paths and links of more than 2,000 bytes"):
+        opened(tmp_path, foundry.pkg(payload))
+
+
+def record(name: bytes, content: bytes = b"", mode: int = 0) -> bytes:
+    """One file of a cpio archive (odc)."""
+    fields = (0, 0, mode, 0, 0, 1, 0, 0, len(name) + 1, len(content))
+    return b"070707" + b"%06o%06o%06o%06o%06o%06o%06o%011o%06o%011o" % fields + name + b"\0" + content
 
 
 @pytest.mark.parametrize(("encoding", "reason"), [("utf-8", "entities"), ("utf-16", "UTF-8"), ("cp037", "UTF-8")])

@@ -56,6 +56,18 @@ def test_changed_missing_and_added_files_are_told() -> None:
     )
 
 
+def test_of_two_rules_with_one_weight_the_one_that_leaves_out_may_have_won() -> None:
+    """Xcode 9 and earlier gave "^" the weight 20 that the rule for Info.plist has too, and left the file out."""
+
+    def tied(resources: dict[str, Any]) -> None:
+        told = {"omit": True, "weight": 20.0}
+        resources["rules2"] = {"^": {"weight": 20.0}, "^Info\\.plist$": told, "^PkgInfo$": told}
+
+    there = {**FILES, "Info.plist": b"", "PkgInfo": b"", "Example": b""}
+    assert judged(FILES, there, change=tied) == SealJudgement()
+    assert judged(FILES, {**there, "New": b""}, change=tied).flaws == ("New was added after signing",)
+
+
 def test_optional_files_may_go() -> None:
     def optional(resources: dict[str, Any]) -> None:
         resources["files2"]["Assets.car"]["optional"] = True

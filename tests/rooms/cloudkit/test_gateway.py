@@ -69,6 +69,8 @@ def test_the_declared_file_is_read_wherever_it_lies(tmp_path: Path) -> None:
     inside = Declaration(schema=str(app / "schema" / "x.ckdb"))
     assert gateway.local_schema(files, inside) == LocalSchema("schema/x.ckdb", TEXT)
     outside = str(elsewhere / "x.ckdb")
+    assert "outside of the checkout" in gateway.local_schema(files, Declaration(schema=outside)).fault
+    files = LiveFiles(app, named=(outside,))
     assert gateway.local_schema(files, Declaration(schema=outside)) == LocalSchema(outside, TEXT)
 
 

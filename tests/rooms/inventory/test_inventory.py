@@ -178,6 +178,8 @@ def test_what_apple_lists_tells_what_was_taken_back() -> None:
     assert told(PortalMaterial((listed,))) == ([""], [""]), "what could not be read may be the one"
     there = Material("App Store Connect", certificate=CERTIFICATE, keyed=False)
     assert told(PortalMaterial((there, listed), complete=True)) == ([""], [""])
+    nothing = folded((at_apple(Reading.of(PortalMaterial(complete=True))),), TRUSTED, NOW)
+    assert nothing.unseen == ("what was revoked (App Store Connect lists no certificate)",)
 
 
 def test_a_vault_that_is_not_there(tmp_path: Path) -> None:

@@ -93,6 +93,17 @@ ORDINARY = [
     "** ARCHIVE SUCCEEDED **",
     "** EXPORT SUCCEEDED **",
     "uploaded build 2.5.0 (90206)",
+    "Increment build number (90189)",
+    "Archived 'App' (90189)",
+    "Built App.ipa (in 4.1 s) (90189)",
+    "error: 90171 tests executed",
+    "Error 90034: connection refused",
+    "Error 90034: Connection refused",
+    "90189: connection from 10.0.0.1 closed",
+    "90717: A",
+    "exit code: 90189",
+    "zip code=90210",
+    "HTTP error 90189",
     "build 1.0 (90189) was accepted",
     "wrote archive (90189 bytes) in 90206 ms",
     "No errors uploading 'App.ipa'.",
@@ -119,6 +130,34 @@ ORDINARY = [
 ]
 
 
+CODED = [
+    "ITMS-90189: x",
+    "itms 90189 x",
+    "Error 90189: “Redundant build” x",
+    "ERROR: 90189: The build was uploaded before",
+    "    90189: Redundant Binary Upload. This version has it.",
+    "code = STATE_ERROR.VALIDATION_ERROR.90189",
+    '{"code" : "90189"}',
+    r"{\"code\":90189}",
+    "Asset validation failed (90189) x",
+    "It was uploaded before. (90189)",
+    "It was uploaded\n before. (ID: 0e66e9b9-a7e2-4cd8-a592-6c644f447519) (90189)",
+    "“It was uploaded before.” (90189)",
+    "(90189)",
+]
+
+
+@pytest.mark.parametrize("text", CODED)
+def test_where_a_code_stands(text: str) -> None:
+    assert codes_in(text) == ("90189",)
+    assert keys(text) == ["90189"]
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_ordinary_lines_have_no_code(text: str) -> None:
+    assert codes_in(text.replace("ITMS-99999", "")) == ()
+
+
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_lines_of_a_log_mean_nothing(text: str) -> None:
     assert keys(text) == []
@@ -138,6 +177,9 @@ def test_a_code_decides_between_meanings_of_the_same_words() -> None:
     words = "Unsupported SDK or Xcode version. Your app was built with beta software."
     assert keys(words) == ["90534", "90111"]
     assert keys(f"ITMS-90111: {words}") == ["90111"]
+    sdk = "an SDK that was identified in the documentation as a commonly used third-party SDK"
+    assert keys(sdk) == ["91061", "91065"]
+    assert keys(f"{sdk}. The SDK must include a signature file.") == ["91065"]
     assert keys(f"{words}\nITMS-90111: {words}") == ["90111"]
 
 
@@ -205,7 +247,12 @@ def calls_while_reading(text: str) -> int:
 TEN_MEGABYTES = 10_000_000
 HOSTILE = [
     "error: ",
+    "error 90717: A",
+    "Error 90717: A" + "x " * 90,
+    "Error 90717: A b\\u2019",
     "*** error ",
+    "a.(90717)",
+    "(id: ",
     "ITMS-9",
     "(9",
     "failed (90206,",

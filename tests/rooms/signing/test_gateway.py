@@ -546,6 +546,24 @@ def test_what_a_lane_needs() -> None:
     assert [each.bundle_id for each in need.bundles if each.manual] == ["com.example.app", "com.example.app.widget"]
 
 
+@pytest.mark.parametrize(("kind", "known"), [("missing", False), ("optional", True)])
+def test_how_it_is_signed_may_stand_in_a_file_that_is_not_here(kind: str, known: bool) -> None:
+    settings = TargetSettings(
+        bundle_id=Value("com.example.app"), code_sign_style=Value("Automatic", hidden=("Signing.xcconfig",))
+    )
+    problem = Problem("missing-base", "it is not here", **{kind: "Signing.xcconfig"})
+    need = signing_need(
+        settings,
+        TargetEntitlements(),
+        Companions(),
+        Declaration(team_id=TEAM),
+        LANE,
+        problems=Reading.of(ProjectProblems((problem,))),
+    )
+    hidden = () if known else (Unresolved("CODE_SIGN_STYLE", hidden=("Signing.xcconfig",)),)
+    assert need.unresolved == hidden
+
+
 def test_what_is_declared_stands_in() -> None:
     declared = Declaration(team_id=TEAM, bundle_id="com.example.app")
     need = signing_need(TargetSettings(), TargetEntitlements(), Companions(), declared, LANE)

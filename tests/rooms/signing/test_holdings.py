@@ -575,6 +575,7 @@ PUSH = {"aps-environment": "production", "keychain-access-groups": [f"{TEAM}.*"]
         ({"entitlements": {"keychain-access-groups": [f"{TEAM}.*"]}}, False),
         ({"entitlements": {**PUSH, "aps-environment": "development"}}, False),
         ({"created": NOW + 40 * DAY}, False),
+        ({"xcode_managed": True}, False),
     ],
 )
 def test_what_takes_a_profiles_place(changes: dict[str, object], replaced: bool) -> None:

@@ -99,7 +99,8 @@ def test_the_missing_entitlements_of_an_extension_are_seen(tmp_path: Path) -> No
 
 
 def test_platform_filters_decide_what_travels_where(tmp_path: Path) -> None:
-    both = 'SDKROOT = auto; SUPPORTED_PLATFORMS = "iphoneos macosx";'
+    mac = "INFOPLIST_KEY_LSApplicationCategoryType = public.app-category.utilities;"
+    both = f'SDKROOT = auto; SUPPORTED_PLATFORMS = "iphoneos macosx"; {mac}'
     project(
         tmp_path,
         target("App", "application", APP, "E,M"),

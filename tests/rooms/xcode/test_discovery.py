@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.apple.xcode import workspace as workspaces
 from pipeline.apple.xcode.discovery import discover
 from pipeline.apple.xcode.facts import TargetSettings
 from pipeline.model import Platform, UsageFault
 from pipeline.ports.files import LiveFiles
 from tests.rooms.xcode.look import Look
-from tests.rooms.xcode.make import project, scheme, write
+from tests.rooms.xcode.make import plist, project, scheme, write
 
 PHONE = {"SDKROOT": "iphoneos", "PRODUCT_BUNDLE_IDENTIFIER": "com.example.app"}
+CATEGORY = "INFOPLIST_KEY_LSApplicationCategoryType"
 BOTH = {"SDKROOT": "auto", "SUPPORTED_PLATFORMS": "iphoneos iphonesimulator macosx xros appletvos"}
 
 
@@ -28,7 +30,7 @@ def test_one_project(tmp_path: Path) -> None:
 
 
 def test_a_target_for_several_platforms(tmp_path: Path) -> None:
-    project(tmp_path, targets={"App": {"Release": BOTH}})
+    project(tmp_path, targets={"App": {"Release": {**BOTH, CATEGORY: "public.app-category.utilities"}}})
     assert [lane[0] for lane in lanes(tmp_path)] == ["ios", "macos", "tvos"]
     assert [lane[0] for lane in lanes(tmp_path, platforms=("visionos", "macos"))] == ["macos", "visionos"]
     left_out = discover(LiveFiles(tmp_path)).others
@@ -175,6 +177,161 @@ def test_supported_platforms_of_the_project_do_not_make_every_target_a_mac_app(t
     assert [lane[::2][:2] for lane in lanes(tmp_path)] == [("ios", "Phone"), ("macos", "Desk")]
 
 
+OUTSIDE = [
+    ({"CODE_SIGN_IDENTITY": "Developer ID Application"}, "signed for distribution outside the App Store"),
+    ({"CODE_SIGN_IDENTITY": "-"}, "signed to run on the machine that builds it"),
+    ({"INFOPLIST_FILE": "Direct.plist"}, "brings its own updater"),
+]
+FEED = plist("<key>SUFeedURL</key><string>https://acme.example/feed</string>")
+
+
+@pytest.mark.parametrize(("settings", "why"), OUTSIDE)
+def test_a_mac_app_for_outside_the_store_is_no_lane_unless_asked_for(
+    tmp_path: Path, settings: dict[str, str], why: str
+) -> None:
+    write(tmp_path, {"Direct.plist": FEED})
+    project(tmp_path, targets={"App": {"Release": {**MAC, **settings}}})
+    with pytest.raises(UsageFault, match="no app here is made for the App Store") as raised:
+        discover(LiveFiles(tmp_path))
+    assert raised.value.why.startswith("App in App.xcodeproj: it ")
+    assert why in raised.value.why
+    assert "--project App.xcodeproj" in raised.value.remedy
+    for asked in ({"project": "App.xcodeproj"}, {"platforms": ("macos",)}, {"target": "App"}):
+        assert [lane[0] for lane in lanes(tmp_path, **asked)] == ["macos"]
+
+
+@pytest.mark.parametrize(("settings", "why"), OUTSIDE)
+def test_beside_an_app_for_the_store_it_is_noted(tmp_path: Path, settings: dict[str, str], why: str) -> None:
+    write(tmp_path, {"Direct.plist": FEED})
+    targets = {"App": {"Release": PHONE}, "Unused": {"Release": PHONE}, "Desk": {"Release": {**MAC, **settings}}}
+    project(tmp_path, targets=targets, types={"Unused": NONE})
+    look = Look(tmp_path)
+    assert [lane.name for lane in look.found.lanes] == ["ios"]
+    (told,) = [finding for rule, finding in look.findings[""] if rule == "PROJ072"]
+    assert (str(told.severity), why in told.summary) == ("NOTE", True)
+    assert "ask for the platform macos" in told.remedy
+
+
+def test_the_store_s_own_profile_outweighs_a_developer_id(tmp_path: Path) -> None:
+    settings = {
+        "CODE_SIGN_IDENTITY": "Developer ID Application",
+        "PROVISIONING_PROFILE_SPECIFIER": "App Mac App Store Distribution",
+    }
+    project(tmp_path, targets={"App": {"Release": {**MAC, **settings}}})
+    assert [lane[0] for lane in lanes(tmp_path)] == ["macos"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_lane"),
+    [
+        ({"INFOPLIST_FILE": "Direct.plist", "CODE_SIGN_ENTITLEMENTS": "In.entitlements"}, True),
+        ({"INFOPLIST_FILE": "Direct.plist", "CODE_SIGN_ENTITLEMENTS": "Out.entitlements"}, False),
+        ({"INFOPLIST_FILE": "Direct.plist", "CODE_SIGN_ENTITLEMENTS": "Absent.entitlements"}, True),
+        ({"INFOPLIST_FILE": "Direct.plist", "ENABLE_APP_SANDBOX": "YES"}, True),
+        ({"CODE_SIGN_IDENTITY": "-", "ENABLE_APP_SANDBOX": "YES"}, True),
+        ({"CODE_SIGN_IDENTITY": "Developer ID Application", "ENABLE_APP_SANDBOX": "YES"}, False),
+    ],
+)
+def test_a_sandboxed_app_may_go_to_the_store_whatever_its_settings_say_here(
+    tmp_path: Path, settings: dict[str, str], is_lane: bool
+) -> None:
+    """CotEditor, Maccy and SwiftFormat are sold there, and sign or update themselves elsewhere too."""
+    sandbox = "<key>com.apple.security.app-sandbox</key><{}/>"
+    files = {"In.entitlements": plist(sandbox.format("true")), "Out.entitlements": plist(sandbox.format("false"))}
+    write(tmp_path, {"Direct.plist": FEED, **files})
+    project(tmp_path, targets={"App": {"Release": {**MAC, **settings}}})
+    if is_lane:
+        assert [lane[0] for lane in lanes(tmp_path)] == ["macos"]
+    else:
+        with pytest.raises(UsageFault, match="made for the App Store"):
+            lanes(tmp_path)
+
+
+def test_settings_that_are_not_known_say_nothing(tmp_path: Path) -> None:
+    """UTM keeps its team in a file of its own."""
+    settings = {**MAC, "CODE_SIGN_IDENTITY": "-"}
+    project(tmp_path, targets={"App": {"Release": settings}}, base={"Release": "Team.xcconfig"})
+    assert [lane[0] for lane in lanes(tmp_path)] == ["macos"]
+
+
+def test_a_helper_does_not_take_the_place_of_an_app_for_outside_the_store(tmp_path: Path) -> None:
+    write(tmp_path, {"Direct.plist": FEED})
+    targets = {"App": {"Release": {**MAC, "INFOPLIST_FILE": "Direct.plist"}}, "Launcher": {"Release": MAC}}
+    project(tmp_path, targets=targets, carried=("Launcher",))
+    with pytest.raises(UsageFault, match="made for the App Store"):
+        discover(LiveFiles(tmp_path))
+
+
+def test_of_two_mac_apps_the_one_for_the_store_is_the_lane(tmp_path: Path) -> None:
+    """However much speaks for the other one."""
+    write(tmp_path, {"Direct.plist": FEED})
+    direct = {**MAC, "INFOPLIST_FILE": "Direct.plist", "PROVISIONING_PROFILE_SPECIFIER": "Direct"}
+    targets = {"App": {"Release": direct}, "Unused": {"Release": MAC}, "Desk": {"Release": MAC}}
+    folder = project(tmp_path, targets=targets, types={"Unused": NONE})
+    write(folder, {"xcshareddata/xcschemes/App.xcscheme": scheme("App", "App.xcodeproj")})
+    assert [lane[2] for lane in lanes(tmp_path)] == ["Desk"]
+
+
+MAC_ICON = '{"images": [{"idiom": "mac", "size": "512x512", "scale": "2x"%s}]}'
+
+
+@pytest.mark.parametrize(
+    ("settings", "icon", "names"),
+    [
+        ({}, MAC_ICON % "", ["ios"]),
+        ({}, MAC_ICON % ', "filename": "a.png"', ["ios", "macos"]),
+        ({CATEGORY: "public.app-category.news"}, MAC_ICON % "", ["ios", "macos"]),
+        ({"PROVISIONING_PROFILE_SPECIFIER": "App"}, MAC_ICON % "", ["ios", "macos"]),
+    ],
+)
+def test_a_mac_edition_that_only_a_template_made_is_no_lane(
+    tmp_path: Path, settings: dict[str, str], icon: str, names: list[str]
+) -> None:
+    both = {"SDKROOT": "auto", "SUPPORTED_PLATFORMS": "iphoneos macosx", "DEVELOPMENT_TEAM": "ABCDE12345"}
+    app = {**both, "ASSETCATALOG_COMPILER_APPICON_NAME": "AppIcon", **settings}
+    project(tmp_path, targets={"App": {"Release": app}}, resources=("Assets.xcassets",))
+    write(tmp_path, {"Assets.xcassets/AppIcon.appiconset/Contents.json": icon})
+    found = discover(LiveFiles(tmp_path))
+    assert [lane.name for lane in found.lanes] == names
+    assert [each.reason.split(":")[0] for each in found.others] == ["nothing shows a Mac edition"] * (len(names) == 1)
+    assert [lane[0] for lane in lanes(tmp_path, platforms=("macos",))] == ["macos"]
+
+
+def test_what_speaks_against_the_chosen_app_is_no_reason_for_it(tmp_path: Path) -> None:
+    direct = {
+        **MAC,
+        "CODE_SIGN_IDENTITY": "Developer ID Application",
+        "PROVISIONING_PROFILE_SPECIFIER": "Mac App Store",
+    }
+    targets = {"App": {"Release": direct}, "Unused": {"Release": MAC}, "Desk": {"Release": MAC}}
+    folder = project(tmp_path, targets=targets, types={"Unused": NONE})
+    write(folder, {"xcshareddata/xcschemes/App.xcscheme": scheme("App", "App.xcodeproj")})
+    found = discover(LiveFiles(tmp_path))
+    assert [lane.target for lane in found.lanes] == ["App"]
+    (other,) = [each for each in found.others if "Desk" in each.what]
+    assert "a shared scheme archives it" in other.reason
+    assert "outside the App Store" not in other.reason
+
+
+def test_a_project_file_that_is_not_read_is_not_called_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project(tmp_path, targets={"App": {"Release": PHONE}})
+    monkeypatch.setattr(workspaces, "PROJECT_LIMIT", 10)
+    with pytest.raises(UsageFault) as raised:
+        discover(LiveFiles(tmp_path))
+    assert raised.value.what == (
+        "App.xcodeproj/project.pbxproj: the project cannot be read: it is larger than 10 bytes"
+    )
+    assert "Xcode could not open it" not in raised.value.remedy
+    monkeypatch.undo()
+    project(tmp_path / "Vendor", "Other")
+    other = tmp_path / "Vendor/Other.xcodeproj/project.pbxproj"
+    other.unlink()
+    other.symlink_to("/etc/passwd")
+    told = [finding for rule, finding in Look(tmp_path).findings[""] if rule == "PROJ073"]
+    assert [str(each.severity) for each in told] == ["UNKNOWN"]
+    assert "it lies outside of the checkout, and is not read" in told[0].summary
+
+
 def test_the_edition_for_the_app_store_is_chosen(tmp_path: Path) -> None:
     outside = {**MAC, "CODE_SIGN_IDENTITY": "Developer ID Application"}
     targets = {"App": {"Release": outside}, "Unused": {"Release": MAC}, "Desk": {"Release": MAC}}
@@ -262,3 +419,31 @@ def test_a_watch_app_that_an_app_carries_is_judged_with_it(tmp_path: Path) -> No
     both = {"App": {"Release": PHONE}, "Watch": {"Release": WATCH}}
     project(tmp_path, targets=both, carried=("Watch",))
     assert not [each.what for each in discover(LiveFiles(tmp_path)).others if "watch-only" in each.what]
+
+
+LANES = "lane :release do\n  sigh\n  {}update_project_provisioning(\n    profile: './A.mobileprovision'\n  )\nend\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "severity"),
+    [
+        ("fastlane/Fastfile", LANES.format(""), "WARNING"),
+        ("ios/fastlane/Fastfile+Build", LANES.format(""), "WARNING"),
+        (
+            "fastlane/lanes/build.rb",
+            LANES.format("").replace("project_provisioning", "code_signing_settings"),
+            "WARNING",
+        ),
+        ("fastlane/Fastfile", LANES.format("# "), "ERROR"),
+        ("docs/Fastfile.md", "", "ERROR"),
+        ("scripts/build.rb", LANES.format(""), "ERROR"),
+    ],
+)
+def test_a_profile_that_fastlane_names_is_not_certainly_missing(
+    tmp_path: Path, path: str, text: str, severity: str
+) -> None:
+    project(tmp_path, targets={"App": {"Release": {**PHONE, "CODE_SIGN_STYLE": "Manual"}}})
+    write(tmp_path, {path: text})
+    (provisioning,) = [finding for rule, finding in Look(tmp_path).findings["ios"] if rule == "PROJ022"]
+    assert str(provisioning.severity) == severity
+    assert (f"({path}:3) may name one first" in provisioning.summary) is (severity == "WARNING")

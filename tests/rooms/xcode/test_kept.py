@@ -179,13 +179,46 @@ def test_a_file_that_may_have_changed_within_its_stamp_is_read_again(
 
 @pytest.mark.usefixtures("settled")
 def test_what_was_absent_and_is_there_now_is_seen(app: Path, memory: LiveMemory) -> None:
-    (app / "A.xcconfig").write_text('#include? "../outside.xcconfig"\nB = one\n')
+    (app.parent / ".git").mkdir()
+    (app / "A.xcconfig").write_text('#include? "../beside.xcconfig"\nB = one\n')
     looked(app, memory)
     assert looked(app, memory)[0] == []
-    (app.parent / "outside.xcconfig").write_text("C = 1\n")
-    assert "../outside.xcconfig" in looked(app, memory)[0], (
+    (app.parent / "beside.xcconfig").write_text("C = 1\n")
+    assert "../beside.xcconfig" in looked(app, memory)[0], (
         "it lies outside of the folder, and so in no list of its files"
     )
+
+
+@pytest.mark.usefixtures("settled")
+def test_what_lies_outside_is_neither_stamped_nor_read(app: Path, memory: LiveMemory, tmp_path: Path) -> None:
+    """Nor does it matter what becomes of it, until the checkout holds it."""
+    secret, linked = tmp_path / "secret.xcconfig", app / "secret.xcconfig"
+    secret.write_text("B = SECRET\n")
+    linked.symlink_to(secret)
+    (app / "A.xcconfig").write_text('B = one\n#include "secret.xcconfig"\n#include "../secret.xcconfig"\n')
+
+    def told(found: dict[type, Any]) -> list[str]:
+        return [each.text for each in found[ProjectProblems][0].problems if each.kind == "outside"]
+
+    _, first = looked(app, memory)
+    assert told(first) == [
+        f"{path} lies outside of the checkout, and is not read" for path in ("secret.xcconfig", "../secret.xcconfig")
+    ]
+    assert first[TargetInfo][0].values["A"] == "one"
+    assert looked(app, memory) == ([], first)
+    secret.write_text("B = other\n")
+    assert looked(app, memory) == ([], first)
+    assert "SECRET" not in str(first)
+    assert not any(b"SECRET" in path.read_bytes() for path in (tmp_path / "memory").rglob("*") if path.is_file())
+    (app.parent / ".git").mkdir()
+    reads, second = looked(app, memory)
+    assert "../secret.xcconfig" in reads, "the checkout is another one, and holds it"
+    assert (told(second), second[TargetInfo][0].values["A"]) == ([], "other")
+    (app.parent / ".git").rmdir()
+    linked.unlink()
+    linked.symlink_to("B.xcconfig")
+    _, third = looked(app, memory)
+    assert told(third) == ["../secret.xcconfig lies outside of the checkout, and is not read"], "a link to nothing"
 
 
 @pytest.mark.usefixtures("settled")

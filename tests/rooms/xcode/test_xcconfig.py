@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.apple.xcode.xcconfig import FILE_LIMIT, load, split_key
+from pipeline.regular import Outside
 
 
 def read_from(files: dict[str, str]):
@@ -81,3 +83,36 @@ def test_keys_of_project_files() -> None:
 @given(st.binary(max_size=120))
 def test_any_bytes_are_borne(data: bytes) -> None:
     load("a.xcconfig", lambda path: data if path == "a.xcconfig" else None)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("A = 1\nB = é\n".encode("utf-16"), "UTF-16 (little-endian)"),
+        ("A = 1\n".encode("utf-16-le") * 44, "UTF-16 (little-endian)"),
+        ("A = 1\n".encode("utf-16-be") * 44, "UTF-16 (big-endian)"),
+        (b"\xfe\xff" + "A = 1\n".encode("utf-16-be"), "UTF-16 (big-endian)"),
+        ("A = 1\n".encode("utf-32"), "UTF-32"),
+        (b"A = 1\nNAME\0OTHER = 2\n" * 9, "no text"),
+    ],
+)
+def test_a_file_that_is_no_utf_8_is_one_flaw_and_not_one_a_line(data: bytes, said: str) -> None:
+    assignments, flaws = load("A.xcconfig", {"A.xcconfig": data}.get)
+    assert assignments == ()
+    assert [(flaw.text, flaw.path, flaw.missing, flaw.kind) for flaw in flaws] == [
+        (f"it is {said}, and Xcode reads UTF-8", "A.xcconfig", "A.xcconfig", "syntax")
+    ]
+
+
+def test_a_file_outside_of_the_checkout_is_told_where_it_is_included() -> None:
+    def read(path: str) -> bytes | None:
+        if path.startswith(".."):
+            raise Outside(path)
+        return b'A = 1\n#include "../B.xcconfig"\n#include? "../../C.xcconfig"\n'
+
+    assignments, flaws = load("A.xcconfig", read)
+    assert [each.key for each in assignments] == ["A"]
+    assert [(flaw.kind, flaw.missing, flaw.optional, flaw.path, flaw.line) for flaw in flaws] == [
+        ("outside", "../B.xcconfig", "", "A.xcconfig", 2),
+        ("outside", "", "../../C.xcconfig", "A.xcconfig", 3),
+    ]

@@ -33,16 +33,20 @@ from pipeline.apple.automation.checks.pins import (
     packages_are_pinned_to_versions,
 )
 from pipeline.apple.automation.checks.tools import (
+    certificates_bear_their_present_name,
     chosen_xcode_is_on_the_image,
     exports_have_options,
     imported_keys_may_be_used,
     profile_is_not_given_for_all,
     runner_images_exist,
+    tools_are_looked_for_where_they_are,
     tools_still_work,
     uploading_jobs_meet_the_floor,
+    uploads_are_made,
 )
 
 __all__ = [
+    "certificates_bear_their_present_name",
     "chosen_xcode_is_on_the_image",
     "container_environment_is_told",
     "containers_are_one",
@@ -73,7 +77,9 @@ __all__ = [
     "release_jobs_can_succeed",
     "runner_images_exist",
     "secrets_are_not_in_clear",
+    "tools_are_looked_for_where_they_are",
     "tools_still_work",
     "uploading_jobs_meet_the_floor",
+    "uploads_are_made",
     "workflows_can_be_read",
 ]

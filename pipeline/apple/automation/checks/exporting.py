@@ -123,7 +123,9 @@ def export_identifiers_agree(plans: ExportPlans, declared: Declaration) -> Itera
     ids, teams = plans.identities.known("bundle id"), plans.identities.known("team")
     for plan in plans.plans:
         for each in plan.profiles:
-            if ids and each.known and each.key not in (*ids, declared.bundle_id) and "*" not in each.key:
+            if not ids or not each.known or plans.identities.replaces(each.key):
+                continue
+            if each.key not in (*ids, declared.bundle_id) and "*" not in each.key:
                 yield warning(
                     f"provisioningProfiles names {each.key}, which is no bundle identifier of any target here: "
                     f"{', '.join(ids[:4])}{' and others' if len(ids) > 4 else ''}",

@@ -91,6 +91,9 @@ def identifiers_agree(automation: Automation, declared: Declaration) -> Iterator
         own = tuple(one for one in configured[named.kind] if one)
         if not known or named.text in known or named.text in own:
             continue
+        if named.kind == "bundle id" and automation.identities.replaces(named.text):
+            # Who releases has put a prefix of their own where the projects have com.example.
+            continue
         word, where = _KINDS[named.kind]
         yield warning(
             f"{named.text}{_again(automation, named)} is no {word} of any target here: "

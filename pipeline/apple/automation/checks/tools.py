@@ -152,3 +152,40 @@ def profile_is_not_given_for_all(automation: Automation) -> Iterator[Finding]:
                 at=call.location,
                 remedy="set the profile in each target's own settings, or in an xcconfig of that target",
             )
+
+
+@check("AUTO019", "tools are looked for where Xcode keeps them")
+def tools_are_looked_for_where_they_are(automation: Automation) -> Iterator[Finding]:
+    for call in automation.calls:
+        if call.key == "not on PATH":
+            yield warning(
+                f"{call.says} is looked for on PATH, where Xcode does not put it, and the script stops without it",
+                subject=call.says,
+                at=call.location,
+                remedy=f"ask `xcrun --find {call.says}`",
+            )
+
+
+@check("AUTO028", "who is to upload does upload")
+def uploads_are_made(automation: Automation) -> Iterator[Finding]:
+    for call in automation.calls:
+        if call.key == "idle":
+            yield warning(
+                f"{call.says} only prints, uploads nothing, and says that it is done",
+                subject=call.says,
+                at=call.location,
+                remedy="upload there, or let it fail",
+            )
+
+
+@check("AUTO029", "certificates are looked for by the name that they have")
+def certificates_bear_their_present_name(automation: Automation) -> Iterator[Finding]:
+    for call in automation.calls:
+        if call.key == "former certificate":
+            yield note(
+                f"{call.says} is the name of before: a certificate of the type Apple Distribution, which Xcode makes "
+                "since version 11, is not found by it",
+                subject=call.says,
+                at=call.location,
+                remedy="look for Apple Distribution too",
+            )

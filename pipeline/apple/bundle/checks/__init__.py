@@ -1,5 +1,6 @@
 """What an exported product must pass before it is uploaded; `archive` judges archives, for a stage of its own."""
 
+from pipeline.apple.bundle.checks.archive import given_archive_holds_debug_symbols, given_archive_was_signed
 from pipeline.apple.bundle.checks.claims import (
     cloudkit_environment_is_production,
     containers_are_the_declared_ones,
@@ -7,11 +8,13 @@ from pipeline.apple.bundle.checks.claims import (
     profile_grants_entitlements,
     programs_are_sandboxed,
     push_environment_is_production,
+    push_has_its_entitlement,
 )
 from pipeline.apple.bundle.checks.code import (
     background_modes_are_known,
     code_is_for_the_lanes_platform,
 )
+from pipeline.apple.bundle.checks.documents import document_types_have_a_rank, own_document_types_are_declared
 from pipeline.apple.bundle.checks.entitlements import (
     application_identifiers_fit,
     entitlements_are_definite,
@@ -75,11 +78,12 @@ from pipeline.apple.bundle.checks.structure import (
     code_is_64_bit,
     frameworks_are_the_apps,
     installed_files_are_readable,
-    mac_frameworks_are_in_order,
+    mac_bundles_are_in_order,
     no_code_holds_bitcode,
     nothing_is_quarantined,
     nothing_uses_the_old_web_view,
     segments_are_aligned,
+    swift_support_is_the_apps,
     swift_support_is_there,
     watch_app_names_its_companion,
     widgets_have_a_swift_entry,
@@ -112,11 +116,14 @@ __all__ = [
     "containers_are_the_declared_ones",
     "debugging_is_not_allowed",
     "document_opening_is_decided",
+    "document_types_have_a_rank",
     "encryption_is_answered",
     "entitlements_are_definite",
     "extensions_are_in_step",
     "frameworks_are_the_apps",
     "frameworks_support_the_apps_systems",
+    "given_archive_holds_debug_symbols",
+    "given_archive_was_signed",
     "icon_for_iphone_is_there",
     "icons_for_ipad_are_there",
     "identifiers_are_unique",
@@ -125,9 +132,9 @@ __all__ = [
     "launch_screen_is_there",
     "listed_frameworks_are_signed",
     "listed_frameworks_have_manifests",
+    "mac_bundles_are_in_order",
     "mac_category_is_set",
     "mac_entitlements_are_supported",
-    "mac_frameworks_are_in_order",
     "mac_icon_is_large_enough",
     "mac_signature_names_the_app",
     "macs_can_run_the_app",
@@ -143,6 +150,7 @@ __all__ = [
     "nothing_changed_after_signing",
     "nothing_is_quarantined",
     "nothing_uses_the_old_web_view",
+    "own_document_types_are_declared",
     "package_is_signed_for_submission",
     "package_types_fit",
     "product_holds_one_app",
@@ -151,6 +159,7 @@ __all__ = [
     "programs_are_sandboxed",
     "purposes_are_told",
     "push_environment_is_production",
+    "push_has_its_entitlement",
     "reasons_are_declared",
     "reasons_are_known",
     "resource_bundles_name_no_code",
@@ -160,6 +169,7 @@ __all__ = [
     "signer_is_vouched_for",
     "signing_certificate_is_in_profile",
     "store_icon_is_in_the_catalog",
+    "swift_support_is_the_apps",
     "swift_support_is_there",
     "testflight_may_use_the_build",
     "tools_are_released",

@@ -20,12 +20,12 @@ EXPORT_AGAIN = 'export with method "app-store-connect", and let Xcode write the 
 @check("BUND048", "no signed entitlement is a wildcard")
 def entitlements_are_definite(app: ExportedApp) -> Iterator[Finding]:
     """A profile may grant anything; a signature has to say what."""
-    for bundle in app.bundles if app.on_mobile else ():
+    for bundle in app.signed_bundles if app.on_mobile else ():
         for key, value in bundle.entitlements.items():
             if value == "*" or (isinstance(value, (list, tuple)) and "*" in value):
                 yield error(
                     f"{key} is signed as *",
-                    subject=bundle.place,
+                    subject=bundle.label,
                     remedy=f"name the values in the entitlements file; {EXPORT_AGAIN}",
                     apple="ITMS-90046",
                 )
@@ -35,7 +35,7 @@ def entitlements_are_definite(app: ExportedApp) -> Iterator[Finding]:
 def application_identifiers_fit(app: ExportedApp) -> Iterator[Finding]:
     """The team's prefix, a point, and the bundle identifier."""
     key = _MAC_ID if app.on_mac else _MOBILE_ID
-    for bundle in app.bundles:
+    for bundle in app.signed_bundles:
         value = bundle.entitlements.get(key)
         if not bundle.is_app or value is None or not bundle.bundle_id:
             continue
@@ -43,7 +43,7 @@ def application_identifiers_fit(app: ExportedApp) -> Iterator[Finding]:
         if not prefix or rest != bundle.bundle_id:
             yield error(
                 f"{key} is {str(value)[:100]}, the bundle identifier is {bundle.bundle_id}",
-                subject=bundle.place,
+                subject=bundle.label,
                 remedy=f"sign the bundle with a profile for {bundle.bundle_id}; {EXPORT_AGAIN}",
                 apple="ITMS-90286" if app.on_mac else "ITMS-90046",
             )
@@ -55,23 +55,24 @@ def testflight_may_use_the_build(app: ExportedApp) -> Iterator[Finding]:
     profile = app.profile
     if app.kind == "xcarchive" or not app.on_mobile or profile is None or profile.entitlements.get(_BETA) is not True:
         return
-    if app.signature.present and app.entitlements.get(_BETA) is not True:
-        yield warning(
-            f"{_BETA} is not signed, although the profile grants it: testers cannot get the build",
-            subject=app.place,
-            remedy=EXPORT_AGAIN,
-            apple="ITMS-90191",
-        )
+    for each in app.as_signed if app.signature.present else ():
+        if each.entitlements.get(_BETA) is not True:
+            yield warning(
+                f"{_BETA} is not signed, although the profile grants it: testers cannot get the build",
+                subject=each.label,
+                remedy=EXPORT_AGAIN,
+                apple="ITMS-90191",
+            )
 
 
 @check("BUND051", "no Mac entitlement is one that the store refuses")
 def mac_entitlements_are_supported(app: ExportedApp) -> Iterator[Finding]:
     """The few keys that were seen in Apple's answers."""
-    for executable in app.executables if app.on_mac else ():
+    for executable in app.signed_executables if app.on_mac else ():
         if wrong := [key for key in _NEVER_ON_MAC if key in executable.entitlements]:
             yield error(
                 f"the Mac App Store does not support {', '.join(wrong)}",
-                subject=executable.path,
+                subject=executable.label,
                 remedy="remove the key from the entitlements of the target, then archive again",
                 apple="ITMS-90285",
             )
@@ -80,12 +81,12 @@ def mac_entitlements_are_supported(app: ExportedApp) -> Iterator[Finding]:
 @check("BUND052", "no build setting is left unexpanded")
 def settings_are_expanded(app: ExportedApp) -> Iterator[Finding]:
     """$(NAME) and ${NAME} mean something to Xcode alone."""
-    for executable in app.executables:
+    for executable in app.signed_executables:
         for key, value in executable.entitlements.items():
             if found := next((text for text in strings(value) if MACRO.search(text)), ""):
                 yield error(
                     f"{key} is signed with {found[:100]}: a build setting that nothing expanded",
-                    subject=executable.path,
+                    subject=executable.label,
                     remedy="sign with the entitlements that Xcode expanded (.xcent), not with the source file",
                 )
     for bundle in app.bundles:
@@ -106,13 +107,13 @@ def nested_mac_programs_have_profiles(app: ExportedApp) -> Iterator[Finding]:
     if not app.on_mac or app.kind == "xcarchive":
         return
     profiled = {bundle.place for bundle in app.bundles if bundle.profile_path}
-    for executable in app.executables:
+    for executable in app.signed_executables:
         if executable.bundle == app.place or not executable.runs or executable.bundle in profiled:
             continue
         if _MAC_ID in executable.entitlements:
             yield warning(
                 f"{_MAC_ID} is signed, and there is no profile that vouches for it",
-                subject=executable.path,
+                subject=executable.label,
                 remedy=f"remove {_MAC_ID} from the entitlements of the helper, or embed a profile of its own",
                 apple="ITMS-90885",
             )
@@ -121,13 +122,14 @@ def nested_mac_programs_have_profiles(app: ExportedApp) -> Iterator[Finding]:
 @check("BUND054", "the Mac app's signature names the application identifier")
 def mac_signature_names_the_app(app: ExportedApp) -> Iterator[Finding]:
     """Where the embedded profile has it."""
-    if app.on_mac and app.kind != "xcarchive" and _profiled_for(app) and _MAC_ID not in app.entitlements:
-        yield warning(
-            f"{_MAC_ID} is in the profile and not signed: the build cannot be used in TestFlight",
-            subject=app.place,
-            remedy=f"sign with {_MAC_ID}; {EXPORT_AGAIN}",
-            apple="ITMS-90886",
-        )
+    for each in app.as_signed if app.on_mac and app.kind != "xcarchive" and _profiled_for(app) else ():
+        if _MAC_ID not in each.entitlements:
+            yield warning(
+                f"{_MAC_ID} is in the profile and not signed: the build cannot be used in TestFlight",
+                subject=each.label,
+                remedy=f"sign with {_MAC_ID}; {EXPORT_AGAIN}",
+                apple="ITMS-90886",
+            )
 
 
 def _profiled_for(app: Bundle) -> bool:

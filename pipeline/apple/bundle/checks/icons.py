@@ -64,9 +64,7 @@ def _lacking(app: ExportedApp, family: int, device: str, sizes: tuple[int, ...],
 @check("BUND045", "the app icon is named")
 def app_icon_is_named(app: ExportedApp) -> Iterator[Finding]:
     """CFBundleIconName, on its own or inside CFBundleIcons, where Xcode writes it."""
-    if app.platform != "IOS":
-        return
-    if not _icon_name(app):
+    if app.platform == "IOS" and app.info and not _icon_name(app):
         yield error(
             "CFBundleIconName is missing: the app icon must come from an asset catalog",
             subject=app.place,
@@ -106,6 +104,13 @@ def watch_icon_is_there(app: ExportedApp) -> Iterator[Finding]:
 def store_icon_is_in_the_catalog(app: ExportedApp) -> Iterator[Finding]:
     """1024 pixels under the name that Info.plist gives, or layers that the system draws at any size."""
     name, found = _icon_name(app), app.catalogued
+    if app.platform == "IOS" and app.info and not app.catalog:
+        yield error(
+            "there is no asset catalog, and so no icon of 1024×1024 pixels for the App Store",
+            subject=app.place,
+            remedy=CATALOG,
+            apple="ITMS-90704",
+        )
     if app.platform != "IOS" or not name or found is None or found.thinned:
         return
     if found.problem:

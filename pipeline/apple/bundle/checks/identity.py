@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.apple.bundle.checks.wording import kind_of
 from pipeline.apple.bundle.facts import BuiltApp, Export, ExportedApp
 from pipeline.apple.xcode.facts import TargetInfo
 from pipeline.model import Declaration, Finding, Reading, check, error, note, unseen
@@ -87,6 +88,9 @@ def differing_versions(
             if found != wanted:
                 text = f"the {what} is {found or 'missing'}, and a build script writes it: it was compared with nothing"
                 yield note(text, subject=app.place, at=decided.place(key))
+        elif not found and app.info.get(key, "") != "":
+            words = f"{key} is {kind_of(app.info[key])}, and has to be a text"
+            yield error(words, subject=app.place, remedy=f"write {key} as <string> and {remedy}")
         elif not found:
             yield error(f"{key} is missing", subject=app.place, remedy=f"set {key} and {remedy}", apple=apple)
         elif not wanted and project.value is None:

@@ -74,6 +74,7 @@ def capabilities_fit_the_architectures(app: ExportedApp) -> Iterator[Finding]:
         return
     wants = _requires(app.info.get("UIRequiredDeviceCapabilities"), "arm64")
     older = [name for name in main.architectures if name in _THIRTY_TWO_BITS]
+    alone = all(name.startswith("arm64") for name in main.architectures)
     if wants and older:
         yield error(
             f"UIRequiredDeviceCapabilities holds arm64, and the code has {', '.join(older)} too",
@@ -81,7 +82,7 @@ def capabilities_fit_the_architectures(app: ExportedApp) -> Iterator[Finding]:
             remedy="remove arm64 from the capabilities, or build for arm64 alone",
             apple="ITMS-90503",
         )
-    elif not wants and not older and is_older(app.text("MinimumOSVersion"), _LAST_FOR_32_BITS):
+    elif not wants and alone and is_older(app.text("MinimumOSVersion"), _LAST_FOR_32_BITS):
         yield error(
             "the code is for arm64 alone, and UIRequiredDeviceCapabilities does not hold arm64",
             subject=app.place,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.apple.bundle.checks.wording import named
+from pipeline.apple.bundle.checks.wording import kind_of, named
 from pipeline.apple.bundle.facts import Bundle, ExportedApp
 from pipeline.model import Finding, check, error, warning
 
@@ -26,7 +26,9 @@ def nested_versions_are_sound(app: ExportedApp) -> Iterator[Finding]:
             is_framework = bundle.place.endswith(".framework")
             if not value:
                 if bundle is not app and (app.on_mobile or not is_framework):
-                    yield _unsound(bundle, f"{key} is missing", code)
+                    given = bundle.info.get(key, "")
+                    lacks = "is missing" if given == "" else f"is {kind_of(given)}, and has to be a text"
+                    yield _unsound(bundle, f"{key} {lacks}", code if given == "" else "")
             elif not _VERSION.fullmatch(value) and not (is_framework and key == "CFBundleVersion"):
                 yield _unsound(bundle, f"{key} is {value[:40]}, and not one to three numbers", "ITMS-90060")
 
@@ -46,7 +48,8 @@ def extensions_are_in_step(app: ExportedApp) -> Iterator[Finding]:
             ("CFBundleShortVersionString", bundle.version, app.version),
             ("CFBundleVersion", bundle.build, app.build),
         )
-        if off := [f"{key} is {own}, the app's is {wanted}" for key, own, wanted in pairs if own and own != wanted]:
+        apart = [(key, own, wanted) for key, own, wanted in pairs if own and wanted and own != wanted]
+        if off := [f"{key} is {own}, the app's is {wanted}" for key, own, wanted in apart]:
             yield warning(
                 "; ".join(off),
                 subject=bundle.place,
@@ -58,16 +61,20 @@ def extensions_are_in_step(app: ExportedApp) -> Iterator[Finding]:
 @check("BUND031", "no two bundles of code share an identifier")
 def identifiers_are_unique(app: ExportedApp) -> Iterator[Finding]:
     """The same framework in an app and in its app clip or watch app is no collision: each has its own."""
-    places: dict[tuple[str, str], list[str]] = {}
+    programs: dict[str, list[str]] = {}
+    frameworks: dict[str, dict[str, list[str]]] = {}
     for bundle in app.bundles:
-        if bundle.bundle_id and bundle.executable and bundle.place.endswith((".app", ".appex", ".framework")):
-            is_framework = bundle.place.endswith(".framework")
-            if is_framework and (app.on_mac or ".appex/" in bundle.place or ".framework/" in bundle.place):
-                continue  # BUND062 tells of frameworks inside extensions and frameworks.
-            around = bundle.place.rpartition(".app/")[0] if is_framework else ""
-            places.setdefault((around, bundle.bundle_id), []).append(bundle.place)
-    for (_, identifier), found in places.items():
-        if len(found) > 1:
+        if not bundle.bundle_id or not bundle.executable:
+            continue
+        if bundle.is_app:
+            programs.setdefault(bundle.bundle_id, []).append(bundle.place)
+        elif bundle.place.endswith(".framework") and not (
+            # BUND062 tells of frameworks inside extensions and frameworks.
+            app.on_mac or ".appex/" in bundle.place or ".framework/" in bundle.place
+        ):
+            frameworks.setdefault(bundle.bundle_id, {}).setdefault(_app_around(bundle.place), []).append(bundle.place)
+    for identifier in {**programs, **frameworks}:
+        for found in _sharing(programs.get(identifier, []), frameworks.get(identifier, {})):
             yield error(
                 f"{identifier} is the identifier of {len(found)} bundles: {named(found)}",
                 subject=found[1],
@@ -76,12 +83,32 @@ def identifiers_are_unique(app: ExportedApp) -> Iterator[Finding]:
             )
 
 
+def _app_around(place: str) -> str:
+    """The nearest app that holds a bundle; of an app itself."""
+    return f"{place}/".rpartition(".app/")[0]
+
+
+def _sharing(programs: list[str], frameworks: dict[str, list[str]]) -> Iterator[list[str]]:
+    """Bundles with one identifier that meet: apps and extensions anywhere, frameworks in the app that holds them."""
+    together = list(programs) if len(programs) > 1 else []
+    for around, places in frameworks.items():
+        beside = [place for place in programs if _app_around(place) == around]
+        if together and beside:
+            together += places
+        elif len(beside) + len(places) > 1:
+            yield [*beside, *places]
+    if together:
+        yield together
+
+
 @check("BUND032", "package types fit the kinds of bundle")
 def package_types_fit(app: ExportedApp) -> Iterator[Finding]:
     """APPL for apps, XPC! for app extensions, FMWK for frameworks."""
     for bundle in app.bundles:
         suffix = f".{bundle.place.rpartition('.')[2]}"
         wanted = _KINDS.get(suffix, ()) if suffix != ".framework" or app.on_mobile else ()
+        if not (bundle.info or bundle.package_type):
+            continue  # BUND001 tells of an Info.plist that is missing.
         if not wanted or bundle.package_type in wanted or (suffix in _MAY_LACK_IT and not bundle.package_type):
             continue
         yield error(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.apple.bundle.codesignature import teams_differ
 from pipeline.apple.bundle.facts import Executable, ExportedApp, Signature
 from pipeline.apple.signing.certificates import CertificateKind
 from pipeline.apple.signing.profiles import ProfileKind, ProvisioningProfile, Seal
@@ -19,24 +20,40 @@ def code_is_signed_for_submission(app: ExportedApp, lane: Lane) -> Iterator[Find
     if app.kind in ("xcarchive", "tool"):
         return  # BUND075 says that an export signs anew, and who signed a tool.
     wanted = MAC_SUBMISSION if lane.platform is Platform.MAC_OS else SUBMISSION
-    said: dict[str, list[str]] = {}
+    said: dict[tuple[str, str], list[str]] = {}
     for executable in _own(app):
-        if complaint := _not_submittable(executable.signature, wanted):
-            said.setdefault(complaint, []).append(executable.path)
-    for complaint, paths in said.items():
+        complaint, code = _not_submittable(executable, wanted), "ITMS-90034"
+        if not complaint and (complaint := _of_another_team(executable.signature, app.signature)):
+            code = "ITMS-90238" if app.on_mac else "ITMS-90035"
+        if complaint:
+            said.setdefault((complaint, code), []).append(executable.path)
+    for (complaint, code), paths in said.items():
         yield error(
             f"{_named(paths)} {complaint}",
             subject=paths[0],
             remedy='export with method "app-store-connect" and an Apple Distribution certificate',
-            apple="ITMS-90034",
+            apple=code,
         )
 
 
-def _not_submittable(signature: Signature, wanted: frozenset[CertificateKind]) -> str:
+def _of_another_team(signature: Signature, app: Signature) -> str:
+    own, main = signature.certificate, app.certificate
+    if own is None or main is None:
+        return ""
+    if not (teams_differ(main.team_id, own.team_id) and teams_differ(own.team_id, main.team_id)):
+        return ""
+    return f"is signed by team {own.team_id}, and the app by team {main.team_id}: all code is signed by one team"
+
+
+def _not_submittable(executable: Executable, wanted: frozenset[CertificateKind]) -> str:
+    signature = executable.signature
     if not signature.present:
         return "is not signed"
+    if signature.certificate is None and signature.adhoc:
+        rest = f", and not at all for {', '.join(executable.unsigned)}" if executable.unsigned else ""
+        return f"is signed ad hoc{rest}"
     if signature.certificate is None:
-        return "is signed ad hoc" if signature.adhoc else "has a signature without a readable certificate"
+        return "has a signature without a readable certificate"
     if signature.certificate.kind not in wanted:
         kind = signature.certificate.kind.value.replace("_", " ").capitalize()
         return f"is signed by {signature.certificate.subject_name}, a certificate of kind “{kind}”"
@@ -67,15 +84,15 @@ def nothing_changed_after_signing(app: ExportedApp) -> Iterator[Finding]:
 
 @check("BUND006", "the signer's chain ends in a trusted root")
 def signer_is_vouched_for(app: ExportedApp, anchors: Anchors) -> Iterator[Finding]:
-    """Each certificate is judged once, whatever number of executables it signed."""
+    """Each certificate is judged once, whatever number of executables it signed. An export signs an archive anew."""
     roots = ", ".join(anchors.roots.values()) or "no root at all"
     judged = set()
-    for executable in _own(app):
+    for executable in _own(app) if app.kind != "xcarchive" else ():
         signature = executable.signature
         certificate = signature.certificate
-        if certificate is None or signature.trusted or certificate.sha256 in judged:
+        if certificate is None or signature.trusted or (certificate.sha256, signature.reason) in judged:
             continue
-        judged.add(certificate.sha256)
+        judged.add((certificate.sha256, signature.reason))
         if signature.missing:
             yield unseen(
                 f"the chain of {certificate.subject_name} cannot be followed: {signature.reason}",
@@ -180,7 +197,9 @@ def product_is_final(app: ExportedApp) -> Iterator[Finding]:
             signature = executable.signature
             doubt = f", and {signature.reason}" if signature.certificate and not signature.trusted else ""
             by = "signed by " if signature.certificate else ""
-            yield note(f"{', '.join(executable.architectures)}: {by}{signature}{doubt}", subject=executable.path)
+            signed = [name for name in executable.architectures if name not in executable.unsigned]
+            rest = f"; {', '.join(executable.unsigned)}: not signed" if executable.unsigned else ""
+            yield note(f"{', '.join(signed)}: {by}{signature}{doubt}{rest}", subject=executable.path)
 
 
 @check("BUND015", "the package is signed by an installer certificate")

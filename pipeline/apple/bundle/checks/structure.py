@@ -16,16 +16,17 @@ _ENTRY_SINCE = "16.0"
 _PHONE_STORE = ("iOS", "tvOS", "visionOS")
 
 
-@check("BUND055", "Mac frameworks hold nothing beside their versions")
-def mac_frameworks_are_in_order(app: ExportedApp) -> Iterator[Finding]:
-    """What is beside Versions is a link into it; anything else is not sealed."""
+@check("BUND055", "Mac bundles hold nothing beside what is sealed")
+def mac_bundles_are_in_order(app: ExportedApp) -> Iterator[Finding]:
+    """Beside Contents is nothing; what is beside a framework's Versions is a link into the current one."""
     for place, stray in app.crowded:
-        yield error(
-            f"{stray} lies beside the framework's versions, where nothing but links may be",
-            subject=place,
-            remedy="copy frameworks with their links (ditto, cp -R), and put nothing into their top folder",
-            apple="ITMS-90238",
-        )
+        if place.endswith(".framework"):
+            words = f"{stray} lies beside the framework's versions, where nothing but links into the current one may be"
+            remedy = "copy frameworks with their links (ditto, cp -R), and put nothing into their top folder"
+        else:
+            words = f"{stray} lies beside Contents, where no signature vouches for it"
+            remedy = "move it below Contents (Contents/Resources, or Contents/MacOS for programs), and sign again"
+        yield error(words, subject=place, remedy=remedy, apple="ITMS-90238")
 
 
 @check("BUND056", "everybody may read the installed files")
@@ -113,8 +114,10 @@ def segments_are_aligned(app: ExportedApp) -> Iterator[Finding]:
 @check("BUND061", "no code stands on its own")
 def code_belongs_to_bundles(app: ExportedApp) -> Iterator[Finding]:
     """iOS, tvOS, visionOS: each piece of code is the program of a bundle; Swift's own libraries are Apple's."""
+    if not app.on_mobile or not app.info:
+        return  # Without its Info.plist nothing tells which code is the app's program; BUND001 says that it is missing.
     loose = [each.path for each in _mobile(app) if not each.bundle and not _of_swift(each.path)]
-    loose += app.libraries if app.on_mobile else ()
+    loose += app.libraries
     if loose:
         yield error(
             f"code that is no bundle's program is not permitted: {named(loose)}",
@@ -178,6 +181,33 @@ def swift_support_is_there(app: ExportedApp) -> Iterator[Finding]:
             subject=app.path,
             remedy="export with Xcode instead of packing Payload by hand",
             apple="ITMS-90426",
+        )
+
+
+@check("BUND082", "Swift's libraries beside the app are Apple's, and those in it")
+def swift_support_is_the_apps(app: ExportedApp) -> Iterator[Finding]:
+    """By signature, and by UUID where both have code for one architecture."""
+    remedy = "export with Xcode instead of packing Payload by hand: it takes the libraries from Xcode"
+    if strange := [each.path for each in app.swift_libraries if not each.by_apple]:
+        yield error(f"{named(strange)} is not signed by Apple", subject=strange[0], remedy=remedy, apple="ITMS-90433")
+    beside = {
+        ("/watchos/" in each.path, each.path.rpartition("/")[2], architecture): uuid
+        for each in app.swift_libraries
+        for architecture, uuid in each.uuids
+    }
+    other = []
+    for executable in app.executables if beside else ():
+        name = executable.path.rpartition("/")[2]
+        for part in executable.slices if _of_swift(executable.path) else ():
+            uuid = beside.get(("/Watch/" in executable.path, name, part.architecture), part.uuid)
+            if uuid != part.uuid:
+                other.append(executable.path)
+    if other:
+        yield error(
+            f"{named(dict.fromkeys(other))} is another library than that of this name in SwiftSupport",
+            subject=other[0],
+            remedy=remedy,
+            apple="ITMS-90428",
         )
 
 

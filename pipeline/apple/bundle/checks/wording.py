@@ -17,6 +17,16 @@ def named(names: Iterable[str]) -> str:
     return f"{shown} and {len(listed) - SHOWN:,} more" if len(listed) > SHOWN else shown
 
 
+def kind_of(value: Any) -> str:
+    """What a value of a property list is, for people: “the number 250”."""
+    if isinstance(value, bool):
+        return f"the value {'true' if value else 'false'}"
+    if isinstance(value, (int, float)):
+        return f"the number {value:.40g}" if isinstance(value, float) else f"the number {str(value)[:40]}"
+    kinds = ((Mapping, "a dictionary"), ((list, tuple), "a list"), (bytes, "data"))
+    return next((words for kind, words in kinds if isinstance(value, kind)), "no text")
+
+
 def said(severity: Severity) -> Callable[..., Finding]:
     """The way to say something of that severity."""
     return error if severity is Severity.ERROR else warning

@@ -363,10 +363,11 @@ def identifiers_are_known(need: SigningNeed) -> Iterator[Finding]:
 
 @check("SIGN035", "The profile and the identity that the project names are known")
 def named_things_are_known(need: SigningNeed) -> Iterator[Finding]:
-    """With manual signing, where a setting that nothing here defines decides which is meant."""
+    """Where a setting that nothing here defines decides which is meant, or whether one is."""
     yield from _open(
         need,
         {
+            "CODE_SIGN_STYLE": "whether it is signed manually",
             "PROVISIONING_PROFILE_SPECIFIER": "which profile is meant",
             "CODE_SIGN_IDENTITY": "which identity is meant",
         },
@@ -375,12 +376,14 @@ def named_things_are_known(need: SigningNeed) -> Iterator[Finding]:
 
 def _open(need: SigningNeed, meanings: Mapping[str, str]) -> Iterator[Finding]:
     """Many bundles with one cause are one finding; of a team that nobody names, others speak (SIGN032, PROJ020)."""
-    causes: dict[tuple[str, tuple[str, ...]], list[Unresolved]] = {}
+    causes: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[Unresolved]] = {}
     for each in need.unresolved:
         if each.setting in meanings and (need.team_id or each.names != (_TEAM,)):
-            causes.setdefault((each.setting, each.names), []).append(each)
-    for (setting, names), found in causes.items():
+            causes.setdefault((each.setting, each.names, each.hidden), []).append(each)
+    for (setting, names, hidden), found in causes.items():
         why = f"refers to {listed(names)}, which nothing here defines" if names else "is not set"
+        if hidden:
+            why = f"may be set in {listed(hidden)}, which is not here"
         yield unseen(
             f"{setting} of {listed(each.whose or 'the app' for each in found)} {why}, "
             f"so {meanings[setting]} is not known",

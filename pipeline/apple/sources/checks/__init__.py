@@ -8,6 +8,7 @@ from pipeline.apple.sources.checks.capabilities import (
     push_registration_is_entitled,
 )
 from pipeline.apple.sources.checks.cloud import (
+    cloudkit_is_entitled,
     containers_are_entitled,
     record_types_are_in_the_schema,
     shares_are_taken,
@@ -25,17 +26,19 @@ from pipeline.apple.sources.checks.privacy import (
     required_reasons_are_declared,
     web_views_are_modern,
 )
-from pipeline.apple.sources.checks.reach import sources_were_read
+from pipeline.apple.sources.checks.reach import merges_are_brought_to_their_end, sources_were_read
 
 __all__ = [
     "app_groups_are_entitled",
     "background_tasks_are_permitted",
     "capabilities_are_entitled",
+    "cloudkit_is_entitled",
     "compared_identifiers_are_the_apps",
     "containers_are_entitled",
     "exported_types_are_declared",
     "group_defaults_have_their_reason",
     "keychain_groups_are_entitled",
+    "merges_are_brought_to_their_end",
     "others_containers_are_left_alone",
     "purpose_strings_are_there",
     "purpose_strings_say_something",

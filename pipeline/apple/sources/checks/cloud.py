@@ -4,14 +4,16 @@ from collections.abc import Iterator
 
 from pipeline.apple.cloudkit.facts import LocalSchema
 from pipeline.apple.cloudkit.schema import IMPLICIT_FIELDS
-from pipeline.apple.sources.facts import EmbeddedSources, TargetSources, Topic
+from pipeline.apple.sources.facts import CONTAINER, MIRROR, EmbeddedSources, TargetSources, Topic, Use
 from pipeline.apple.sources.programs import programs
 from pipeline.apple.sources.wording import grouped, holder, where
+from pipeline.apple.xcode.checks.doubts import Doubts, doubted
 from pipeline.apple.xcode.facts import Companions, TargetEntitlements, TargetInfo, TargetSettings
 from pipeline.model import Finding, Lane, Platform, check, error, note, warning
 
 _CONTAINERS = "com.apple.developer.icloud-container-identifiers"
 _SYSTEM = ("cloudkit.", "_")
+_SERVICES = "com.apple.developer.icloud-services"
 _PUSH = "aps-environment"
 _MODES, _WAKE, _SHARING = "UIBackgroundModes", "remote-notification", "CKSharingSupported"
 
@@ -24,8 +26,12 @@ def containers_are_entitled(
     embedded: EmbeddedSources,
     companions: Companions,
 ) -> Iterator[Finding]:
+    doubts = Doubts()
     for program in programs(sources, entitlements, settings, embedded, companions):
         asked = program.entitlements
+        if not asked.cloudkit and any(use.certain for use in program.sources.of(Topic.OPENED)):
+            # SRCE021 tells of it: without CloudKit, no container is opened at all.
+            continue
         if any(each.key.split("/")[0] == _CONTAINERS for each in asked.undefined) or any(
             "*" in container for container in asked.containers
         ):
@@ -40,7 +46,7 @@ def containers_are_entitled(
             direct = [use for use in uses if use.topic is Topic.CONTAINER and use.certain]
             say = error if none_works and direct and direct[0].imported else warning
             named = where(direct) if direct else "the code"
-            yield say(
+            closed = say(
                 f"{named}{holder((direct or uses)[0])}{program.whose} {'opens' if direct else 'names'} {container}; "
                 f"the entitlements name {', '.join(held) or 'no container'}, and CloudKit opens no other",
                 subject=container,
@@ -48,6 +54,54 @@ def containers_are_entitled(
                 remedy="name one container in the code, in the entitlements and in config",
                 apple="CKError.badContainer",
             )
+            yield from doubts.of(closed, asked.hiding(_CONTAINERS), name=container)
+    yield from doubts.told()
+
+
+@check("SRCE021", "who opens a CloudKit container is entitled to CloudKit")
+def cloudkit_is_entitled(
+    sources: TargetSources,
+    entitlements: TargetEntitlements,
+    settings: TargetSettings,
+    embedded: EmbeddedSources,
+    companions: Companions,
+) -> Iterator[Finding]:
+    for program in programs(sources, entitlements, settings, embedded, companions):
+        asked = program.entitlements
+        if asked.cloudkit or any(each.key.split("/")[0] in (_SERVICES, _CONTAINERS) for each in asked.undefined):
+            continue
+        uses = [use for use in program.sources.of(Topic.OPENED) if use.certain]
+        # What looks for a container in the entitlements, and finds none, asks CloudKit for nothing.
+        opened = sorted((use for use in uses if use.name != MIRROR or asked.containers), key=_doubt)
+        services = ", ".join(asked.texts(_SERVICES))
+        held = f"{_SERVICES} holds {services} alone" if services else f"the entitlements have no {_SERVICES}"
+        if opened:
+            first = opened[0]
+            sure = not program.label and not any(_doubt(first))
+            say = note if first.guarded else error if sure else warning
+            ended = say(
+                f"{where(opened)}{holder(first)}{program.whose} opens a CloudKit container, and {held}"
+                f"{' with CloudKit' if not services else ''}: the system ends the program as soon as this runs",
+                subject=_SERVICES,
+                at=first.location,
+                remedy=f"add iCloud with CloudKit and its container to {program.file} (Signing & Capabilities), or let "
+                "a build without them open no container",
+            )
+            yield doubted(ended, asked.hiding(_SERVICES))
+        elif uses:
+            yield note(
+                f"{where(uses)}{holder(uses[0])}{program.whose} mirrors nothing: {held}, so that its store stays on "
+                "the device",
+                subject=_SERVICES,
+                at=uses[0].location,
+                remedy=f"add iCloud with CloudKit and its container to {program.file} if the store is to be mirrored, "
+                "else use NSPersistentContainer",
+            )
+
+
+def _doubt(use: Use) -> tuple[bool, ...]:
+    """What speaks against it that the app comes to a use and is ended there: a store may only fail to open."""
+    return (use.guarded, not use.imported, use.name != CONTAINER, not use.reached)
 
 
 @check("SRCE014", "silent pushes may wake the app")
@@ -58,15 +112,17 @@ def silent_pushes_wake_the_app(
     held = modes if isinstance(modes, (list, tuple)) else ()
     if lane.platform is Platform.MAC_OS or _WAKE in held or any(each.key.startswith(_MODES) for each in info.undefined):
         return
-    uses = [use for use in sources.of(Topic.SILENT) if use.certain]
+    # Without CloudKit nothing of this is ever sent: SRCE021 tells of it.
+    uses = [use for use in sources.of(Topic.SILENT) if use.certain and entitlements.cloudkit]
     if uses:
-        yield warning(
+        asleep = warning(
             f"{where(uses)}{holder(uses[0])} lives by silent pushes, and {_MODES} has no {_WAKE}: they do not wake the "
             "app",
             subject=_MODES,
             at=uses[0].location,
             remedy=f"add {_WAKE} to {_MODES} in the Info.plist (Background Modes, Remote notifications)",
         )
+        yield doubted(asleep, info.hiding(_MODES))
     elif entitlements.cloudkit and _PUSH in entitlements.values:
         yield note(
             f"CloudKit and push without {_WAKE} in {_MODES}: silent pushes do not wake the app, if it asks for any",

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.apple.sources.facts import TargetSources, Topic, Use
 from pipeline.apple.sources.wording import grouped, holder, where
+from pipeline.apple.xcode.checks.doubts import Doubts, doubted
 from pipeline.apple.xcode.facts import Companions, ProjectSurvey, TargetInfo, TargetSettings
 from pipeline.model import Declaration, Finding, check, note, warning
 
@@ -25,15 +26,18 @@ def background_tasks_are_permitted(sources: TargetSources, info: TargetInfo) -> 
     if _unclear(info, _TASKS):
         return
     held = [item for item in _items(info.values.get(_TASKS)) if isinstance(item, str)]
+    doubts = Doubts()
     for name, uses in grouped(sources.of(Topic.TASK)).items():
         if name in held or not uses[0].certain or any(_covers(item, name) for item in held):
             continue
-        yield warning(
+        never = warning(
             f"{where(uses)}{holder(uses[0])} registers {name}, which {_TASKS} does not list: it is never run",
             subject=name,
             at=uses[0].location,
             remedy=f"list {name} in {_TASKS}",
         )
+        yield from doubts.of(never, info.hiding(_TASKS), name=name)
+    yield from doubts.told()
 
 
 def _covers(pattern: str, name: str) -> bool:
@@ -51,15 +55,18 @@ def exported_types_are_declared(sources: TargetSources, info: TargetInfo) -> Ite
         for entry in _items(info.values.get(key))
         if isinstance(entry, dict)
     }
+    doubts = Doubts()
     for name, uses in grouped(sources.of(Topic.TYPE)).items():
         if name not in held and uses[0].certain:
-            yield warning(
+            undeclared = warning(
                 f"{where(uses)}{holder(uses[0])} takes {name} for a type of the app, and {_TYPES[0]} does not "
                 "declare it",
                 subject=name,
                 at=uses[0].location,
                 remedy=f"declare {name} in {_TYPES[0]}",
             )
+            yield from doubts.of(undeclared, info.hiding(_TYPES[0]), name=name)
+    yield from doubts.told()
 
 
 _TESTS = {"contains": str.__contains__, "hasPrefix": str.startswith, "hasSuffix": str.endswith, "==": str.__eq__}
@@ -90,13 +97,14 @@ def compared_identifiers_are_the_apps(
         # What is true of another app of this repository may well be meant for that one.
         say = note if others else warning
         whose = f"; {others[0]} is no app that is released" if others else ""
-        yield say(
+        untrue = say(
             f"{use.symbol} {use.name}{holder(use)} is true of none of the app's identifiers "
             f"({', '.join(sorted(own)) or 'none'}){whose}",
             subject=use.name,
             at=use.location,
             remedy="compare with the identifier that is released, or decide by a build setting",
         )
+        yield doubted(untrue, settings.bundle_id.hidden)
 
 
 def _holds(use: Use, identifier: str) -> bool:

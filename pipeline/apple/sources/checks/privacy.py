@@ -6,6 +6,7 @@ from dataclasses import replace
 from pipeline.apple.sources.facts import DeclaredReasons, EmbeddedSources, TargetSources, Topic
 from pipeline.apple.sources.purposes import ALTERNATIVES, MAC_ONLY
 from pipeline.apple.sources.wording import grouped, holder, where
+from pipeline.apple.xcode.checks.doubts import Doubts
 from pipeline.apple.xcode.facts import ProjectProblems, TargetInfo
 from pipeline.model import Finding, Lane, Location, Platform, check, error, note, warning
 
@@ -32,6 +33,7 @@ def _answered(key: str, info: TargetInfo, lane: Lane) -> bool:
 @check("SRCE001", "what the code asks people for has a purpose string")
 def purpose_strings_are_there(sources: TargetSources, info: TargetInfo, lane: Lane) -> Iterator[Finding]:
     doubtful: list[str] = []
+    doubts = Doubts()
     # Of a Mac app only the effect is known: macOS asks nobody, and refuses or ends the app.
     code = "" if lane.platform is Platform.MAC_OS else "90683"
     for key, uses in grouped(sources.of(Topic.PURPOSE)).items():
@@ -51,13 +53,15 @@ def purpose_strings_are_there(sources: TargetSources, info: TargetInfo, lane: La
             )
             continue
         say = error if uses[0].imported else warning
-        yield say(
+        silent = say(
             f"{where(uses)}{holder(uses[0])} needs {key}, which the Info.plist does not have",
             subject=key,
             at=uses[0].location,
             remedy=f"add {key} with a sentence that says what for, or remove the call",
             apple=code,
         )
+        yield from doubts.of(silent, info.hiding(key), name=key)
+    yield from doubts.told()
     if doubtful:
         yield note(
             "code that may not be compiled needs purpose strings that the Info.plist does not have: "

@@ -1,9 +1,9 @@
-"""Says what of the sources was not looked at."""
+"""Says what of the sources was not looked at, and what no compiler takes."""
 
 from collections.abc import Iterator
 
-from pipeline.apple.sources.facts import TargetSources
-from pipeline.model import Finding, Lane, Location, check, note
+from pipeline.apple.sources.facts import EmbeddedSources, TargetSources, Topic
+from pipeline.model import Finding, Lane, Location, check, error, note
 
 _SHOWN = 5
 
@@ -35,3 +35,16 @@ def _counted(one: str, many: str, names: tuple[str, ...]) -> str:
         return ""
     shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     return f"{len(names)} {one if len(names) == 1 else many} ({shown})"
+
+
+@check("SRCE022", "every merge was brought to its end")
+def merges_are_brought_to_their_end(sources: TargetSources, embedded: EmbeddedSources) -> Iterator[Finding]:
+    for each in (sources, *(carried.sources for carried in embedded.targets)):
+        for use in each.of(Topic.CONFLICT):
+            if use.certain and use.location:
+                yield error(
+                    "the markers of a merge conflict stand in this file: the compiler stops at them",
+                    subject=use.location.path,
+                    at=use.location,
+                    remedy="settle what both sides say, and take out the lines <<<<<<<, ======= and >>>>>>>",
+                )

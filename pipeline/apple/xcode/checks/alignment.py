@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipeline.apple.xcode.facts import ProjectSurvey, SurveyedTarget, Unrehearsed
 from pipeline.apple.xcode.rivals import core
-from pipeline.model import Beside, Finding, Location, check, error, note, warning
+from pipeline.model import Beside, Finding, Location, check, error, note, unseen, warning
 
 
 @check("PROJ070", "all apps belong to one team")
@@ -166,12 +166,15 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
+_UNREAD = "nothing says that it is broken: name the app's own project with --project, and it is not needed"
+
+
 @check("PROJ073", "all project files can be read")
 def all_projects_can_be_read(survey: ProjectSurvey) -> Iterator[Finding]:
     for problem in survey.problems:
-        yield error(
-            problem.text,
-            subject=problem.location.path if problem.location else "",
-            at=problem.location,
-            remedy="mend the file: Xcode cannot open it either",
-        )
+        subject = problem.location.path if problem.location else ""
+        if problem.kind == "unread":
+            yield unseen(problem.text, subject=subject, at=problem.location, remedy=_UNREAD)
+        else:
+            remedy = "mend the file: Xcode cannot open it either"
+            yield error(problem.text, subject=subject, at=problem.location, remedy=remedy)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.apple.xcode.checks.doubts import doubted
 from pipeline.apple.xcode.facts import AppIcon, Companions, IconImage, PrivacyManifest, TargetInfo, TargetSettings
 from pipeline.model import Finding, Lane, Location, Platform, check, error, note, unseen, warning
 
@@ -106,14 +107,16 @@ def _why(entry: IconImage | None) -> str:
 def _no_icon(settings: TargetSettings, info: TargetInfo, icon: AppIcon, code: str) -> Iterator[Finding]:
     if any(key in info.values for key in _LEGACY):
         return
+    hidden = (settings.app_icon.hidden, info.hiding("CFBundleIcons"))
     if not icon.name:
-        yield error(
+        nameless = error(
             "the target names no app icon",
             subject="ASSETCATALOG_COMPILER_APPICON_NAME",
             at=settings.bundle_id.location,
             remedy="set ASSETCATALOG_COMPILER_APPICON_NAME to the icon set's name",
             apple=code,
         )
+        yield doubted(nameless, *hidden)
     elif icon.absent:
         yield unseen(
             f"the icon {icon.name} may be in {', '.join(icon.absent)}, which is not in the checkout",
@@ -123,13 +126,14 @@ def _no_icon(settings: TargetSettings, info: TargetInfo, icon: AppIcon, code: st
         )
     else:
         where = f"in {', '.join(icon.catalogs)}" if icon.catalogs else "because the target has no asset catalog"
-        yield error(
+        lost = error(
             f"there is no icon set {icon.name} {where}",
             subject=icon.name,
             at=settings.app_icon.location,
             remedy="add the icon set to a catalog that is a member of the target",
             apple=code,
         )
+        yield doubted(lost, *hidden)
 
 
 @check("PROJ051", "the store's icon is opaque")

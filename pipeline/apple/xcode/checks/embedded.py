@@ -4,14 +4,15 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.apple.xcode.checks.doubts import Doubts, doubted
 from pipeline.apple.xcode.facts import (
+    ALL,
     Companion,
     Companions,
     Kind,
     TargetEntitlements,
     TargetInfo,
     TargetSettings,
-    Value,
 )
 from pipeline.model import Declaration, Finding, Lane, Location, Platform, check, error, warning
 
@@ -42,27 +43,34 @@ def label(each: Companion) -> str:
 
 @check("PROJ006", "versions of embedded bundles are well formed")
 def embedded_versions_are_well_formed(companions: Companions) -> Iterator[Finding]:
+    doubts = Doubts()
     for each in companions.targets:
         info = each.info
         for key, shape, code, wanted in _VERSION_RULES:
             text = info.text(key).strip()
             undefined = any(one.key == key for one in info.undefined)
             if text and key not in info.stamped and not undefined and not shape.fullmatch(text):
-                yield error(
+                # A text without any number stands for one that something else has to write.
+                say = error if re.search(r"\d", text) else warning
+                shapeless = say(
                     f"{key} of {label(each)} is {text!r}; App Store Connect takes {wanted}",
                     subject=each.target,
                     at=info.place(key),
                     remedy=f"write {wanted}",
                     apple=code,
                 )
+                yield from doubts.of(shapeless, info.hiding(key), name=f"{key} of {label(each)}")
+    yield from doubts.told()
 
 
 @check("PROJ009", "bundle identifiers are unique")
 def bundle_identifiers_are_unique(
     settings: TargetSettings, info: TargetInfo, companions: Companions, lane: Lane
 ) -> Iterator[Finding]:
-    mine = info.text("CFBundleIdentifier") or settings.bundle_id.text
-    owners = {(mine, ""): f"the app {lane.target}", (mine, lane.platform.sdk): f"the app {lane.target}"}
+    mine = info.value("CFBundleIdentifier") or settings.bundle_id
+    app = (f"the app {lane.target}", mine)
+    owners = {(mine.text, ""): app, (mine.text, lane.platform.sdk): app}
+    doubts = Doubts()
     for each in companions.targets:
         identifier = each.bundle_id
         if each.kind is Kind.TOOL or not identifier or identifier.undefined:
@@ -70,14 +78,17 @@ def bundle_identifiers_are_unique(
         # A framework may be there twice: for the phone, and for the watch app with a copy of its own.
         key = (identifier.text, each.sdk if each.kind is Kind.FRAMEWORK else "")
         if key in owners:
-            yield error(
-                f"{label(each)} is {identifier}, and so is {owners[key]}",
+            owner, its = owners[key]
+            double = error(
+                f"{label(each)} is {identifier}, and so is {owner}",
                 subject=each.target,
                 at=identifier.location,
                 remedy="give each bundle an identifier of its own",
                 apple="90685",
             )
-        owners.setdefault(key, label(each))
+            yield from doubts.of(double, identifier.hidden, its.hidden, name=label(each))
+        owners.setdefault(key, (label(each), identifier))
+    yield from doubts.told()
 
 
 @check("PROJ010", "package types are those of the products")
@@ -85,40 +96,46 @@ def package_types_fit(info: TargetInfo, companions: Companions) -> Iterator[Find
     key = "CFBundlePackageType"
     asked = [("the app", info, "APPL")]
     asked += [(label(each), each.info, _PACKAGES[each.kind]) for each in companions.targets if each.kind in _PACKAGES]
+    doubts = Doubts()
     for name, of, wanted in asked:
         held = of.text(key)
         if held and held != wanted and not any(each.key == key for each in of.undefined):
-            yield error(
+            another = error(
                 f"{key} of {name} is {held!r}, where {wanted} belongs",
                 subject=key if of is info else name,
                 at=of.place(key),
                 remedy=f"write $(PRODUCT_BUNDLE_PACKAGE_TYPE), which is {wanted} for this product",
                 apple="90183",
             )
+            yield from doubts.of(another, of.hiding(key), name=f"{key} of {name}")
+    yield from doubts.told()
 
 
 @check("PROJ011", "the watch app names the app it belongs to")
 def watch_app_names_its_companion(
     settings: TargetSettings, info: TargetInfo, companions: Companions, lane: Lane
 ) -> Iterator[Finding]:
-    app = Value(info.text("CFBundleIdentifier")) if info.text("CFBundleIdentifier") else settings.bundle_id
+    app = info.value("CFBundleIdentifier") or settings.bundle_id
+    doubts = Doubts()
     owners = {each.target: each.bundle_id for each in companions.targets}
     for each in companions.targets:
         if "Info.plist" in each.unread:
             continue
         if each.kind is Kind.WATCH_APP and lane.platform is Platform.IOS:
             named, wanted, key = each.info.values.get(_COMPANION), app, _COMPANION
+            hidden = each.info.hiding(key)
             if named is None and each.info.values.get("WKWatchOnly") is True:
                 continue
         elif each.kind is Kind.WATCH_EXTENSION and each.within in owners:
             extension = _inner(_inner(each.info.values, "NSExtension"), "NSExtensionAttributes")
             named, wanted, key = extension.get("WKAppBundleIdentifier"), owners[each.within], "WKAppBundleIdentifier"
+            hidden = each.info.hiding("NSExtension")
         else:
             continue
         undefined = any(one.key.endswith(key) for one in each.info.undefined)
         if not wanted or wanted.undefined or undefined or named == wanted.text:
             continue
-        yield error(
+        another = error(
             f"{key} of {label(each)} is {named!r}, and has to be {wanted}"
             if named is not None
             else f"{key} of {label(each)} is missing, and has to be {wanted}",
@@ -126,6 +143,8 @@ def watch_app_names_its_companion(
             at=_place(each.info, key) or each.settings.place,
             remedy=f"set {key} to {wanted}",
         )
+        yield from doubts.of(another, hidden, wanted.hidden, name=f"{key} of {label(each)}")
+    yield from doubts.told()
 
 
 def _inner(values: Any, key: str) -> Any:
@@ -140,19 +159,25 @@ def _place(info: TargetInfo, key: str) -> Location | None:
 
 @check("PROJ012", "extensions name their extension point")
 def extensions_name_their_point(companions: Companions) -> Iterator[Finding]:
+    doubts = Doubts()
     for each in companions.targets:
         if each.kind not in (Kind.EXTENSION, Kind.WATCH_EXTENSION) or "Info.plist" in each.unread:
             continue
         old = _inner(each.info.values, "NSExtension").get("NSExtensionPointIdentifier")
         new = _inner(each.info.values, "EXAppExtensionAttributes").get("EXExtensionPointIdentifier")
         if not old and not new:
-            yield error(
+            pointless = error(
                 f"the Info.plist of {label(each)} names no extension point, so that no system loads or installs it",
                 subject=each.target,
                 at=each.info.place("NSExtension") or each.settings.infoplist_file.location or each.settings.place,
                 remedy="add NSExtension with NSExtensionPointIdentifier, or EXAppExtensionAttributes, to the file that "
                 "INFOPLIST_FILE names",
             )
+            # No setting writes these keys: they are in the file that INFOPLIST_FILE names, or nowhere.
+            file = each.settings.infoplist_file
+            hidden = each.info.hidden.get(ALL, ()) if file else file.hidden
+            yield from doubts.of(pointless, hidden, name=label(each))
+    yield from doubts.told()
 
 
 @check("PROJ013", "resource bundles name no program")
@@ -178,27 +203,32 @@ def embedded_bundles_have_the_apps_team(
     if declared.team_id or not team or team.undefined:
         # A team on xcodebuild's command line is everybody's; of a missing one PROJ020 speaks.
         return
+    doubts = Doubts()
     for each in companions.targets:
         its = each.settings.team_id
         if each.kind.is_signed_for_itself and its and not its.undefined and its.text != team.text:
-            yield error(
+            foreign = error(
                 f"{label(each)} is of the team {its}, the app of {team}: Xcode embeds only what the same team signed",
                 subject=each.target,
                 at=its.location,
                 remedy=f"set DEVELOPMENT_TEAM = {team} for all targets of the app",
             )
+            yield from doubts.of(foreign, its.hidden, team.hidden, name=label(each))
+    yield from doubts.told()
 
 
 @check("PROJ015", "an app clip names its app")
 def app_clips_name_their_app(settings: TargetSettings, info: TargetInfo, companions: Companions) -> Iterator[Finding]:
-    app = info.text("CFBundleIdentifier") or ("" if settings.bundle_id.undefined else settings.bundle_id.text)
+    own = info.value("CFBundleIdentifier") or settings.bundle_id
+    app = "" if own.undefined else own.text
+    doubts = Doubts()
     for each in companions.targets:
         if each.kind is not Kind.APP_CLIP or "entitlements" in each.unread or not app:
             continue
         named = each.entitlements.texts(_PARENTS)
         if any(one.endswith(f".{app}") or one == app for one in named):
             continue
-        yield error(
+        stranger = error(
             f"{label(each)} names {', '.join(named)} as its app, and not {app}"
             if named
             else f"{label(each)} has no {_PARENTS}, which has to name {app}",
@@ -206,6 +236,8 @@ def app_clips_name_their_app(settings: TargetSettings, info: TargetInfo, compani
             at=each.entitlements.place(_PARENTS) or each.settings.place,
             remedy=f"set {_PARENTS} to $(AppIdentifierPrefix){app}",
         )
+        yield from doubts.of(stranger, each.entitlements.hiding(_PARENTS), own.hidden, name=label(each))
+    yield from doubts.told()
 
 
 @check("PROJ029", "all programs of the app use one CloudKit environment")
@@ -220,9 +252,10 @@ def container_environments_agree(
         return
     entries = next(entries for _, entries in users if entries.texts(_ENVIRONMENT))
     told = "; ".join(f"{name}: {', '.join(texts) or 'not named'}" for name, texts in held.items())
-    yield warning(
+    differ = warning(
         f"the programs of the app name different CloudKit environments ({told})",
         subject=_ENVIRONMENT,
         at=entries.place(_ENVIRONMENT),
         remedy=f"remove {_ENVIRONMENT} everywhere, or name one environment for all",
     )
+    yield doubted(differ, *(entries.hiding(_ENVIRONMENT) for _, entries in users))

@@ -3,20 +3,18 @@
 import re
 from collections.abc import Iterator
 
+from pipeline.apple.xcode.checks.doubts import Doubts, doubted
 from pipeline.apple.xcode.checks.embedded import label
-from pipeline.apple.xcode.checks.wording import possible_files
 from pipeline.apple.xcode.facts import (
     Companion,
     Companions,
     Kind,
-    ProjectProblems,
     Shadowed,
     TargetInfo,
     TargetSettings,
-    Value,
 )
 from pipeline.apple.xcode.settings import TEAM
-from pipeline.model import Declaration, Finding, Lane, Location, check, error, note, unseen, warning
+from pipeline.model import Declaration, Finding, Lane, Location, check, error, note, warning
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 _VERSIONS = (
@@ -28,26 +26,28 @@ _VERSIONS = (
 @check("PROJ001", "bundle identifiers agree")
 def bundle_identifiers_agree(settings: TargetSettings, info: TargetInfo, declared: Declaration) -> Iterator[Finding]:
     setting = settings.bundle_id
-    literal = Value(info.text("CFBundleIdentifier"), info.place("CFBundleIdentifier"))
+    literal = info.value("CFBundleIdentifier")
     if literal and setting and literal.text != setting.text:
-        yield error(
+        differs = error(
             f"the Info.plist says {literal}, PRODUCT_BUNDLE_IDENTIFIER says {setting}{_at(setting.location)}",
             subject=literal.text,
             at=literal.location,
             remedy="write $(PRODUCT_BUNDLE_IDENTIFIER) in the Info.plist, and one identifier in the settings",
             apple="90055",
         )
+        yield doubted(differs, literal.hidden, setting.hidden)
     told: set[str] = set()
     for value in (literal, setting):
         if declared.bundle_id and value and value.text not in (declared.bundle_id, *told):
             told.add(value.text)
-            yield error(
+            another = error(
                 f"config declares {declared.bundle_id}, the project says {value}",
                 subject=value.text,
                 at=value.location,
                 remedy="make config and project name the same identifier; App Store Connect never changes an app's",
                 apple="90055",
             )
+            yield doubted(another, value.hidden)
 
 
 @check("PROJ002", "bundle identifiers belong together across configurations")
@@ -61,12 +61,13 @@ def bundle_identifiers_agree_across_configurations(settings: TargetSettings, lan
     strangers = [(name, value) for name, value in known if not _related(mine.text, value.text)]
     if mine and strangers:
         others = "; ".join(f"{name}: {value}{_at(value.location)}" for name, value in strangers)
-        yield warning(
+        differ = warning(
             f"{lane.configuration} builds {mine}, other configurations another app ({others})",
             subject=mine.text,
             at=mine.location,
             remedy="let every configuration build the same identifier, with a suffix where it differs on purpose",
         )
+        yield doubted(differ, mine.hidden, *(value.hidden for _, value in strangers))
 
 
 def _related(one: str, other: str) -> bool:
@@ -82,15 +83,12 @@ def _related(one: str, other: str) -> bool:
 
 
 @check("PROJ003", "the bundle identifier is set and well formed")
-def bundle_identifier_is_set(
-    settings: TargetSettings, info: TargetInfo, problems: ProjectProblems
-) -> Iterator[Finding]:
+def bundle_identifier_is_set(settings: TargetSettings, info: TargetInfo) -> Iterator[Finding]:
     value = settings.bundle_id
     text = info.text("CFBundleIdentifier") or value.text
     place = info.place("CFBundleIdentifier") if info.text("CFBundleIdentifier") else value.location
-    missing = possible_files(problems)
     well_formed = bool(_IDENTIFIER.fullmatch(text))
-    if well_formed and not (missing and value.undefined):
+    if well_formed and not (value.hidden and value.undefined):
         # A setting that nothing defines is empty, and a suffix that is empty in a release is often meant to be.
         return
     if TEAM in value.undefined:
@@ -98,15 +96,7 @@ def bundle_identifier_is_set(
         return
     if value.undefined or not text:
         named = f" refers to {', '.join(value.undefined)}, which nothing defines" if value.undefined else " is not set"
-        if missing:
-            yield unseen(
-                f"PRODUCT_BUNDLE_IDENTIFIER{named} here; it may be defined in {missing}",
-                subject="PRODUCT_BUNDLE_IDENTIFIER",
-                at=value.location,
-                remedy=f"put {missing} in its place and run this again",
-            )
-            return
-        yield error(
+        found = error(
             f"PRODUCT_BUNDLE_IDENTIFIER{named}",
             subject="PRODUCT_BUNDLE_IDENTIFIER",
             at=value.location or place,
@@ -114,20 +104,25 @@ def bundle_identifier_is_set(
             apple="CFBundleIdentifier",
         )
     else:
-        yield error(
+        found = error(
             f"{text!r} is no bundle identifier: letters, digits, hyphens and periods are allowed",
             subject=text,
             at=place,
             remedy="register an identifier without other characters",
             apple="CFBundleIdentifier",
         )
+    yield doubted(found, value.hidden, info.hiding("CFBundleIdentifier"))
 
 
 @check("PROJ004", "versions in the Info.plist do not beat the settings")
-def version_literals_do_not_beat_settings(settings: TargetSettings, info: TargetInfo) -> Iterator[Finding]:
+def version_literals_do_not_beat_settings(
+    settings: TargetSettings, info: TargetInfo, declared: Declaration
+) -> Iterator[Finding]:
     if settings.generates_infoplist:
         return
-    for (key, setting), value in zip(_VERSIONS, (settings.marketing_version, settings.build_number), strict=True):
+    held = (settings.marketing_version, settings.build_number)
+    meant = (declared.version, declared.build)
+    for (key, setting), value, wanted in zip(_VERSIONS, held, meant, strict=True):
         literal = info.literals.get(key, "")
         if key in info.stamped:
             yield note(
@@ -139,14 +134,15 @@ def version_literals_do_not_beat_settings(settings: TargetSettings, info: Target
             continue
         if not literal or "$" in literal or value.location is None or literal == value.text or not _numbers(value.text):
             continue
-        # A setting that is ahead was raised for a release; one that lags behind is only forgotten.
-        say = error if _numbers(value.text) > _numbers(literal) else warning
-        yield say(
+        # Apple takes any number that is higher than the last: only who declares what the setting says wanted that one.
+        say = error if wanted and wanted == value.text else warning
+        beaten = say(
             f"the build will say {literal}, not {value}{_at(value.location)}: {key} is written out, {setting} ignored",
             subject=key,
             at=info.place(key),
             remedy=f"write $({setting}) in the Info.plist, or set GENERATE_INFOPLIST_FILE = YES",
         )
+        yield doubted(beaten, value.hidden, info.hiding(key))
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -154,14 +150,14 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 @check("PROJ005", "versions and build numbers are set")
-def version_and_build_are_set(
-    settings: TargetSettings, info: TargetInfo, problems: ProjectProblems, companions: Companions
-) -> Iterator[Finding]:
+def version_and_build_are_set(settings: TargetSettings, info: TargetInfo, companions: Companions) -> Iterator[Finding]:
     told: set[tuple[str, tuple[str, ...]]] = set()
-    yield from _versions("", settings, info, problems, told)
+    doubts = Doubts()
+    yield from _versions("", settings, info, doubts, told)
     for each in companions.targets:
         if each.kind not in _UNVERSIONED and "Info.plist" not in each.unread:
-            yield from _versions(f" of {label(each)}", each.settings, each.info, problems, told)
+            yield from _versions(f" of {label(each)}", each.settings, each.info, doubts, told)
+    yield from doubts.told()
 
 
 _UNVERSIONED = (Kind.TOOL, Kind.SYSTEM_EXTENSION)
@@ -172,11 +168,10 @@ def _versions(
     whose: str,
     settings: TargetSettings,
     info: TargetInfo,
-    problems: ProjectProblems,
+    doubts: Doubts,
     told: set[tuple[str, tuple[str, ...]]],
 ) -> Iterator[Finding]:
     """`told` holds the settings that were spoken of: what one lacks, the others lack for the same reason."""
-    missing = possible_files(problems)
     for key, setting in _VERSIONS:
         if info.text(key).strip() or key in info.stamped:
             continue
@@ -188,23 +183,16 @@ def _versions(
                 continue
             told.add((key, undefined[0].names))
             summary = f"{key}{whose} refers to {', '.join(undefined[0].names)}, which nothing defines"
-            if missing:
-                yield unseen(
-                    f"{summary} here; it may be defined in {missing}",
-                    subject=key,
-                    at=place,
-                    remedy=f"put {missing} in its place and run this again",
-                )
-                continue
         else:
             summary = f"{key}{whose} is missing or empty"
-        yield error(
+        lacking = error(
             summary,
             subject=key,
             at=place,
             remedy=f"set {setting} and let {key} be $({setting})",
             apple=_CODES[key],
         )
+        yield from doubts.of(lacking, info.hiding(key), name=f"{key}{whose}")
 
 
 @check("PROJ007", "release settings are not overridden by the project file")
@@ -227,7 +215,8 @@ def _winner(shadowed: Shadowed) -> str:
 def extensions_go_with_the_app(
     settings: TargetSettings, info: TargetInfo, companions: Companions, lane: Lane
 ) -> Iterator[Finding]:
-    own = Value(info.text("CFBundleIdentifier")) if info.text("CFBundleIdentifier") else settings.bundle_id
+    own = info.value("CFBundleIdentifier") or settings.bundle_id
+    doubts = Doubts()
     holders = {lane.target: own, **{each.target: each.bundle_id for each in companions.targets}}
     for each in companions.targets:
         if not each.kind.is_signed_for_itself:
@@ -236,26 +225,36 @@ def extensions_go_with_the_app(
         known = parent and identifier and not identifier.undefined and not parent.undefined
         if known and not identifier.text.startswith(f"{parent}."):
             holder = "the app" if each.within in ("", lane.target) else each.within
-            yield error(
+            stray = error(
                 f"{each.target} is {identifier}, which does not begin with {holder}'s {parent}",
                 subject=each.target,
                 at=identifier.location,
                 remedy=f"name it {parent}.{each.target}",
             )
-        yield from _other_versions(each, info)
+            yield from doubts.of(stray, parent.hidden, identifier.hidden)
+        yield from _other_versions(each, info, doubts)
+    yield from doubts.told()
 
 
-def _other_versions(each: Companion, info: TargetInfo) -> Iterator[Finding]:
+def _other_versions(each: Companion, info: TargetInfo, doubts: Doubts) -> Iterator[Finding]:
     for key, _ in _VERSIONS:
         mine, its = info.text(key), each.info.text(key)
         if mine and its and its != mine and key not in (*info.stamped, *each.info.stamped):
-            yield warning(
+            say = note if _is_placeholder(key, mine) or _is_placeholder(key, its) else warning
+            apart = say(
                 f"{key} of {each.target} is {its}, that of the app is {mine}",
                 subject=each.target,
                 at=each.info.place(key),
                 remedy="let app and extensions take both numbers from the same settings",
                 apple="90473",
             )
+            yield from doubts.of(apart, info.hiding(key), each.info.hiding(key), name=f"{key} of {each.target}")
+
+
+def _is_placeholder(key: str, text: str) -> bool:
+    """Whether a version is one that nobody releases (9000, 9999.0.0), which the build machine replaces."""
+    major = text.partition(".")[0]
+    return key == "CFBundleShortVersionString" and major.isdecimal() and major[:1] == "9" and len(major) > 3
 
 
 def _at(location: Location | None) -> str:

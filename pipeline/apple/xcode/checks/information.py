@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.apple.xcode.checks.wording import is_spoilt, missing_files, names_of, possible_files
-from pipeline.apple.xcode.facts import Companions, ProjectProblems, TargetInfo, TargetSettings
+from pipeline.apple.xcode.checks.doubts import Doubts, doubted
+from pipeline.apple.xcode.checks.wording import is_spoilt, names_of
+from pipeline.apple.xcode.facts import ALL, Companions, TargetInfo, TargetSettings
 from pipeline.apple.xcode.infoplist import DESCRIPTIONS, KNOWN, PREFIX
 from pipeline.model import BuildPolicy, Finding, Lane, Platform, check, error, note, warning
 
@@ -62,13 +63,14 @@ def background_modes_are_known(info: TargetInfo, lane: Lane) -> Iterator[Finding
         remedy = f"write {meant} instead" if meant else f"use one of {', '.join(MODES)}"
         if meant == "processing":
             remedy += f", and list the tasks in {_TASKS}"
-        yield error(
+        unknown = error(
             f"UIBackgroundModes holds {mode!r}, which is no background mode",
             subject=mode,
             at=info.place(f"UIBackgroundModes/{position}"),
             remedy=remedy,
             apple="90112",
         )
+        yield doubted(unknown, info.hiding("UIBackgroundModes"))
 
 
 def _nearest_of(name: str, known: Iterable[str], likeness: float = 0.75) -> str:
@@ -81,13 +83,17 @@ def _nearest_of(name: str, known: Iterable[str], likeness: float = 0.75) -> str:
 def background_tasks_are_listed(info: TargetInfo, lane: Lane) -> Iterator[Finding]:
     modes = _texts(info.values.get("UIBackgroundModes"))
     if lane.platform is not Platform.MAC_OS and "processing" in modes and not _texts(info.values.get(_TASKS)):
-        yield error(
+        nameless = error(
             f"UIBackgroundModes holds processing, and {_TASKS} is missing",
             subject=_TASKS,
             at=info.place(f"UIBackgroundModes/{modes.index('processing')}"),
             remedy=f"list the identifiers of the app's background tasks in {_TASKS}",
             apple="90771",
         )
+        yield doubted(nameless, info.hiding("UIBackgroundModes"), info.hidden.get(ALL, ()))
+
+
+_MULTITASKING = ("UIDeviceFamily", "UIRequiresFullScreen")
 
 
 def _multitasks(info: TargetInfo, lane: Lane) -> bool:
@@ -107,32 +113,52 @@ def ipad_orientations_are_complete(info: TargetInfo, lane: Lane) -> Iterator[Fin
         key = "UISupportedInterfaceOrientations"
     missing = [each for each in _ORIENTATIONS if each not in _texts(info.values.get(key))]
     if missing:
-        yield error(
+        lacking = error(
             f"{key} lacks {', '.join(each.removeprefix('UIInterfaceOrientation') for each in missing)}",
             subject=key,
             at=info.place(key),
             remedy="list all four orientations for iPad, or set UIRequiresFullScreen to true",
             apple="90474",
         )
+        yield doubted(lacking, info.hiding(key), *map(info.hiding, _MULTITASKING))
 
 
 @check("PROJ033", "the iPad app has a launch screen")
 def launch_screen_is_there(settings: TargetSettings, info: TargetInfo, lane: Lane) -> Iterator[Finding]:
     keys = ("UILaunchScreen", "UILaunchScreens", "UILaunchStoryboards")
     names = ("UILaunchStoryboardName", "UILaunchStoryboardName~ipad")
-    if not _multitasks(info, lane) or any(key in info.values for key in keys) or any(map(info.text, names)):
+    if any(key in info.values for key in keys):
+        return
+    if any(map(info.text, names)):
+        yield from _lost_storyboard(info, lane)
+        return
+    if not _multitasks(info, lane):
         return
     meant = next((value for key, value in settings.infoplist_keys if key.startswith(f"{PREFIX}UILaunchScreen")), None)
     why = ""
     if meant and meant.location and not settings.generates_infoplist:
         why = f": {PREFIX}UILaunchScreen_Generation ({meant.location}) acts only with GENERATE_INFOPLIST_FILE = YES"
-    yield error(
+    lacking = error(
         f"the Info.plist has no launch screen{why}",
         subject="UILaunchScreen",
         at=info.place("UILaunchScreen"),
         remedy="add an empty UILaunchScreen dictionary, or UILaunchStoryboardName",
         apple="90475",
     )
+    yield doubted(lacking, *map(info.hiding, ("UILaunchScreen", "UILaunchStoryboardName", *_MULTITASKING)))
+
+
+def _lost_storyboard(info: TargetInfo, lane: Lane) -> Iterator[Finding]:
+    for key in info.lost[:1] if lane.platform is Platform.IOS else ():
+        say = error if _multitasks(info, lane) else warning
+        lost = say(
+            f"{key} is {info.text(key)!r}, and there is no storyboard and no xib of that name",
+            subject=key,
+            at=info.place(key),
+            remedy=f"add {info.text(key)}.storyboard to the target, or name the one that is there",
+            apple="90475",
+        )
+        yield doubted(lost, info.hiding(key), *map(info.hiding, _MULTITASKING))
 
 
 def _document_types(info: TargetInfo, lane: Lane) -> list[Any]:
@@ -145,26 +171,28 @@ def document_types_have_a_rank(info: TargetInfo, lane: Lane) -> Iterator[Finding
     for position, kind in enumerate(_document_types(info, lane)):
         if isinstance(kind, dict) and not kind.get("LSHandlerRank"):
             name = kind.get("CFBundleTypeName", f"number {position + 1}")
-            yield warning(
+            rankless = warning(
                 f"the document type {name} has no LSHandlerRank",
                 subject=str(name),
                 at=info.place(f"CFBundleDocumentTypes/{position}"),
                 remedy="set LSHandlerRank to Owner, Default, Alternate or None",
                 apple="90788",
             )
+            yield doubted(rankless, info.hiding("CFBundleDocumentTypes"))
 
 
 @check("PROJ035", "an app with document types says how it opens them")
 def document_opening_is_decided(info: TargetInfo, lane: Lane) -> Iterator[Finding]:
     keys = ("LSSupportsOpeningDocumentsInPlace", "UISupportsDocumentBrowser")
     if _document_types(info, lane) and not any(key in info.values for key in keys):
-        yield warning(
+        undecided = warning(
             "there are document types, and neither LSSupportsOpeningDocumentsInPlace nor UISupportsDocumentBrowser",
             subject="CFBundleDocumentTypes",
             at=info.place("CFBundleDocumentTypes"),
             remedy="set LSSupportsOpeningDocumentsInPlace to true or false",
             apple="90737",
         )
+        yield doubted(undecided, *map(info.hiding, keys))
 
 
 MACS = {"14": 11, "15": 12, "16": 13, "17": 14, "18": 15, "26": 26}
@@ -178,16 +206,17 @@ def minimum_mac_version_exists(settings: TargetSettings, info: TargetInfo, lane:
     major = value.partition(".")[0]
     # macOS went from 15 to 26: numbers between are those of iOS.
     if lane.platform is not Platform.MAC_OS and major.isdecimal() and len(major) < 4 and 16 <= int(major) <= 25:
-        yield warning(
+        wrong = warning(
             f"LSMinimumSystemVersion is {value}, and no macOS has that number; on iOS the key speaks of Macs",
             subject="LSMinimumSystemVersion",
             at=info.place("LSMinimumSystemVersion"),
             remedy=_NO_MINIMUM,
         )
+        yield doubted(wrong, info.hiding("LSMinimumSystemVersion"))
     elif lane.platform is Platform.IOS:
         needed = MACS.get(settings.deployment_target.text.partition(".")[0], 0)
         if major.isascii() and major.isdecimal() and len(major) < 4 and 0 < int(major) < needed:
-            yield warning(
+            early = warning(
                 f"LSMinimumSystemVersion is {value}, and an app for iOS {settings.deployment_target} runs on Macs from "
                 f"macOS {needed} on",
                 subject="LSMinimumSystemVersion",
@@ -195,6 +224,7 @@ def minimum_mac_version_exists(settings: TargetSettings, info: TargetInfo, lane:
                 remedy=_NO_MINIMUM,
                 apple="90899",
             )
+            yield doubted(early, info.hiding("LSMinimumSystemVersion"), settings.deployment_target.hidden)
 
 
 @check("PROJ037", "the Mac app has a category")
@@ -204,66 +234,78 @@ def mac_category_is_set(settings: TargetSettings, info: TargetInfo, lane: Lane) 
     key = _CATEGORY
     category = info.text(key)
     if not category.startswith("public.app-category."):
-        yield error(
+        lacking = error(
             f"{key} is {category!r}, which is no category" if category else f"{key} is missing",
             subject=key,
             at=info.place(key) or settings.bundle_id.location,
             remedy=f"set {'INFOPLIST_KEY_' if settings.generates_infoplist else ''}{key} to public.app-category.…",
             apple="90242",
         )
+        yield doubted(lacking, info.hiding(key))
 
 
 @check("PROJ038", "export compliance is answered")
 def export_compliance_is_answered(info: TargetInfo) -> Iterator[Finding]:
     answer, code = info.values.get(_COMPLIANCE), info.values.get(_COMPLIANCE_CODE)
     if answer is None:
-        yield warning(
+        unanswered = warning(
             f"{_COMPLIANCE} is missing: every build waits for somebody to answer in App Store Connect",
             subject=_COMPLIANCE,
             at=info.place(_COMPLIANCE) or info.place("CFBundleIdentifier"),
             remedy=f"set {_COMPLIANCE} to false, or to true with {_COMPLIANCE_CODE}",
             apple="Missing Compliance",
         )
+        yield doubted(unanswered, info.hiding(_COMPLIANCE))
+    elif isinstance(answer, str):
+        # What App Store Connect makes of a text is nowhere written; a Boolean is what Apple documents.
+        worded = warning(
+            f"{_COMPLIANCE} is the text {answer!r}, where Apple wants a Boolean: it may not count as an answer",
+            subject=_COMPLIANCE,
+            at=info.place(_COMPLIANCE),
+            remedy="write <false/> or <true/>",
+            apple="Missing Compliance",
+        )
+        yield doubted(worded, info.hiding(_COMPLIANCE))
     elif answer is True and not code:
         empty = _COMPLIANCE_CODE in info.values
         say = error if empty else warning
-        yield say(
+        codeless = say(
             f"{_COMPLIANCE} is true, and {_COMPLIANCE_CODE} is {'empty' if empty else 'missing'}",
             subject=_COMPLIANCE_CODE,
             at=info.place(_COMPLIANCE_CODE if empty else _COMPLIANCE),
             remedy=f"set {_COMPLIANCE_CODE} to the code that App Store Connect gave for the documents",
             apple="90592",
         )
+        yield doubted(codeless, info.hiding(_COMPLIANCE), info.hiding(_COMPLIANCE_CODE))
 
 
 _OWN_RULES = ("CFBundleIdentifier", "CFBundleShortVersionString", "CFBundleVersion")
 
 
 @check("PROJ039", "the Info.plist refers to nothing undefined")
-def info_values_are_expanded(info: TargetInfo, problems: ProjectProblems, companions: Companions) -> Iterator[Finding]:
-    if missing_files(problems):
-        # PROJ063 tells of the files in which they may be defined.
-        return
-    maybe = possible_files(problems)
+def info_values_are_expanded(info: TargetInfo, companions: Companions) -> Iterator[Finding]:
+    doubts = Doubts()
     told: set[str] = set()
     for of in (info, *(each.info for each in companions.targets)):
         for each in () if of.path in told else of.undefined:
             names = names_of(each)
             if names and each.key not in _OWN_RULES:
-                say = warning if is_spoilt(each) and not maybe else note
-                yield say(
-                    f"{each.key} refers to {names}, which nothing in the project defines"
-                    + (f"; {maybe}, which need not be there, may" if maybe else ""),
+                say = warning if is_spoilt(each) else note
+                empty = say(
+                    f"{each.key} refers to {names}, which nothing in the project defines",
                     subject=each.key,
                     at=each.location or of.place(each.key),
                     remedy="define the setting, or write the value out",
                 )
+                yield from doubts.of(empty, each.hidden)
         told.add(of.path)
+    yield from doubts.told()
 
 
 @check("PROJ040", "INFOPLIST_KEY settings have an effect")
 def infoplist_keys_have_an_effect(settings: TargetSettings, info: TargetInfo, lane: Lane) -> Iterator[Finding]:
     idle = []
+    doubts = Doubts()
     for key, value in settings.infoplist_keys:
         name = key.removeprefix(PREFIX)
         if name == _CATEGORY and lane.platform is not Platform.MAC_OS:
@@ -282,12 +324,14 @@ def infoplist_keys_have_an_effect(settings: TargetSettings, info: TargetInfo, la
         elif plain in info.values:
             idle.append((key, value))
         else:
-            yield warning(
+            lost = warning(
                 f"{key} has no effect, because GENERATE_INFOPLIST_FILE is NO, and the Info.plist has no {plain}",
                 subject=key,
                 at=value.location,
                 remedy=f"put {plain} in the Info.plist, or set GENERATE_INFOPLIST_FILE = YES",
             )
+            yield from doubts.of(lost, info.hiding(plain))
+    yield from doubts.told()
     if idle:
         yield note(
             f"{', '.join(key for key, _ in idle)} {'has' if len(idle) == 1 else 'have'} no effect, because "
@@ -304,6 +348,9 @@ def minimum_system_version_is_one(info: TargetInfo, lane: Lane, policy: BuildPol
     value = info.values.get(key)
     if lane.platform is not Platform.MAC_OS or value is None or any(each.key == key for each in info.undefined):
         return
+    if not value and not info.hiding(key) and "_DEPLOYMENT_TARGET" in info.literals.get(key, ""):
+        # Where nobody says one, Xcode takes its own: the newest.
+        return
     parts = value.split(".") if isinstance(value, str) else []
     shaped = 1 <= len(parts) <= 3 and all(part.isascii() and part.isdecimal() and len(part) < 4 for part in parts)
     version = tuple(map(int, parts)) if shaped else ()
@@ -313,13 +360,14 @@ def minimum_system_version_is_one(info: TargetInfo, lane: Lane, policy: BuildPol
         why = "and there is no such macOS"
     else:
         return
-    yield error(
+    wrong = error(
         f"{key} is {value!r}, {why}",
         subject=key,
         at=info.place(key),
         remedy="write $(MACOSX_DEPLOYMENT_TARGET)",
         apple="90265",
     )
+    yield doubted(wrong, info.hiding(key))
 
 
 @check("PROJ042", "the app declares the document types of its own")
@@ -342,13 +390,15 @@ def own_document_types_are_declared(
     for position, kind in enumerate(_dictionaries(info.values.get("CFBundleDocumentTypes"))):
         for number, name in enumerate(_texts(kind.get("LSItemContentTypes"))):
             if own and name.lower().startswith(own) and name.lower() not in declared:
-                yield warning(
+                undeclared = warning(
                     f"documents of the type {name} are opened, and the app neither exports nor imports that type: "
                     "no file has it",
                     subject=name,
                     at=info.place(f"CFBundleDocumentTypes/{position}/LSItemContentTypes/{number}"),
                     remedy=f"declare {name} in UTExportedTypeDeclarations, with the ending of its files",
                 )
+                # No setting writes declarations, but one says which file does.
+                yield doubted(undeclared, info.hiding("CFBundleDocumentTypes"), info.hidden.get(ALL, ()))
 
 
 _OF_THE_SYSTEM = "com.apple."

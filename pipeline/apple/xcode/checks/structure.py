@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.apple.xcode.checks.doubts import doubted
 from pipeline.apple.xcode.checks.embedded import label
 from pipeline.apple.xcode.entitlements import SANDBOX
 from pipeline.apple.xcode.facts import Companions, Kind, TargetSettings, Value
@@ -80,13 +81,14 @@ def architectures_are_those_of_devices(
         excluded = left_out.text.split()
         if of.sdk in ("iphoneos", "appletvos", "xros") and "arm64" in excluded and str(left_out.location) not in told:
             told.add(str(left_out.location))
-            yield error(
+            excluding = error(
                 f"EXCLUDED_ARCHS of {name} is {left_out}, which leaves no architecture of any device",
                 subject="EXCLUDED_ARCHS",
                 at=left_out.location,
                 remedy="exclude arm64 for simulators alone: EXCLUDED_ARCHS[sdk=iphonesimulator*]",
                 apple="90086",
             )
+            yield doubted(excluding, left_out.hidden)
     if lane.platform is Platform.MAC_OS:
         yield from _mac(settings)
 
@@ -99,7 +101,7 @@ def _mac(settings: TargetSettings) -> Iterator[Finding]:
     )
     lowest = numbers(settings.deployment_target)
     if only_apple and lowest and lowest < OLDEST_WITHOUT_INTEL:
-        yield error(
+        early = error(
             f"the app is built for Apple silicon alone, and runs from macOS {settings.deployment_target} on: "
             "without Intel's architecture 12.0 is the least",
             subject="ARCHS",
@@ -107,6 +109,7 @@ def _mac(settings: TargetSettings) -> Iterator[Finding]:
             remedy="set MACOSX_DEPLOYMENT_TARGET to 12.0 or later, or build for both architectures",
             apple="409",
         )
+        yield doubted(early, asked.hidden, left_out.hidden, settings.deployment_target.hidden)
 
 
 @check("PROJ068", "extensions and frameworks hold no frameworks")
