@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _WIDE, _HIGH, _GAP_X, _GAP_Y, _MARGIN, _HEAD = 106, 46, 26, 10, 12, 24
 _LABELS, _CHART, _ROW, _AXIS = 140, 890, 26, 26
+_LONGEST, _LETTER = 60, 7
+"""A band's name: its most cells, and the pixels of each."""
 _SHRINKS = 880
 """A picture wider than this many pixels may be scaled down to it before it has to be scrolled."""
 _THINNEST = 3.0
@@ -59,9 +61,9 @@ def graph(run: Run) -> str:
     steps = {step.name: step for step in run.steps}
     parts = [_opened(width, height, "Graph of the stages")]
     for lane, (top, tall) in bands.items():
-        name = words.lane(run, lane) if lane else "app"
+        name = _band(run, lane)
         parts.append(f'<rect class="band" x="0" y="{top}" width="{width}" height="{tall}" rx="10"/>')
-        parts.append(f'<text class="soft" x="{_MARGIN}" y="{top + 16}">{_text(name, 40)}</text>')
+        parts.append(f'<text class="soft" x="{_MARGIN}" y="{top + 16}">{_text(name, _LONGEST)}</text>')
     parts += [
         _edge(spots[before], spots[name])
         for name, step in steps.items()
@@ -94,7 +96,12 @@ def _places(run: Run) -> tuple[dict[str, _Spot], dict[str, tuple[int, int]], int
         bands[lane] = (top, tall)
         top += tall + 10
     columns = max(depths.values(), default=0) + 1
-    return spots, bands, 2 * _MARGIN + columns * (_WIDE + _GAP_X) - _GAP_X, max(10, top - 10)
+    named = max((min(cells(_band(run, lane)), _LONGEST) for lane in bands), default=0) * _LETTER
+    return spots, bands, 2 * _MARGIN + max(columns * (_WIDE + _GAP_X) - _GAP_X, named), max(10, top - 10)
+
+
+def _band(run: Run, lane: str) -> str:
+    return words.lane(run, lane) if lane else "app"
 
 
 def _depths(steps: Iterable[Step]) -> dict[str, int]:
