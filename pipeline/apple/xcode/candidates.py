@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from pipeline.apple.xcode.facts import Problem, Unrehearsed
 from pipeline.apple.xcode.pbxproj import BrokenList, UnreadList
-from pipeline.apple.xcode.project import APPLICATION, MESSAGES_CONTAINER, WATCH_CONTAINER, Project, Target
+from pipeline.apple.xcode.project import APPLICATION, MESSAGES_CONTAINER, PROGRAMS, WATCH_CONTAINER, Project, Target
 from pipeline.apple.xcode.schemes import Scheme
 from pipeline.apple.xcode.settings import Settings
 from pipeline.apple.xcode.workspace import Workspace
@@ -20,7 +20,7 @@ EXAMPLE = re.compile(
     r"^(?:.*[-_ ])?(?:examples?|demos?|samples?|fixtures?|templates?|playgrounds?|tests?)(?:[-_ ]?apps?)?$",
     re.IGNORECASE,
 )
-_TEST = re.compile(r"(?:^|[-_ ])tests?$|test[-_ ]?host", re.IGNORECASE)
+_TEST = re.compile(r"(?:^|[-_ ])tests?$|tests?[-_ ]?host|(?-i:[a-z0-9](?:Tests?|Demo)$)", re.IGNORECASE)
 _TRIAL = re.compile(
     r"(?:^|[-_ (])(?:debug|dev|development|alpha|beta|staging|nightly|enterprise|prototype|screenshots?|profil\w+"
     r"|(?:ui|unit)?[-_ ]?tests?)(?:$|[-_ )])",
@@ -36,7 +36,8 @@ class Candidate:
 
     `carried` says that another app holds this one, `catalyst` that the iOS app is built for Macs too. `outside` says
     why it is a Mac app for another place than the store; where it is `sandboxed`, it may go to the store all the same.
-    `unlikely` says why nothing shows that there is a Mac app.
+    `unlikely` says why nothing shows that there is a Mac app, `unprepared` why an app that is for Macs alone cannot be
+    meant for the store.
     `against` are those of the reasons that speak against it.
     """
 
@@ -54,6 +55,7 @@ class Candidate:
     outside: str = ""
     sandboxed: bool = False
     unlikely: str = ""
+    unprepared: str = ""
     against: tuple[str, ...] = ()
 
 
@@ -89,6 +91,8 @@ def _on_platforms(
     general = workspace.settings(project, target, configuration, "")
     supported = general.text("SUPPORTED_PLATFORMS").split() if general.get("SUPPORTED_PLATFORMS").given else []
     sdk = general.text("SDKROOT")
+    if not sdk and not unknown_sdk(workspace, project, target, general):
+        sdk = _DEFAULT_SDK
     names = supported or [re.sub(r"[0-9.]+$", "", sdk)]
     for name in dict.fromkeys(names):
         platform = _BY_SDK.get(name)
@@ -99,6 +103,9 @@ def _on_platforms(
         score, reasons, doubts = _score(project, target, settings, scheme)
         identifier = settings.get("PRODUCT_BUNDLE_IDENTIFIER")
         mac = platform is Platform.MAC_OS
+        placed = _placed_elsewhere(settings) if mac else ""
+        outside = placed or (_against_store(workspace, project, target, settings) if mac else "")
+        sandboxed = mac and not placed and _is_sandboxed(workspace, project, settings)
         spans = len(_BY_SDK.keys() & set(names)) > 1 and not sdk.startswith("macosx")
         yield Candidate(
             project.path,
@@ -112,11 +119,31 @@ def _on_platforms(
             identifier.text,
             target.identifier in project.carried,
             platform is Platform.IOS and settings.flag("SUPPORTS_MACCATALYST"),
-            _against_store(workspace, project, target, settings) if mac else "",
-            mac and _is_sandboxed(workspace, project, settings),
+            outside,
+            sandboxed and not (outside and _carries_unsandboxed(workspace, project, target, settings)),
             _unlikely_on_macs(workspace, project, target, settings, spans=spans) if mac else "",
+            _unprepared(workspace, project, settings) if mac and not spans and not sandboxed else "",
             (*doubts, *against),
         )
+
+
+_DEFAULT_SDK = "macosx"
+"""What Xcode builds with where no SDKROOT is given."""
+
+
+def unknown_sdk(workspace: Workspace, project: Project, target: Target, settings: Settings) -> tuple[str, ...]:
+    """The files that were not read and may hold the SDK; or what is written for it, if that makes nothing.
+
+    Where nothing includes them for certain, the checkout is built without them.
+    """
+    found = settings.get("SDKROOT")
+    if found.text or found.given:
+        return () if found.text else (found.hidden or (found.written,))
+    configuration = settings.context.configuration
+    bases = (each.base for each in (project.configuration(configuration), target.configuration(configuration)) if each)
+    flaws = [flaw for base in bases if base for flaw in workspace.xcconfig(base)[1]]
+    spared = {flaw.optional for flaw in flaws}
+    return tuple(path for path in found.hidden if path not in spared)
 
 
 _UPDATERS = ("SUFeedURL", "SUPublicEDKey", "SUPublicDSAKeyFile")
@@ -133,10 +160,58 @@ def _against_store(workspace: Workspace, project: Project, target: Target, setti
     signed = settings.get("CODE_SIGN_IDENTITY")
     if identity in _HERE and signed.given and not (team.text or team.hidden or signed.hidden):
         return "it is signed to run on the machine that builds it"
+    if _exports(workspace) == {"developer-id"}:
+        return "the options of its exports are for distribution outside the App Store"
     linked = (path for path, _ in project.members(target, "PBXFrameworksBuildPhase", settings.context.sdk))
-    if "Sparkle.framework" in map(posixpath.basename, linked) or _says(workspace, project, settings, _UPDATERS):
+    if (
+        "Sparkle" in project.products(target)
+        or "Sparkle.framework" in map(posixpath.basename, linked)
+        or _says(workspace, project, settings, _UPDATERS)
+    ):
         return "it brings its own updater, which is for apps outside the App Store"
     return ""
+
+
+def _placed_elsewhere(settings: Settings) -> str:
+    """What says that an app is installed where the App Store never puts one: input methods, for instance."""
+    place = settings.get("INSTALL_PATH")
+    if not place.given or place.hidden or not (place.text.startswith("/") or "LIBRARY_DIR" in place.written):
+        return ""
+    if re.search(r"applications|apps_dir", f"{place.text} {place.written}", re.IGNORECASE) or place.text == "/":
+        return ""
+    return f"its INSTALL_PATH is {place.written}, and the App Store installs into Applications alone"
+
+
+def _exports(workspace: Workspace) -> frozenset[str]:
+    """The methods of all options for exports in the checkout; "" for those that could not be read."""
+
+    def gather() -> frozenset[str]:
+        found = set()
+        for path in workspace.tree:
+            if path.endswith(".plist") and _EXPORT.search(path):
+                plist = workspace.plist(path).plist
+                held = plist.value if plist else None
+                found.add(str(held.get("method", "")) if isinstance(held, dict) else "")
+        return frozenset(found)
+
+    return workspace.once(("exports",), gather)
+
+
+_EXPORT = re.compile(r"export[-_ ]?options[^/]*$", re.IGNORECASE)
+
+
+def _carries_unsandboxed(workspace: Workspace, project: Project, target: Target, settings: Settings) -> bool:
+    """Whether a program that the app carries is certainly outside of the sandbox."""
+    sdk, configuration = settings.context.sdk, settings.context.configuration
+    makers = (project.target_of(each.made_by) for each in project.copied(target, sdk) if each.made_by)
+    for one in (*makers, *project.bundled(target, sdk), *project.dependencies(target, sdk)):
+        if one is None or one.product_type not in PROGRAMS:
+            continue
+        its = workspace.settings(project, one, configuration, sdk)
+        given = its.get("ENABLE_APP_SANDBOX")
+        if given.text == "NO" and given.given and not _is_sandboxed(workspace, project, its):
+            return True
+    return False
 
 
 def _is_sandboxed(workspace: Workspace, project: Project, settings: Settings) -> bool:
@@ -158,6 +233,29 @@ def _is_sandboxed(workspace: Workspace, project: Project, settings: Settings) ->
 
 
 _SANDBOX = "com.apple.security.app-sandbox"
+_HARDENED = ("com.apple.security.cs.", "com.apple.security.automation.apple-events")
+"""Entitlements that loosen the hardened runtime, which notarized apps need."""
+
+
+def _unprepared(workspace: Workspace, project: Project, settings: Settings) -> str:
+    """Why an unsandboxed Mac app is not meant for the store: its entitlements leave the sandbox out, and it has no
+    category, or what those loosen is the runtime of apps that are notarized. "" where that is not known.
+    """
+    named, category = settings.get("CODE_SIGN_ENTITLEMENTS"), settings.get(f"INFOPLIST_KEY_{_CATEGORY}")
+    profile, identity = settings.get("PROVISIONING_PROFILE_SPECIFIER"), settings.get("CODE_SIGN_IDENTITY")
+    if not named.text or profile.text or profile.hidden or identity.hidden or "Distribution" in identity.text:
+        return ""
+    plist = workspace.plist(workspace.spelled(workspace.relative(named.text, project.folder))).plist
+    held = plist.value if plist else None
+    if not isinstance(held, dict) or _SANDBOX in held:
+        return ""
+    if not settings.flag("ENABLE_HARDENED_RUNTIME"):
+        return ""
+    if any(str(key).startswith(_HARDENED) for key in held):
+        return "it is outside of the sandbox, and its entitlements are those of a notarized app"
+    if category.text or category.hidden or _says(workspace, project, settings, (_CATEGORY,)):
+        return ""
+    return "it has neither the sandbox nor a category nor a profile, which the store wants"
 
 
 def is_for_store(name: str) -> bool:
@@ -224,7 +322,7 @@ def _against(project: Project, target: Target, settings: Settings, root: str) ->
     sdk = settings.context.sdk
     signals = (
         (any(EXAMPLE.match(part) for part in project.path.split("/")[:-1]), "it lies in a folder of examples"),
-        (bool(_TEST.search(target.name)), "its name is that of a test"),
+        (bool(_TEST.search(target.name)), "its name is that of an example or a test"),
         (root in _BY_SDK and root != sdk, f"its SDKROOT is {root}"),
         (target.identifier in project.carried, "another app carries it"),
     )
@@ -295,6 +393,19 @@ def file_of(project: str) -> str:
 def title_of(project: str) -> str:
     """The name of a project or workspace."""
     return posixpath.splitext(posixpath.basename(project))[0]
+
+
+def unknown_platforms(workspace: Workspace, paths: Iterable[str]) -> Iterator[tuple[Location, str, tuple[str, ...]]]:
+    """The apps whose platform nobody knows: the place and name of each, and what would tell it."""
+    for path in paths:
+        try:
+            project = workspace.project(path)
+        except BrokenList:
+            continue
+        for target in project.applications:
+            settings = workspace.settings(project, target, _configuration(target, None), "")
+            if files := unknown_sdk(workspace, project, target, settings):
+                yield Location(file_of(path), target.line), target.name, files
 
 
 _CONTAINERS = {WATCH_CONTAINER: "watch-only app", MESSAGES_CONTAINER: "iMessage app"}

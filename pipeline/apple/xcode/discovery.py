@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
-from pipeline.apple.xcode.candidates import Candidate, unjudged
+from pipeline.apple.xcode.candidates import Candidate, unjudged, unknown_platforms
 from pipeline.apple.xcode.candidates import candidates as candidates_of
 from pipeline.apple.xcode.facts import Problem, Unrehearsed
 from pipeline.apple.xcode.homes import broken_workspaces, in_workspace
@@ -192,6 +192,8 @@ def _discovered(workspace: Workspace, wish: _Wish) -> Discovery:
     ]
     if not fitting:
         foreign = tuple(unjudged(workspace, paths))
+        if not candidates and not problems and not wish.configuration:
+            _platforms_are_known(workspace, paths)
         raise _nothing_fits(candidates, problems, foreign, (project, target, wish.configuration, scheme))
     asked = bool(project or target or scheme or wish.projects)
     lanes, others = chosen(fitting, candidates, wanted, asked=asked)
@@ -213,11 +215,21 @@ def _discovered(workspace: Workspace, wish: _Wish) -> Discovery:
     return Discovery(lanes, (*others, *rest), tuple(problems), tuple(candidates), concerned, rivals)
 
 
+def _platforms_are_known(workspace: Workspace, paths: tuple[str, ...]) -> None:
+    """Raises a fault where an app's platform is in a file that is not here."""
+    for place, target, files in unknown_platforms(workspace, paths):
+        raise UsageFault(
+            f"{place}: the platform of {target} is not known",
+            why=f"its SDKROOT may be in {', '.join(files)}, which was not read",
+            remedy="check out what the project includes (submodules, packages), or make the file, and look again",
+        )
+
+
 def _nothing_for_the_store(fitting: list[Candidate]) -> UsageFault:
-    best = next(each for each in fitting if each.outside)
+    best = next((each for each in fitting if each.outside), None) or next(each for each in fitting if each.unprepared)
     return UsageFault(
         "no app here is made for the App Store",
-        why=f"{best.target} in {best.project}: {best.outside}",
+        why=f"{best.target} in {best.project}: {best.outside or best.unprepared}",
         remedy=f"judge it all the same with --project {best.project}, or as another build configuration makes it with "
         f"--configuration; `platforms: [{NAMES[best.platform]}]` in config/pipeline.yaml says so for good",
     )

@@ -474,7 +474,8 @@ class ProjectSurvey:
     """Everything that has to agree across the projects of one app.
 
     `unused` are property lists of no target, `idle` settings that nothing reads. `provisioning` are the places where
-    fastlane names profiles in the project before it builds, each with the action that does.
+    fastlane names profiles in the project before it builds, each with the action that does; `teams` are
+    those where a command gives the build a team, looked for only when a target has none.
     """
 
     targets: tuple[SurveyedTarget, ...] = ()
@@ -484,3 +485,4 @@ class ProjectSurvey:
     unused: tuple[str, ...] = ()
     idle: tuple[IdleSettings, ...] = ()
     provisioning: tuple[tuple[str, Location], ...] = ()
+    teams: tuple[tuple[str, Location], ...] = ()

@@ -35,8 +35,8 @@ def chosen(
             others.append(_left_out(platform, best, "it is one platform of a target for several"))
         elif free and best.score < 0 <= head.score:
             others.append(_left_out(platform, best, f"it is hardly one for a release: {best.reasons[-1]}"))
-        elif free and best.outside and not best.sandboxed:
-            others.append(_left_out(platform, best, best.outside))
+        elif free and (why := _not_for_store(best, fitting)):
+            others.append(_left_out(platform, best, why))
         elif free and best.unlikely and best.platform is not head.platform:
             others.append(_left_out(platform, best, best.unlikely))
         else:
@@ -44,6 +44,13 @@ def chosen(
             if best.catalyst:
                 others.append(_on_macs(best))
     return tuple(lanes), tuple(others)
+
+
+def _not_for_store(best: Candidate, fitting: list[Candidate]) -> str:
+    """Why a Mac app is made for another place than the App Store; "" where it may go there."""
+    if best.outside and not best.sandboxed:
+        return best.outside
+    return best.unprepared if all(each.platform is Platform.MAC_OS for each in fitting) else ""
 
 
 def unchosen(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from pipeline.apple.xcode.discovery import Candidate, Discovery
 from pipeline.apple.xcode.facts import ProjectSurvey, SurveyedContainer, SurveyedTarget, Value
@@ -54,6 +55,7 @@ def survey(workspace: Workspace, discovery: Discovery) -> ProjectSurvey:
         tuple(_unused(workspace)),
         idle_settings(workspace, discovery.concerned),
         tuple(_provisioning(workspace)),
+        tuple(_teams(workspace)) if any(_is_teamless(each.team_id) for each in targets.values()) else (),
     )
 
 
@@ -64,11 +66,57 @@ _LANES_LIMIT = 1 << 20
 def _provisioning(workspace: Workspace) -> Iterator[tuple[str, Location]]:
     """Where the lanes of fastlane write a profile or a signing style into the project, the first of each file."""
     for path in workspace.tree:
-        folder, _, name = path.rpartition("/")
-        if name.startswith("Fastfile") or (name.endswith(".rb") and "fastlane" in folder.split("/")):
+        if _is_of_fastlane(path):
             data = workspace.read(path, _LANES_LIMIT) or b""
             if found := _NAMING.search(data):
                 yield found[1].decode(), Location(path, data.count(b"\n", 0, found.start()) + 1)
+
+
+def _is_of_fastlane(path: str) -> bool:
+    folder, _, name = path.rpartition("/")
+    return name.startswith("Fastfile") or (name.endswith(".rb") and "fastlane" in folder.split("/"))
+
+
+def _is_teamless(team: Value) -> bool:
+    return not team or bool(team.undefined)
+
+
+_MOST_SCRIPTS = 200
+_TEAM = re.compile(rb"^[ \t]*(?P<action>update_project_team)\b|\bDEVELOPMENT_TEAM=(?![\"'\\]*(?:\s|$))", re.MULTILINE)
+_COMMAND = re.compile(rb"\b(?:xcodebuild|xcargs)\b")
+_COMMAND_LENGTH = 2_000
+
+
+def _teams(workspace: Workspace) -> Iterator[tuple[str, Location]]:
+    """Where a command gives the build a team: fastlane's action, or an argument of xcodebuild, the first of a file."""
+    scripts = (path for path in workspace.tree if _is_of_fastlane(path) or _is_script(path))
+    for path in islice(scripts, _MOST_SCRIPTS):
+        data = workspace.read(path, _LANES_LIMIT) or b""
+        if b"DEVELOPMENT_TEAM=" not in data and b"update_project_team" not in data:
+            continue
+        for match in _TEAM.finditer(data):
+            if match["action"] or _is_argument(data, match.start()):
+                action = "update_project_team" if match["action"] else "an argument DEVELOPMENT_TEAM"
+                yield action, Location(path, data.count(b"\n", 0, match.start()) + 1)
+                break
+
+
+def _is_script(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return (
+        name == "Makefile"
+        or name.endswith(".sh")
+        or (".github/workflows/" in path and name.endswith((".yml", ".yaml")))
+    ) and not (_ELSEWHERE & set(path.split("/")) or "node_modules/" in path)
+
+
+def _is_argument(data: bytes, position: int) -> bool:
+    """Whether it stands behind xcodebuild or xcargs, without an empty line or a comment between."""
+    before = data[max(0, position - _COMMAND_LENGTH) : position]
+    lines = re.split(rb"\n[ \t\r]*\n", before)[-1].split(b"\n")
+    if lines[-1].lstrip().startswith(b"#"):
+        return False
+    return any(_COMMAND.search(line) for line in lines if not line.lstrip().startswith(b"#"))
 
 
 def _version(workspace: Workspace, candidate: Candidate) -> Value:

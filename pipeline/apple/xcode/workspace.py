@@ -39,6 +39,7 @@ PLIST_LIMIT = 4 * 1024 * 1024
 PROJECT_LIMIT = 32 * 1024 * 1024
 """The largest public projects have a fifth of it; reading three quarters of it takes three seconds and 340 MB."""
 XCCONFIG_LIMIT = 4 * 1024 * 1024
+HEADER_LIMIT = 256 * 1024
 
 DEPLOYMENT = {
     "iphoneos": "IPHONEOS_DEPLOYMENT_TARGET",
@@ -248,6 +249,10 @@ class Workspace:
         if not settings.flag("INFOPLIST_PREPROCESS"):
             return self.plist(path)
         definitions = settings.text("INFOPLIST_PREPROCESSOR_DEFINITIONS")
+        prefix = settings.get("INFOPLIST_PREFIX_HEADER")
+        # Of its folder this is relative, as INFOPLIST_FILE is.
+        header = self.relative(prefix.text, settings.text("SRCROOT")) if prefix.text else ""
+        unsure = bool(prefix.undefined or prefix.hidden)
 
         def parse() -> Loaded:
             from pipeline.apple.xcode.preprocessor import NotPreprocessed, definitions_of, preprocessed
@@ -260,14 +265,21 @@ class Workspace:
                 return Loaded()
             if data is None:
                 return Loaded()
+            macros = definitions_of(definitions)
+            if header or unsure:
+                try:
+                    macros |= _macros("" if unsure else header, self.read)
+                except NotPreprocessed as fault:
+                    # The header is not at fault: a build may write it, and the compiler understands more of it.
+                    return Loaded(None, Problem("outside", f"cannot be told: {fault.reason}", Location(path)))
             try:
-                text = preprocessed(data.decode("utf-8-sig", "surrogateescape"), definitions_of(definitions))
+                text = preprocessed(data.decode("utf-8-sig", "surrogateescape"), macros)
                 return Loaded(parse_plist(text.encode("utf-8", "surrogateescape")))
             except (NotPreprocessed, BrokenPlist) as fault:
                 text = f"cannot be read as the C preprocessor would leave it: {fault.reason}"
                 return Loaded(None, Problem("unreadable", text, Location(path, fault.line)))
 
-        return self.once(("info", path, definitions), parse)
+        return self.once(("info", path, definitions, header, str(unsure)), parse)
 
     def xcconfig(self, path: str) -> tuple[tuple[Assignment, ...], tuple[Flaw, ...], bool]:
         """The assignments of a configuration file, what is wrong with it, and whether it is there."""
@@ -394,6 +406,34 @@ def _gaps(level: Level, flaws: Sequence[Flaw]) -> list[Gap]:
         for flaw in flaws
         if flaw.missing or flaw.optional
     ]
+
+
+def _macros(header: str, read: Callable[[str, int], bytes | None]) -> dict[str, str]:
+    """The macros of INFOPLIST_PREFIX_HEADER, which is included before the property list.
+
+    Raises:
+        NotPreprocessed: the header is not here, or holds more than `#define NAME value` on lines of their own.
+
+    """
+    from pipeline.apple.xcode.preprocessor import MACRO_LIMIT, NotPreprocessed
+
+    data = read(header, HEADER_LIMIT) if header else None
+    if data is None:
+        named = f"INFOPLIST_PREFIX_HEADER names {header}" if header else "what INFOPLIST_PREFIX_HEADER names"
+        raise NotPreprocessed(f"{named}{', which' if header else ''} was not found or read in the checkout", 1)
+    found: dict[str, str] = {}
+    for number, line in enumerate(data.decode("utf-8-sig", "surrogateescape").splitlines(), 1):
+        plain = re.sub(r"/\*.*?\*/|(?:^|(?<=\s))//.*", " ", line).strip()
+        if not plain or plain == "#pragma once":
+            continue
+        match = re.fullmatch(r"#[ \t]*define[ \t]+([A-Za-z_]\w*)(?:[ \t]+(.*))?", plain)
+        if not match or plain.endswith("\\") or "//" in plain or "/*" in plain or len(found) >= MACRO_LIMIT:
+            raise NotPreprocessed(f"{header}:{number} (INFOPLIST_PREFIX_HEADER) holds more than plain macros", number)
+        found[match[1]] = match[2] or ""
+    for name, value in found.items():
+        if not found.keys().isdisjoint(re.findall(r"\w+", value)):
+            raise NotPreprocessed(f"{header} (INFOPLIST_PREFIX_HEADER) makes {name} of other macros", 1)
+    return found
 
 
 def _fenced(path: str) -> Loaded:

@@ -447,3 +447,119 @@ def test_a_profile_that_fastlane_names_is_not_certainly_missing(
     (provisioning,) = [finding for rule, finding in Look(tmp_path).findings["ios"] if rule == "PROJ022"]
     assert str(provisioning.severity) == severity
     assert (f"({path}:3) may name one first" in provisioning.summary) is (severity == "WARNING")
+
+
+def test_without_an_sdk_it_is_built_for_macs(tmp_path: Path) -> None:
+    """As alt-tab-macos is, which includes a file that only its makers have."""
+    settings = {"PRODUCT_BUNDLE_IDENTIFIER": "com.acme.app"}
+    project(tmp_path, targets={"App": {"Release": settings}}, base={"Release": "Base.xcconfig"})
+    write(tmp_path, {"Base.xcconfig": '#include? "local.xcconfig"\n'})
+    assert [lane[0] for lane in lanes(tmp_path)] == ["macos"]
+
+
+@pytest.mark.parametrize("text", ["", '#include "Phone.xcconfig"\n'])
+def test_an_sdk_in_a_file_that_is_not_here_is_not_guessed(tmp_path: Path, text: str) -> None:
+    settings = {"PRODUCT_BUNDLE_IDENTIFIER": "com.acme.app"}
+    project(tmp_path, targets={"App": {"Release": settings}}, base={"Release": "Base.xcconfig"})
+    write(tmp_path, {"Base.xcconfig": text} if text else {})
+    with pytest.raises(UsageFault, match="the platform of App is not known") as raised:
+        discover(LiveFiles(tmp_path))
+    assert ("Phone.xcconfig" if text else "Base.xcconfig") in raised.value.why
+
+
+SANDBOXED = plist("<key>com.apple.security.app-sandbox</key><true/>")
+INPUT = "$(LOCAL_LIBRARY_DIR)/Input Methods"
+
+
+@pytest.mark.parametrize(("place", "is_lane"), [(INPUT, False), ("$(LOCAL_APPS_DIR)", True), ("/Applications", True)])
+def test_what_is_installed_elsewhere_is_not_for_the_store(tmp_path: Path, place: str, is_lane: bool) -> None:
+    """As macSKK, which is sandboxed all the same."""
+    write(tmp_path, {"In.entitlements": SANDBOXED})
+    settings = {**MAC, "CODE_SIGN_ENTITLEMENTS": "In.entitlements", "INSTALL_PATH": place}
+    project(tmp_path, targets={"App": {"Release": settings}})
+    if is_lane:
+        assert [lane[0] for lane in lanes(tmp_path)] == ["macos"]
+    else:
+        with pytest.raises(UsageFault, match="made for the App Store") as raised:
+            lanes(tmp_path)
+        assert "Input Methods" in raised.value.why
+
+
+@pytest.mark.parametrize(("methods", "is_lane"), [(("developer-id",), False), (("developer-id", "app-store"), True)])
+def test_exports_for_outside_the_store_alone(tmp_path: Path, methods: tuple[str, ...], is_lane: bool) -> None:
+    body = "<key>method</key><string>{}</string>"
+    write(tmp_path, {f"{each}/ExportOptions.plist": plist(body.format(each)) for each in methods})
+    project(tmp_path, targets={"App": {"Release": MAC}})
+    if is_lane:
+        assert [lane[0] for lane in lanes(tmp_path)] == ["macos"]
+    else:
+        with pytest.raises(UsageFault, match="made for the App Store"):
+            lanes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("package", "tool", "is_lane"), [(True, "NO", False), (True, "YES", True), (False, "NO", True)]
+)
+def test_an_updater_from_a_package_and_a_tool_outside_of_the_sandbox(
+    tmp_path: Path, package: bool, tool: str, is_lane: bool
+) -> None:
+    """As QLMarkdown; the tool alone is a mistake in an app for the store."""
+    targets = {
+        "App": {"Release": {**MAC, "ENABLE_APP_SANDBOX": "YES"}},
+        "cli": {"Release": {**MAC, "ENABLE_APP_SANDBOX": tool}},
+    }
+    folder = project(tmp_path, targets=targets, types={"cli": "com.apple.product-type.tool"})
+    file = folder / "project.pbxproj"
+    if package:
+        text = file.read_text(encoding="utf-8")
+        text = text.replace('name = "App";', 'name = "App"; packageProductDependencies = (SPK);', 1)
+        text = text.replace(
+            "objects = {", "objects = {\nSPK = {isa = XCSwiftPackageProductDependency; productName = Sparkle;};", 1
+        )
+        file.write_text(text, encoding="utf-8")
+    if is_lane:
+        assert [lane[0] for lane in lanes(tmp_path)] == ["macos"]
+    else:
+        with pytest.raises(UsageFault, match="made for the App Store") as raised:
+            lanes(tmp_path)
+        assert "own updater" in raised.value.why
+
+
+EVENTS = "<key>com.apple.security.automation.apple-events</key><true/>"
+MUSIC = {CATEGORY: "public.app-category.music"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked", "is_lane"),
+    [
+        (MUSIC, EVENTS, False),
+        ({}, "<key>com.apple.security.network.client</key><true/>", False),
+        (MUSIC, "<key>com.apple.security.network.client</key><true/>", True),
+        ({"PROVISIONING_PROFILE_SPECIFIER": "Store"}, EVENTS, True),
+        ({"ENABLE_APP_SANDBOX": "YES"}, EVENTS, True),
+        ({"ENABLE_HARDENED_RUNTIME": "NO"}, EVENTS, True),
+    ],
+)
+def test_the_only_app_without_anything_of_the_store(
+    tmp_path: Path, settings: dict[str, str], asked: str, is_lane: bool
+) -> None:
+    """As LosslessSwitcher, which is notarized."""
+    write(tmp_path, {"A.entitlements": plist(asked)})
+    hardened = {**MAC, "ENABLE_HARDENED_RUNTIME": "YES", "CODE_SIGN_ENTITLEMENTS": "A.entitlements"}
+    project(tmp_path, targets={"App": {"Release": {**hardened, **settings}}})
+    assert [lane[0] for lane in lanes(tmp_path, platforms=("macos",))] == ["macos"]
+    assert [lane[0] for lane in lanes(tmp_path, project="App.xcodeproj")] == ["macos"]
+    if is_lane:
+        assert [lane[0] for lane in lanes(tmp_path)] == ["macos"]
+    else:
+        with pytest.raises(UsageFault, match="made for the App Store") as raised:
+            lanes(tmp_path)
+        assert "the sandbox" in raised.value.why
+
+
+@pytest.mark.parametrize("name", ["KinBaseTestsHost", "AcmeTests", "ListViewDemo"])
+def test_a_host_of_tests_does_not_take_the_place_of_the_app(tmp_path: Path, name: str) -> None:
+    host = {**PHONE, "PROVISIONING_PROFILE_SPECIFIER": "Store"}
+    targets = {"App": {"Release": PHONE}, "Unused": {"Release": PHONE}, name: {"Release": host}}
+    project(tmp_path, targets=targets, types={"Unused": NONE})
+    assert [lane[2] for lane in lanes(tmp_path)] == ["App"]

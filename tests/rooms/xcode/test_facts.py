@@ -272,6 +272,72 @@ def test_what_the_preprocessor_would_have_to_guess_is_unknown(tmp_path: Path) ->
     assert ("PROJ064", "Info.plist", 4) in look.told("ios", "ERROR")
 
 
+PREFIXED = {"INFOPLIST_FILE": "Info.plist", "INFOPLIST_PREPROCESS": "YES", "INFOPLIST_PREFIX_HEADER": "App/version.h"}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "#define VERSION 3.1\n",
+        "#pragma once\r\n// Written by hand.\r\n#define OTHER\r\n # define VERSION 3.1 /* a list */ // of numbers\r\n",
+    ],
+)
+def test_a_header_defines_what_an_info_plist_says(tmp_path: Path, header: str) -> None:
+    info = app(tmp_path, PREFIXED, {"Info.plist": PREPROCESSED, "App/version.h": header}).value("ios", TargetInfo)
+    assert info.text("CFBundleShortVersionString") == "3.1"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "#define VERSION(a) 3.a\n",
+        "#ifdef PAID\n#define VERSION 3.1\n#endif\n",
+        '#include "other.h"\n',
+        "/* of two\n lines */\n",
+        "#define VERSION 3. \\\n 1\n",
+        "#define VERSION MAJOR.1\n#define MAJOR 3\n",
+    ],
+)
+def test_what_another_header_defines_is_unknown(tmp_path: Path, header: str | None) -> None:
+    files = {"Info.plist": PREPROCESSED} | ({} if header is None else {"App/version.h": header})
+    look = app(tmp_path, PREFIXED, files)
+    assert look.value("ios", TargetInfo) is None
+    assert ("PROJ064", "Info.plist", None) in look.told("ios", "NOTE")
+    assert "PROJ064" not in {rule for rule, _, _ in look.told("ios", "ERROR")}
+
+
+TEAM_GIVEN = {
+    "fastlane/Fastfile": 'lane :a do\n  build_app(\n    xcargs: "DEVELOPMENT_TEAM=#{team}",\n  )\nend\n',
+    "fastlane/lanes/a.rb": "lane :a do\n  # x\n  update_project_team(teamid: team)\nend\n",
+    "Makefile": "archive:\n\txcodebuild archive \\\n\t\tDEVELOPMENT_TEAM=$(TEAM)\n",
+    "ci/build.sh": '#!/bin/sh\nxcodebuild archive \\\n  DEVELOPMENT_TEAM="$TEAM" \\\n  -scheme A\n',
+    ".github/workflows/a.yml": "jobs:\n  - run: >\n      xcodebuild DEVELOPMENT_TEAM=${{ secrets.TEAM }}\n",
+}
+
+
+@pytest.mark.parametrize("path", TEAM_GIVEN)
+def test_a_team_that_a_command_gives(tmp_path: Path, path: str) -> None:
+    look = app(tmp_path, {}, {path: TEAM_GIVEN[path]})
+    (found,) = [finding for rule, finding in look.findings["ios"] if rule == "PROJ020"]
+    assert str(found.severity) == "WARNING"
+    assert f"({path}:3) may give one" in found.summary
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "xcodebuild DEVELOPMENT_TEAM= test\n",
+        'xcodebuild DEVELOPMENT_TEAM="" test\n',
+        "# xcodebuild DEVELOPMENT_TEAM=ABCDE12345\n",
+        "xcodebuild test\n\necho DEVELOPMENT_TEAM=ABCDE12345\n",
+    ],
+)
+def test_a_team_that_no_command_gives(tmp_path: Path, script: str) -> None:
+    look = app(tmp_path, {}, {"build.sh": script})
+    assert "PROJ020" in {rule for rule, _, _ in look.told("ios", "ERROR")}
+
+
 @pytest.mark.parametrize(
     ("styles", "extra", "style", "told"),
     [

@@ -91,14 +91,18 @@ def code_can_be_encrypted(app: ExportedApp) -> Iterator[Finding]:
             break
 
 
+_BITCODE = "__LLVM"
+
+
 @check("BUND060", "segments are aligned")
 def segments_are_aligned(app: ExportedApp) -> Iterator[Finding]:
-    """arm64 devices map code in pages of 16 KiB."""
+    """arm64 devices map code in pages of 16 KiB. What holds bitcode alone is mapped by nobody; BUND064 tells of it."""
     for executable in _mobile(app):
         wrong = [
             segment.name
             for part in executable.slices
             if part.architecture in ("arm64", "arm64e") and part.platform in _PHONE_STORE
+            if all(segment.name != _BITCODE for segment in part.segments)
             for segment in part.segments
             if segment.size and segment.offset % _PAGE
         ]
@@ -159,7 +163,7 @@ def no_code_holds_bitcode(app: ExportedApp) -> Iterator[Finding]:
     found = [
         each.path
         for each in (app.executables if app.on_mobile else ())
-        if any(segment.name == "__LLVM" for part in each.slices for segment in part.segments)
+        if any(segment.name == _BITCODE for part in each.slices for segment in part.segments)
     ]
     if found:
         yield error(

@@ -17,6 +17,7 @@ from pipeline.apple.xcode.settings import TEAM
 from pipeline.model import Declaration, Finding, Lane, Location, check, error, note, warning
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
+_CHARACTERS = re.compile(r"[A-Za-z0-9.-]+")
 _VERSIONS = (
     ("CFBundleShortVersionString", "MARKETING_VERSION"),
     ("CFBundleVersion", "CURRENT_PROJECT_VERSION"),
@@ -104,14 +105,24 @@ def bundle_identifier_is_set(settings: TargetSettings, info: TargetInfo) -> Iter
             apple="CFBundleIdentifier",
         )
     else:
+        has_hole = not all(text.split(".")) and bool(_CHARACTERS.fullmatch(text))
         found = error(
-            f"{text!r} is no bundle identifier: letters, digits, hyphens and periods are allowed",
+            f"{text!r} is no bundle identifier: "
+            + (_hole(text) if has_hole else "letters, digits, hyphens and periods are allowed"),
             subject=text,
             at=place,
-            remedy="register an identifier without other characters",
+            remedy="write the part that is missing, or remove the period"
+            if has_hole
+            else "register an identifier without other characters",
             apple="CFBundleIdentifier",
         )
     yield doubted(found, value.hidden, info.hiding("CFBundleIdentifier"))
+
+
+def _hole(text: str) -> str:
+    if text.startswith("."):
+        return "it begins with a period"
+    return "a part between two periods is empty" if ".." in text else "it ends with a period"
 
 
 @check("PROJ004", "versions in the Info.plist do not beat the settings")

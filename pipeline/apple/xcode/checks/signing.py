@@ -18,7 +18,9 @@ _ENVIRONMENT = "com.apple.developer.icloud-container-environment"
 
 
 @check("PROJ020", "the team is set")
-def team_is_set(settings: TargetSettings, lane: Lane, declared: Declaration) -> Iterator[Finding]:
+def team_is_set(
+    settings: TargetSettings, lane: Lane, declared: Declaration, survey: ProjectSurvey
+) -> Iterator[Finding]:
     team = settings.team_id
     if team and not team.undefined:
         if not _TEAM.fullmatch(team.text):
@@ -48,9 +50,10 @@ def team_is_set(settings: TargetSettings, lane: Lane, declared: Declaration) -> 
         return
     # A Mac app is built without a team where somebody else signs it for the store.
     unsigned = lane.platform is Platform.MAC_OS and _is_signed_later(settings)
-    say = warning if unsigned else error
+    given = "".join(f"; {action} ({place}) may give one" for action, place in survey.teams[:1])
+    say = warning if unsigned or given else error
     teamless = say(
-        f"DEVELOPMENT_TEAM{named}, so it is empty unless the environment or the command line gives it",
+        f"DEVELOPMENT_TEAM{named}, so it is empty unless the environment or the command line gives it{given}",
         subject="DEVELOPMENT_TEAM",
         at=team.location or (settings.place if team.hidden else None),
         remedy="write the Team ID in the settings, or declare team_id in config",
