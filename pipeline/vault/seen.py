@@ -14,6 +14,8 @@ from pipeline import regular
 from pipeline.vault.storage import private_folder
 
 SIZE_LIMIT = 10_000
+Last = tuple[int, str, str]
+"""The number of a ledger's newest line, its digest, and when it was seen (ISO)."""
 
 
 class Seen:
@@ -23,9 +25,12 @@ class Seen:
         self._path = folder / f"{hashlib.sha256(place.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}.json"
         self._place = place
 
-    def fault(self, digests: Sequence[str]) -> str:
-        """What is wrong with a ledger whose lines have these digests, by what was seen before; empty for nothing."""
-        number, head, at = self._last()
+    def fault(self, digests: Sequence[str], last: Last) -> str:
+        """What is wrong with a ledger whose lines have these digests, by what was seen before; empty for nothing.
+
+        `last` must be read before the ledger is: another process may see a newer one in between.
+        """
+        number, head, at = last
         if not number or (len(digests) >= number and digests[number - 1] == head):
             return ""
         when = f"was seen here on {at[:10]}" if at else "was seen here"
@@ -37,7 +42,7 @@ class Seen:
 
     def remember(self, digests: Sequence[str]) -> None:
         """Keep the newest line, if it is newer than what is kept. A machine that cannot keep it goes without."""
-        number, head, _ = self._last()
+        number, head, _ = self.last()
         if len(digests) < number or not digests or (len(digests) == number and digests[-1] == head):
             return
         told = {
@@ -54,7 +59,8 @@ class Seen:
                 json.dump(told, file)
             fresh.replace(self._path)
 
-    def _last(self) -> tuple[int, str, str]:
+    def last(self) -> Last:
+        """What was seen last; a number of 0 for nothing."""
         try:
             with regular.opened(self._path) as file:
                 told = json.loads(file.read(SIZE_LIMIT))

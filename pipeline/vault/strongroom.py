@@ -19,7 +19,7 @@ from pipeline.values import dataclass
 from pipeline.vault import ledger
 from pipeline.vault.ledger import Account, Broken, Line, Stored
 from pipeline.vault.sealing import NAME, NotOurs, OwnKey, fault_of, own_key, plain_key, seal, unseal
-from pipeline.vault.seen import Seen
+from pipeline.vault.seen import Last, Seen
 from pipeline.vault.storage import Change, Snapshot, Storage
 
 LOOKS = 3
@@ -130,8 +130,9 @@ class SharedVault:
 
     def _view(self) -> View:
         for _ in range(LOOKS):
+            last = self._seen.last() if self._seen else None
             snapshot = self._storage.look()
-            view = self._added_up(snapshot)
+            view = self._added_up(snapshot, last)
             missing = any(name not in view.contents for name in view.account.expected)
             if not missing or set(_lines(self._storage.look())) == set(_lines(snapshot)):
                 break
@@ -141,10 +142,11 @@ class SharedVault:
         self._last = view
         return view
 
-    def _added_up(self, snapshot: Snapshot) -> View:
+    def _added_up(self, snapshot: Snapshot, last: Last | None) -> View:
         account, faults = _account(snapshot)
-        if self._seen and not faults and (turned := self._seen.fault([line.digest for line in account.lines])):
-            faults = (turned,)
+        if self._seen and last and not faults:
+            turned = self._seen.fault([line.digest for line in account.lines], last)
+            faults = (turned,) if turned else ()
         wanted = {**account.expected, **{name: file for _, name, file in account.keys}}
         fitting = [name for name, file in wanted.items() if snapshot.sizes.get(name, -1) == file.size]
         contents = snapshot.read(fitting)

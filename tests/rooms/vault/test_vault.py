@@ -452,6 +452,26 @@ def test_a_vault_that_went_back_is_noticed(place: str, cache: Path, tmp_path: Pa
     assert at(place, JANE, tmp_path / "elsewhere").look().problems == (), "another machine cannot know"
 
 
+def test_what_another_process_adds_while_it_is_read_is_no_going_back(
+    place: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both keep what they have seen in one folder."""
+    other, one = made(place, cache, JANE), at(place, JANE, cache)
+    storage = one._storage  # type: ignore[attr-defined]
+    look = storage.look
+    added = iter(("identities/bb.p8",))
+
+    def look_slowly() -> object:
+        snapshot = look()
+        for path in added:
+            publish(other, put={path: sealed()})
+        return snapshot
+
+    monkeypatch.setattr(storage, "look", look_slowly)
+    assert one.look().problems == ()
+    assert paths(one.look()) == paths(other.look())
+
+
 def test_another_vault_in_its_place_is_noticed(tmp_path: Path) -> None:
     place, cache = tmp_path / "vault", tmp_path / "cache"
     made(str(place), cache, JANE)
