@@ -26,6 +26,9 @@ MOST_CERTIFICATES = 64
 MOST_LINKS = 32
 """How many signatures one walk checks before it gives up, so that a web of cross-signed authorities ends."""
 MOST_KEY_BITS = 8192
+_MOST_KEPT = 16 * 1024
+"""Bytes of enclosed certificates with which a chain is remembered; Apple's have less than 6 KB."""
+_MOST_WALKS = 256
 
 RSA_PKCS1 = "RSA"
 ECDSA = "ECDSA"
@@ -51,6 +54,11 @@ class Anchors:
 
     roots: Mapping[str, str] = field(default_factory=dict)
     certificates: tuple[bytes, ...] = ()
+
+    @cached_property
+    def walked(self) -> dict[tuple[bytes, tuple[bytes, ...]], Chain]:
+        """Chains that were found, by leaf and enclosed certificates: most signatures of a run have the same few."""
+        return {}
 
     @cached_property
     def by_subject(self) -> Pool:
@@ -116,6 +124,10 @@ def walk(leaf: bytes, others: Iterable[bytes], anchors: Anchors, at: datetime) -
     Raises:
         SigningFault: the leaf is no certificate. Others that cannot be read are passed over.
     """
+    asked = (leaf, others) if isinstance(others, tuple) else None
+    known = anchors.walked.get(asked) if asked else None
+    if known and all(each.valid_at(at) for each in known.certificates):
+        return known
     pools = (anchors.by_subject, _by_subject(others))
     paths: list[tuple[Certificate, ...]] = [(read_certificate(leaf),)]
     best: Chain | None = None
@@ -127,7 +139,11 @@ def walk(leaf: bytes, others: Iterable[bytes], anchors: Anchors, at: datetime) -
         if not tip.valid_at(at):
             verdict = Chain(path, reason=_out_of_date(tip, at))
         elif name := anchors.roots.get(tip.sha256):
-            return Chain(path, trusted=True, anchor=name)
+            chain = Chain(path, trusted=True, anchor=name)
+            # Only the way that is tried first: at any moment at which it is valid, it would be taken again.
+            if asked and best is None and sum(map(len, asked[1])) <= _MOST_KEPT and len(anchors.walked) < _MOST_WALKS:
+                anchors.walked[asked] = chain
+            return chain
         else:
             issuers = _issuers(path, pools)
             if not isinstance(issuers, Chain):

@@ -217,3 +217,16 @@ def test_ten_thousand_certificates_cost_one_check_each(monkeypatch: pytest.Monke
 
 def test_a_self_signed_leaf_may_be_an_anchor() -> None:
     assert walk(ROOT.der, [], TRUSTED, NOW).anchor == "Test Root"
+
+
+def test_a_chain_that_was_found_before_still_minds_the_date() -> None:
+    leaf, others = DISTRIBUTION.der, (WWDR.der, ROOT.der)
+    trusted = Anchors().including("Test", ROOT.der)
+    first = walk(leaf, others, trusted, NOW)
+    assert first.trusted
+    assert walk(leaf, others, trusted, NOW) == first
+    late = walk(leaf, others, trusted, first.expires + timedelta(days=1))
+    assert not late.trusted
+    assert "expired" in late.reason
+    assert not walk(leaf, others, Anchors(), NOW).trusted, "another's anchors know nothing of it"
+    assert not walk(leaf, (WWDR.der,), Anchors({"00": "x"}), NOW).trusted
