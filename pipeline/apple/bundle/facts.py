@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from pipeline.apple.bundle.macho import Slice
 from pipeline.apple.signing.certificates import NEVER, Certificate
@@ -93,6 +93,16 @@ class Signature:
         return self.certificate.subject_name
 
 
+Signed = TypeVar("Signed", "Executable", "Bundle")
+
+
+def _as_signed(one: Signed) -> Iterator[Signed]:
+    if not one.rights:
+        yield one
+    for name, claimed in one.rights.items():
+        yield replace(one, entitlements=claimed, rights={}, architecture=name)
+
+
 @dataclass(frozen=True)
 class Executable:
     """One Mach-O file. `path` is inside the product; `bundle` is the place of the bundle that it is the program of.
@@ -114,12 +124,9 @@ class Executable:
     architecture: str = ""
 
     @property
-    def as_signed(self) -> Iterator[Self]:
+    def as_signed(self) -> Iterator[Executable]:
         """Itself, once for each of its architectures where they are signed with different entitlements."""
-        if not self.rights:
-            yield self
-        for name, claimed in self.rights.items():
-            yield replace(self, entitlements=claimed, rights={}, architecture=name)
+        return _as_signed(self)
 
     @property
     def label(self) -> str:
@@ -240,12 +247,9 @@ class Bundle:
     screens: frozenset[str] = frozenset()
 
     @property
-    def as_signed(self) -> Iterator[Self]:
+    def as_signed(self) -> Iterator[Bundle]:
         """Itself, once for each architecture of its program where they are signed with different entitlements."""
-        if not self.rights:
-            yield self
-        for name, claimed in self.rights.items():
-            yield replace(self, entitlements=claimed, rights={}, architecture=name)
+        return _as_signed(self)
 
     @property
     def label(self) -> str:

@@ -62,6 +62,7 @@ class Candidate:
 def candidates(
     workspace: Workspace, paths: Iterable[str], configuration: str, scheme: str, problems: list[Problem]
 ) -> Iterator[Candidate]:
+    """The app targets of some projects, one for each of their platforms; what cannot be read goes into `problems`."""
     for path in paths:
         try:
             project = workspace.project(path)
@@ -350,8 +351,8 @@ def plain(name: str) -> str:
 
 
 def _rank(configuration: str) -> int:
-    plain = re.sub(r"[^a-z]", "", configuration.lower())
-    return next((rank for rank, name in enumerate(_RELEASES) if plain == name), len(_RELEASES) + ("debug" in plain))
+    letters = re.sub(r"[^a-z]", "", configuration.lower())
+    return next((rank for rank, name in enumerate(_RELEASES) if letters == name), len(_RELEASES) + ("debug" in letters))
 
 
 def _configuration(target: Target, scheme: Scheme | None) -> str:

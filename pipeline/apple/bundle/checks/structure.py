@@ -96,7 +96,9 @@ _BITCODE = "__LLVM"
 
 @check("BUND060", "segments are aligned")
 def segments_are_aligned(app: ExportedApp) -> Iterator[Finding]:
-    """arm64 devices map code in pages of 16 KiB. What holds bitcode alone is mapped by nobody; BUND064 tells of it."""
+    """arm64 devices map code in pages of 16 KiB. A slice that holds bitcode may be laid out
+    otherwise, and BUND064 tells of it.
+    """
     for executable in _mobile(app):
         wrong = [
             segment.name

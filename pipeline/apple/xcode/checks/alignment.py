@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.apple.xcode.checks.wording import listed
 from pipeline.apple.xcode.facts import ProjectSurvey, SurveyedTarget, Unrehearsed
 from pipeline.apple.xcode.rivals import core
 from pipeline.model import Beside, Finding, Location, check, error, note, unseen, warning
@@ -136,7 +137,7 @@ def all_apps_are_rehearsed(survey: ProjectSurvey, beside: Beside) -> Iterator[Fi
     products = [each for each in beside.left if not each.project]
     for why in dict.fromkeys(each.why for each in products):
         names = [each.name for each in products if each.why == why]
-        yield note(f"not judged: {_listed(names)}: {why}", subject=names[0], at=Location(names[0]))
+        yield note(f"not judged: {listed(names, _SHOWN)}: {why}", subject=names[0], at=Location(names[0]))
 
 
 _PROJECTS = 12
@@ -151,7 +152,7 @@ def _left_out(app: Unrehearsed, beside: Beside) -> str:
     """The apps of those that are not judged either, and why."""
     left = [each for each in beside.left if _names(app, each.name, each.project)]
     told = (
-        f"{_listed([each.name for each in left if each.why == why])}: {why}"
+        f"{listed([each.name for each in left if each.why == why], _SHOWN)}: {why}"
         for why in dict.fromkeys(each.why for each in left)
     )
     return f"; not judged: {'; '.join(told)}" if left else ""
@@ -160,10 +161,6 @@ def _left_out(app: Unrehearsed, beside: Beside) -> str:
 def _names(app: Unrehearsed, target: str, project: str) -> bool:
     ends = (f" in {project}", ", ", " and ")
     return app.what.endswith(f" in {project}") and any(f" {target}{end}" in app.what for end in ends)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 _UNREAD = "nothing says that it is broken: name the app's own project with --project, and it is not needed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from pipeline.apple.xcode.checks.wording import listed
 from pipeline.model import Finding, Severity
 
 _LISTED = 6
@@ -47,17 +48,12 @@ class Doubts:
 
 
 def _told(finding: Finding, files: tuple[str, ...], others: tuple[str, ...]) -> Finding:
-    more = f" (likewise {_listed(others)})" if others else ""
+    more = f" (likewise {listed(others, _LISTED)})" if others else ""
     were = "was" if len(files) == 1 else "were"
     return replace(
         finding,
-        summary=f"{finding.summary}{more}; not certain, because {_listed(files)} {were} not read",
+        summary=f"{finding.summary}{more}; not certain, because {listed(files, _LISTED)} {were} not read",
         severity=_DOUBTED.get(finding.severity, finding.severity),
-        remedy=f"put {_listed(files)} in place and run this again; if that changes nothing, {finding.remedy}",
+        remedy=f"put {listed(files, _LISTED)} in place and run this again; if that changes nothing, {finding.remedy}",
         apple="",
     )
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
